@@ -1,0 +1,100 @@
+"""Bad settings are named, and secret values are not shown."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+import wxcv
+from wxcv import checks
+
+GOOD = wxcv.AppCredential("wx0123456789abcdef", "0123456789abcdef")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("concurrency", 0),
+        ("concurrency", -1),
+        ("concurrency", 1.5),
+        ("concurrency", True),
+        ("attempt_timeout", 0),
+        ("attempt_timeout", -1),
+        ("attempt_timeout", math.nan),
+        ("attempt_timeout", math.inf),
+        ("attempt_timeout", "30"),
+        ("call_timeout", 0),
+        ("call_timeout", None),
+        ("image_limit", 0),
+        ("base_url", "api.weixin.qq.com"),
+        ("base_url", "ftp://api.weixin.qq.com"),
+        ("base_url", "https://"),
+        ("base_url", "https://host:99999"),
+        ("base_url", "https://host/path"),
+        ("base_url", "https://host?query=1"),
+        ("base_url", "https://host#fragment"),
+        ("base_url", "https://user:PASSWORD@host"),
+        ("base_url", "https://host\n"),
+        ("base_url", "http://api.weixin.qq.com"),
+        ("base_url", 5),
+        ("proxy", "user:PASSWORD@proxy:8080"),
+        ("proxy", 8080),
+    ],
+)
+def test_a_bad_setting_is_named(name: str, value: Any) -> None:  # noqa: ANN401
+    """Every argument of Session out of its range is refused by name when the session is made."""
+    options: dict[str, Any] = {name: value}
+    with pytest.raises((ValueError, TypeError), match=name) as caught:
+        wxcv.Session(GOOD, **options)
+
+    assert "PASSWORD" not in str(caught.value)
+
+
+def test_an_unknown_setting_is_refused() -> None:
+    """A misspelt keyword is a TypeError."""
+    with pytest.raises(TypeError, match="concurency"):
+        wxcv.Session(GOOD, concurency=3)  # type: ignore[call-arg]
+
+
+def test_a_credential_must_be_one() -> None:
+    """A pair of strings is not a credential, and the secret in it is not shown."""
+    with pytest.raises(TypeError, match="credential") as caught:
+        wxcv.Session(("wx", "MARKED-SECRET"))  # type: ignore[arg-type]
+
+    assert "MARKED" not in str(caught.value)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "[::1]", "localhost"])
+def test_plain_http_is_for_this_machine(host: str) -> None:
+    """Plain http needs no permission on loopback."""
+    assert checks.base_url(f"http://{host}:8080/", allow_http=False) == f"http://{host}:8080"
+
+
+def test_plain_http_elsewhere_must_be_allowed() -> None:
+    """Plain http to another host is allowed by its switch only."""
+    assert checks.base_url("http://relay.internal", allow_http=True) == "http://relay.internal"
+
+
+@pytest.mark.parametrize("value", ["", " ", "MARKED ", "MARKED\n", "MAR\tKED", "MARKED密"])
+@pytest.mark.parametrize("name", ["appid", "secret"])
+def test_a_bad_credential_is_named_and_not_shown(name: str, value: str) -> None:
+    """Appid and secret must be ASCII without white space; a bad one is named, its value is not shown."""
+    fields = {"appid": "wx1", "secret": "s", name: value}
+    with pytest.raises(ValueError, match=name) as caught:
+        wxcv.AppCredential(**fields)
+
+    assert "MAR" not in str(caught.value)
+
+
+def test_a_secret_of_another_type_is_refused() -> None:
+    """Bytes are not a secret."""
+    with pytest.raises(TypeError, match="secret must be a str, not bytes"):
+        wxcv.AppCredential("wx1", b"MARKED")  # type: ignore[arg-type]
+
+
+def test_a_proxy_may_have_a_password() -> None:
+    """A proxy's URL with user and password is accepted."""
+    assert checks.proxy("http://user:pass@proxy:8080") == "http://user:pass@proxy:8080"
+    assert checks.proxy(None) is None

@@ -1,0 +1,123 @@
+"""The error tree."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+import re
+
+import pytest
+
+import wxcv
+from wxcv import errors
+
+EXAMPLES = [
+    errors.ImageTooLargeError("a.png", 9, 8),
+    errors.EmptyImageError("a.png", "no bytes"),
+    errors.NotAnImageError("a.txt", "text"),
+    errors.UnreadableImageError("a.png", "missing"),
+    errors.InvalidImageUrlError("ftp://x", "scheme"),
+    errors.ConnectError("down", reason="X", errno=111),
+    errors.CallTimeoutError("slow"),
+    errors.AnswerLostError("gone"),
+    errors.ProtocolError("odd", status=502, excerpt="<html>"),
+    *(
+        cls(40001, "no", rid="1-2-3", hint="h", meaning="m", remedy="r")
+        for cls in (
+            errors.APIError,
+            errors.SystemBusyError,
+            errors.RateLimitedError,
+            errors.QuotaExhaustedError,
+            errors.TokenRejectedError,
+            errors.CredentialRejectedError,
+            errors.PermissionDeniedError,
+            errors.ImageRejectedError,
+            errors.ImageUrlRejectedError,
+        )
+    ),
+    errors.SessionClosedError("closed"),
+    errors.StoreError("down"),
+]
+ABSTRACT = {errors.WxcvError, errors.ImageError, errors.TransportError}
+
+
+def classes() -> set[type[BaseException]]:
+    """Return every error class that the module defines."""
+    return {
+        value
+        for value in vars(errors).values()
+        if isinstance(value, type) and issubclass(value, BaseException)
+    }
+
+
+def test_every_error_is_under_the_root_and_exported() -> None:
+    """Every error class is a WxcvError and a public name."""
+    for cls in classes():
+        assert issubclass(cls, wxcv.WxcvError)
+        assert getattr(wxcv, cls.__name__) is cls
+
+
+def test_the_printed_tree_is_the_real_one() -> None:
+    """The module docstring draws exactly the classes and parents that exist."""
+    drawn, parents = {}, {0: "WxcvError"}
+    for indent, name in re.findall(r"^ {4}([│├└─ ]*)(\w+Error)", errors.__doc__ or "", re.MULTILINE):
+        depth = len(indent) // 4
+        parents[depth] = name
+        drawn[name] = parents[depth - 1] if depth else None
+    real = {cls.__name__: cls.__bases__[0].__name__ for cls in classes()} | {"WxcvError": None}
+
+    assert real == drawn
+
+
+def test_the_examples_cover_the_tree() -> None:
+    """Every class that is raised has an example in this file."""
+    assert classes() - ABSTRACT == {type(error) for error in EXAMPLES}
+
+
+@pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: type(error).__name__)
+def test_an_error_survives_pickle_and_copy(error: wxcv.WxcvError) -> None:
+    """A pickled or copied error keeps its class, its text and all its fields."""
+    error.sends, error.elapsed = 2, 1.5
+    for twin in (pickle.loads(pickle.dumps(error)), copy.copy(error)):  # noqa: S301 - our own bytes
+        assert type(twin) is type(error)
+        assert str(twin) == str(error)
+        assert vars(twin) == vars(error)
+        assert twin is not error
+
+
+@pytest.mark.parametrize(
+    ("error", "retryable"),
+    [
+        (errors.EmptyImageError("a", "b"), False),
+        (errors.ConnectError("a"), True),
+        (errors.CallTimeoutError("a"), True),
+        (errors.AnswerLostError("a"), True),
+        (errors.ProtocolError("a", status=503), True),
+        (errors.ProtocolError("a", status=413), False),
+        (errors.APIError(1, "a"), False),
+        (errors.SystemBusyError(-1, "a"), True),
+        (errors.RateLimitedError(45011, "a"), True),
+        (errors.QuotaExhaustedError(45009, "a"), False),
+        (errors.TokenRejectedError(40001, "a"), False),
+        (errors.SessionClosedError("a"), False),
+        (errors.StoreError("a"), True),
+    ],
+)
+def test_an_error_says_whether_it_is_retryable(error: wxcv.WxcvError, retryable: bool) -> None:  # noqa: FBT001
+    """Only failures that may pass by themselves are retryable."""
+    assert retryable is error.retryable
+
+
+def test_a_sent_error_tells_how_often_and_how_long() -> None:
+    """The text of an error whose image went out names the sends and the seconds."""
+    error = errors.AnswerLostError("gone")
+
+    assert str(error) == "gone"
+    error.sends, error.elapsed = 2, 1.5
+    assert str(error) == "gone [sends: 2, elapsed: 1.50 s]"
+
+
+def test_image_errors_are_value_errors() -> None:
+    """A caller may catch refused images as ValueError, and a closed session as RuntimeError."""
+    assert issubclass(wxcv.ImageError, ValueError)
+    assert issubclass(wxcv.SessionClosedError, RuntimeError)

@@ -1,0 +1,150 @@
+"""The house: which module may import which."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import wxcv
+
+PACKAGE = Path(wxcv.__file__).parent
+PURE = {"errors", "errcodes", "models", "files", "images", "endpoints", "wire"}
+ALLOWED = {
+    "errors": set(),
+    "clock": set(),
+    "checks": set(),
+    "slots": {"errors"},
+    "errcodes": {"errors"},
+    "models": {"errors"},
+    "files": {"errors"},
+    "images": {"errors", "files", "models"},
+    "endpoints": {"errors", "models"},
+    "wire": {"errors", "errcodes", "models", "images", "endpoints"},
+    "transport": {"errors", "wire"},
+    "credentials": {"checks", "errors", "models", "wire"},
+    "tokens": {"checks", "errors", "errcodes", "models", "clock", "credentials"},
+    "calls": {
+        "errors",
+        "images",
+        "endpoints",
+        "wire",
+        "transport",
+        "credentials",
+        "tokens",
+        "slots",
+        "clock",
+    },
+    "session": {
+        *("calls", "checks", "clock", "credentials", "endpoints", "errors", "images", "models", "slots"),
+        *("tokens", "transport"),
+    },
+}
+THIRD_PARTY = {
+    "models": {"attrs"},
+    "images": {"attrs"},
+    "endpoints": {"attrs"},
+    "wire": {"attrs"},
+    "transport": {"aiohttp", "yarl"},
+    "credentials": {"attrs"},
+    "tokens": {"attrs", "cachetools"},
+    "calls": {"attrs"},
+}
+
+
+def imports(path: Path) -> set[str]:
+    """Return the dotted names that a file imports at run time, wherever in the file."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            node.body = []
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def ours(names: set[str]) -> set[str]:
+    """Return the modules of wxcv among them, by their first word below the package."""
+    return {name.split(".")[1] for name in names if name.startswith("wxcv.")}
+
+
+def foreign(names: set[str]) -> set[str]:
+    """Return the third-party packages among them."""
+    return {name.split(".")[0] for name in names} - set(sys.stdlib_module_names) - {"wxcv"}
+
+
+def test_every_room_is_on_the_plan() -> None:
+    """Every module of the client has its row in the plan."""
+    rooms = {path.stem for path in PACKAGE.glob("*.py")} - {"__init__", "__main__"}
+
+    assert rooms == set(ALLOWED)
+
+
+@pytest.mark.parametrize("room", ALLOWED)
+def test_a_room_imports_what_its_row_allows(room: str) -> None:
+    """A module imports only the modules and packages that its row names."""
+    names = imports(PACKAGE / f"{room}.py")
+
+    assert ours(names) <= ALLOWED[room]
+    assert foreign(names) <= THIRD_PARTY.get(room, set())
+
+
+@pytest.mark.parametrize("room", PURE)
+def test_the_ground_floor_does_no_io(room: str) -> None:
+    """The pure modules import neither asyncio nor sockets, and only files and images know the disk."""
+    names = {name.split(".")[0] for name in imports(PACKAGE / f"{room}.py")}
+
+    assert not names & {"asyncio", "socket", "ssl", "time", "pathlib"}
+    assert room in {"files", "images"} or "os" not in names
+
+
+def test_the_sandbox_shares_nothing_with_the_client() -> None:
+    """The sandbox imports no module of the client, so that they cannot share a mistake."""
+    names = set().union(*(imports(path) for path in (PACKAGE / "sandbox").rglob("*.py")))
+
+    assert ours(names) == {"sandbox"}
+    assert "wxcv" not in names
+    assert foreign(names) <= {"aiohttp", "zxingcpp", "rapidocr", "PIL", "numpy"}
+
+
+def test_the_commands_use_public_names_only() -> None:
+    """The command line imports wxcv itself, its own files, and the sandbox."""
+    names = set().union(*(imports(path) for path in (PACKAGE / "cli").rglob("*.py")))
+
+    assert ours(names) <= {"cli", "sandbox"}
+    assert foreign(names) <= {"attrs", "rich", "typer"}
+
+
+def test_importing_wxcv_imports_the_core_only() -> None:
+    """``import wxcv`` brings in the standard library and what aiohttp, attrs and cachetools bring in."""
+    probe = "import json, sys\nimport {}\nprint(json.dumps(sorted(sys.modules)))"
+
+    def loaded(what: str) -> set[str]:
+        done = subprocess.run(  # noqa: S603 - our own interpreter
+            [sys.executable, "-c", probe.format(what)], check=True, capture_output=True, text=True, timeout=60
+        )
+        return {name.split(".")[0] for name in json.loads(done.stdout)}
+
+    assert loaded("wxcv") - loaded("aiohttp, attrs, cachetools, yarl") - set(sys.stdlib_module_names) == {
+        "wxcv"
+    }
+
+
+def test_no_body_is_over_forty_lines_and_no_module_over_three_hundred() -> None:
+    """Every function body has at most 40 lines, and every module of code at most 300."""
+    for path in PACKAGE.rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        assert text.count("\n") <= 300, path
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                start = node.body[1] if ast.get_docstring(node) and len(node.body) > 1 else node.body[0]
+                assert (node.end_lineno or 0) - start.lineno < 40, f"{path}: {node.name}"

@@ -1,0 +1,69 @@
+"""README.md is run, not only read."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import wxcv
+from wxcv.cli import reading
+
+if TYPE_CHECKING:
+    from wxcv.sandbox import Sandbox
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PROGRAMS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=range(len(PROGRAMS)))
+async def test_every_program_runs(box: Sandbox, program: str) -> None:
+    """Each Python block is a whole program that runs; with an account, a sandbox stands in for WeChat."""
+    env = {**os.environ, "WXCV_APPID": box.appid, "WXCV_SECRET": box.secret, "WXCV_BASE_URL": box.base_url}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-W", "error", "-c", program),
+        cwd=ROOT,
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    out, err = await asyncio.wait_for(process.communicate(), 60)
+
+    assert (process.returncode, err.decode()) == (0, "")
+    if program is PROGRAMS[0]:
+        assert "EAN_13 6901234567892" in out.decode()
+    if "from_env" in program:
+        assert "示例速运" in out.decode()
+
+
+def test_the_first_example_comes_early() -> None:
+    """The first example begins by line 30, after the two commands."""
+    lines = README.splitlines()
+
+    assert lines.index("```python") < 30
+    assert (
+        README.index("wxcv read --sandbox") < README.index('".[dev]" && pytest') < README.index("```python")
+    )
+
+
+def test_the_house_is_drawn_as_it_stands() -> None:
+    """The picture of the house names every room, and no other."""
+    drawn = set(re.findall(r"^  (\w+(?:\.py|/))", README, re.MULTILINE))
+    package = Path(wxcv.__file__).parent
+    rooms = {path.name for path in package.glob("*.py") if not path.name.startswith("__")}
+
+    assert drawn == rooms | {"cli/", "sandbox/"}
+
+
+def test_the_exit_codes_are_those_of_the_commands() -> None:
+    """The table of exit codes lists exactly the codes that the commands use."""
+    rows = [int(number) for number in re.findall(r"^\| (\d) \|", README, re.MULTILINE)]
+
+    assert rows == [reading.ALL_READ, reading.SOME_FAILED, reading.USAGE, reading.ACCOUNT, reading.QUOTA]

@@ -1,0 +1,108 @@
+"""Slots bound how many run, and end them."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+import wxcv
+from wxcv.slots import Slots
+
+
+async def test_no_more_than_the_count_run_at_a_time() -> None:
+    """Of ten pieces of work on three slots, three run at a time, in the order in which they came."""
+    slots, running, most, order = Slots(3), 0, 0, []
+
+    async def work(number: int) -> None:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        order.append(number)
+        await asyncio.sleep(0)
+        running -= 1
+
+    await asyncio.gather(*(slots.run(lambda n=n: work(n), 5.0) for n in range(10)))  # type: ignore[misc]
+
+    assert most == 3
+    assert order == list(range(10))
+
+
+async def test_the_deadline_counts_from_the_slot() -> None:
+    """Work that outlasts its deadline ends in CallTimeoutError, and its slot is free again."""
+    slots = Slots(1)
+    with pytest.raises(wxcv.CallTimeoutError, match=r"within 0\.01 s"):
+        await slots.run(lambda: asyncio.Event().wait(), 0.01)
+
+    assert await slots.run(lambda: asyncio.sleep(0, "free"), 5.0) == "free"
+
+
+async def test_a_timeout_of_the_work_itself_is_its_own() -> None:
+    """A TimeoutError that the work raises is not taken for the deadline."""
+
+    async def work() -> None:
+        raise TimeoutError("mine")
+
+    with pytest.raises(TimeoutError, match="mine"):
+        await Slots(1).run(work, 5.0)
+
+
+async def test_closing_ends_waiters_at_once_and_lets_the_running_finish() -> None:
+    """On closing, who waits for a slot gets SessionClosedError, and who runs within the grace ends well."""
+    slots, go = Slots(1), asyncio.Event()
+    running = asyncio.create_task(slots.run(go.wait, 5.0))
+    waiting = asyncio.create_task(slots.run(go.wait, 5.0))
+    await asyncio.sleep(0)
+    closing = asyncio.create_task(slots.aclose(grace=60.0))
+
+    with pytest.raises(wxcv.SessionClosedError):
+        await waiting
+    assert not closing.done()
+    go.set()
+    assert await running is True
+    await closing
+    with pytest.raises(wxcv.SessionClosedError):
+        await slots.run(go.wait, 5.0)
+
+
+async def test_closing_ends_the_running_after_the_grace() -> None:
+    """Who still runs when the grace is over gets SessionClosedError."""
+    slots = Slots(1)
+    running = asyncio.create_task(slots.run(lambda: asyncio.Event().wait(), 60.0))
+    await asyncio.sleep(0)
+    await slots.aclose(grace=0)
+
+    with pytest.raises(wxcv.SessionClosedError):
+        await running
+
+
+async def test_a_waiter_that_gets_its_slot_while_closing_does_not_run() -> None:
+    """Work whose slot becomes free in the moment of closing is not begun."""
+    slots, go, begun = Slots(1), asyncio.Event(), []
+
+    async def work() -> None:
+        begun.append(True)
+
+    running = asyncio.create_task(slots.run(go.wait, 5.0))
+    waiting = asyncio.create_task(slots.run(work, 5.0))
+    await asyncio.sleep(0)
+    go.set()
+    await slots.aclose(grace=5.0)
+    with pytest.raises(wxcv.SessionClosedError):
+        await waiting
+
+    assert await running is True
+    assert begun == []
+
+
+async def test_cancelling_a_waiter_leaves_the_slots_as_they_were() -> None:
+    """A cancelled waiter and a cancelled holder both leave their slot to others."""
+    slots = Slots(1)
+    tasks = [asyncio.create_task(slots.run(lambda: asyncio.Event().wait(), 60.0)) for _ in range(3)]
+    await asyncio.sleep(0)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+    assert all(task.cancelled() for task in tasks)
+    assert await slots.run(lambda: asyncio.sleep(0, "free"), 5.0) == "free"

@@ -1,0 +1,40 @@
+"""One value for each official page: path, extra fields, answer class."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+import attrs
+
+from wxcv.models import PrintedText, QrcodeScan
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+AnswerT = TypeVar("AnswerT")
+
+
+@attrs.frozen
+class Endpoint(Generic[AnswerT]):
+    """A page of WeChat's image API.
+
+    Attributes:
+        name: the word used for it here and on the command line.
+        path: the path below the host.
+        read: makes the answer of WeChat's JSON object; raises one of ``models.SHAPE_ERRORS`` if it cannot.
+        fields: the names of extra fields that the page knows; sent as form fields beside an uploaded
+            image and in the query beside an ``img_url``.
+    """
+
+    name: str
+    path: str
+    read: Callable[[Mapping[str, Any]], AnswerT] = attrs.field(repr=False)
+    fields: tuple[str, ...] = ()
+
+
+# https://developers.weixin.qq.com/doc/service/en/api/openpoc/image/api_imgqrcode
+SCAN_QRCODE = Endpoint("scan_qrcode", "/cv/img/qrcode", QrcodeScan.from_dict)
+
+# https://developers.weixin.qq.com/doc/service/en/api/openpoc/ocr/api_commocr
+PRINTED_TEXT = Endpoint("printed_text", "/cv/ocr/comm", PrintedText.from_dict)

@@ -1,0 +1,231 @@
+"""What may be sent: local bytes under the limit that are an image by their first bytes, or a remote URL.
+
+Everything here is checked before anything is sent. ``load`` may read the disk and block.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import attrs
+
+from wxcv.errors import (
+    EmptyImageError,
+    ImageTooLargeError,
+    InvalidImageUrlError,
+    NotAnImageError,
+    UnreadableImageError,
+)
+from wxcv.files import BinaryFile, file_name, path_name, read_file, read_path, shown
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+IMAGE_LIMIT = 2 * 1024 * 1024
+"""Bytes; the pages say "less than 2 M", so an image of exactly this size is refused."""
+
+_EXTENSIONS = {
+    "image/jpeg": "jpg",
+    "image/png": "png",
+    "image/gif": "gif",
+    "image/bmp": "bmp",
+    "image/webp": "webp",
+    "image/tiff": "tiff",
+}
+_CONTENT_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+", re.ASCII)
+_HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"avif", b"avis"}
+_URL_START = re.compile(r"\s*([a-z][a-z0-9+.-]*)://|\s*(data|file|cloud|https?):", re.IGNORECASE)
+_ENCODED_URL = re.compile(r"\s*https?%3a", re.IGNORECASE)
+_NOT_IN_URL = re.compile(r"[\x00-\x20\x7f-\x9f\s]")
+
+
+@attrs.frozen
+class ImageUrl:
+    """The address of an image that WeChat is to fetch itself.
+
+    Args:
+        url: http or https, not percent-encoded as a whole (it is encoded once when it is sent), without a
+            user part, spaces or control characters. WeChat must be able to reach it from outside.
+
+    Raises:
+        InvalidImageUrlError: it is none of that.
+    """
+
+    url: str = attrs.field(repr=lambda url: repr(_url_name(url)))
+
+    def __attrs_post_init__(self) -> None:
+        fault = _url_fault(self.url)
+        if fault:
+            raise InvalidImageUrlError(self.name, fault)
+
+    @property
+    def name(self) -> str:
+        """Host and path for people; the query may hold a signature and is left out."""
+        return _url_name(self.url)
+
+
+def _url_name(url: str) -> str:
+    return shown(
+        re.sub(r"//[^/@]*@", "//", re.split(r"[?#]|%3f|%23", str(url), maxsplit=1, flags=re.IGNORECASE)[0])
+    )
+
+
+def _url_fault(url: str) -> str:  # noqa: PLR0911 - one return a fault
+    if not isinstance(url, str):
+        return f"a URL is a str, not {type(url).__name__}"
+    if _ENCODED_URL.match(url):
+        return "the URL is percent-encoded as a whole; pass it plain, it is encoded once when it is sent"
+    if _NOT_IN_URL.search(url):
+        return "the URL holds spaces or control characters; strip them, or percent-encode them in its path"
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return "the URL cannot be parsed; check its host and port"
+    if parts.scheme not in {"http", "https"}:
+        return (
+            "only http and https URLs can be fetched by WeChat; pass the bytes, or the path of a local file"
+        )
+    if parts.username is not None or parts.password is not None:
+        return "the URL has a user part, which would be sent to WeChat; remove it or upload the bytes"
+    return "" if host else "the URL has no host"
+
+
+def _checked_data(_image: object, _field: object, value: Any) -> None:  # noqa: ANN401 - checked here
+    try:
+        memoryview(value)
+    except TypeError:
+        raise TypeError(f"data must be bytes-like, not {type(value).__name__}") from None
+
+
+def _checked_content_type(_image: object, _field: object, value: str) -> None:
+    if not isinstance(value, str) or not _CONTENT_TYPE.fullmatch(value):
+        raise ValueError("content_type must look like image/jpeg")
+
+
+@attrs.frozen
+class ImageBytes:
+    """Bytes whose type the caller knows better than their first bytes tell.
+
+    Args:
+        data: bytes-like; still refused when empty or too large.
+        content_type: such as ``image/heic``; sent as the part's content type as it is.
+
+    Raises:
+        TypeError: data is not bytes-like.
+        ValueError: content_type is not of the form type/subtype.
+    """
+
+    data: Buffer = attrs.field(repr=False, validator=_checked_data)
+    content_type: str = attrs.field(validator=_checked_content_type)
+
+
+@attrs.frozen
+class LocalImage:
+    """An image that may be uploaded: checked bytes, and a name that is for errors only."""
+
+    name: str
+    data: bytes = attrs.field(repr=False)
+    content_type: str
+
+    @property
+    def filename(self) -> str:
+        """The part's filename: from the content type, so that no caller's name can break a header."""
+        return f"image.{_EXTENSIONS.get(self.content_type, 'bin')}"
+
+
+Image = bytes | bytearray | memoryview | str | os.PathLike[str] | BinaryFile | ImageUrl | ImageBytes
+"""What a call takes (any other bytes-like object too)."""
+
+
+def _content_type(data: bytes, name: str) -> str:
+    """Decide by the first bytes alone."""
+    if data.startswith(b"\xff\xd8\xff"):
+        return "image/jpeg"
+    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "image/png"
+    if data.startswith((b"GIF87a", b"GIF89a")):
+        return "image/gif"
+    if data.startswith(b"BM") and data[6:10] == bytes(4):  # the reserved field tells it from text
+        return "image/bmp"
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "image/webp"
+    if data.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")):
+        return "image/tiff"
+    if data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS:
+        raise NotAnImageError(
+            name, "a HEIC or AVIF image, which WeChat is not known to read; convert it to JPEG or PNG"
+        )
+    raise NotAnImageError(
+        name,
+        f"not an image by its first bytes {data[:8]!r}; send JPEG, PNG, GIF, BMP, WebP or TIFF "
+        "(or ImageBytes, to set the content type yourself)",
+    )
+
+
+def _checked(data: bytes, name: str, limit: int, content_type: str | None = None) -> LocalImage:
+    if not data:
+        raise EmptyImageError(name, "no bytes: the file is empty, or the file object stands at its end")
+    if len(data) >= limit:
+        raise ImageTooLargeError(name, len(data), limit)
+    return LocalImage(name, data, content_type or _content_type(data, name))
+
+
+def _from_buffer(data: Buffer, limit: int, content_type: str | None = None) -> LocalImage:
+    view = memoryview(data)
+    name = f"image of {view.nbytes:,} bytes"
+    if view.nbytes >= limit:
+        raise ImageTooLargeError(name, view.nbytes, limit)
+    # A copy of what could change between two sends; bytes cannot.
+    return _checked(data if type(data) is bytes else bytes(view), name, limit, content_type)
+
+
+def is_slow(image: object) -> bool:
+    """Tell whether ``load`` may wait for a disk or a file object, and so belongs into a thread."""
+    return (
+        isinstance(image, os.PathLike)
+        or hasattr(image, "read")
+        or (isinstance(image, str) and not _looks_like_url(image))
+    )
+
+
+def _looks_like_url(text: str) -> bool:
+    # One letter before a colon is a Windows drive.
+    return bool(_URL_START.match(text) or _ENCODED_URL.match(text))
+
+
+def load(image: Any, limit: int = IMAGE_LIMIT) -> LocalImage | ImageUrl:  # noqa: ANN401, PLR0911 - a return a kind
+    """Read and check an image; at most ``limit`` bytes are read, once.
+
+    Args:
+        image: bytes-like, ``os.PathLike`` or ``str`` path, ``http(s)://`` URL or ImageUrl, a binary file
+            object (read from where it stands), or ImageBytes.
+        limit: bytes; an image must be smaller.
+
+    Raises:
+        ImageError: one of its five kinds, with the image's name and the remedy. A file object has then
+            been read up to the limit; nothing else has changed.
+    """
+    if isinstance(image, ImageUrl):
+        return image
+    if isinstance(image, ImageBytes):
+        return _from_buffer(image.data, limit, image.content_type)
+    if isinstance(image, (bytes, bytearray, memoryview)):
+        return _from_buffer(image, limit)
+    if isinstance(image, str) and _looks_like_url(image):
+        return ImageUrl(image)
+    if isinstance(image, (str, os.PathLike)):
+        return _checked(read_path(image, limit), path_name(image), limit)
+    if hasattr(image, "read"):
+        return _checked(read_file(image, limit), file_name(image), limit)
+    try:
+        return _from_buffer(image, limit)
+    except TypeError:
+        pass
+    raise UnreadableImageError(
+        f"<{type(image).__name__}>",
+        "not an image; pass bytes, a path, an http(s) URL or a binary file object",
+    )

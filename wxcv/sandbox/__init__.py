@@ -1,0 +1,16 @@
+"""A local WeChat: the token calls and the two cv calls, with real decoders, on an address of this machine.
+
+For tests and for trying things out without an account:
+
+    async with Sandbox() as box:
+        ...  # talk to box.base_url with box.appid and box.secret
+
+It shares no code with the client, so that the two cannot share a mistake. What WeChat's pages leave open is
+a switch of `Choices`. It needs the extra `sandbox`: `pip install 'wxcv[sandbox]'`.
+"""
+
+from wxcv.sandbox.box import Sandbox
+from wxcv.sandbox.choices import Choices
+from wxcv.sandbox.uploads import Received
+
+__all__ = ["Choices", "Received", "Sandbox"]

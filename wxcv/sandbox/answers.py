@@ -1,0 +1,49 @@
+"""The envelope that WeChat puts around every answer, and its words for a refusal."""
+
+import json
+import secrets
+from collections.abc import Mapping
+
+ERRMSG = {
+    -1: "system error",
+    40001: "invalid credential, access_token is invalid or not latest",
+    40002: "invalid grant_type",
+    40013: "invalid appid",
+    40125: "invalid appsecret",
+    41001: "access_token missing",
+    41002: "appid missing",
+    41004: "appsecret missing",
+    41005: "media data missing",
+    42001: "access_token expired",
+    43001: "require GET method",
+    43002: "require POST method",
+    45009: "reach max api daily quota limit",
+    47001: "data format error",
+    101000: "invalid image url",
+    101002: "invalid image data",
+}
+"""What each errcode says when its page has no other text for it."""
+
+
+class Refusal(Exception):  # noqa: N818 - it is one of WeChat's answers, not a fault of the sandbox
+    """An answer with an errcode, from wherever the request turned out to be wrong."""
+
+    def __init__(self, errcode: int, errmsg: str | None = None) -> None:
+        self.errcode = errcode
+        self.errmsg = ERRMSG[errcode] if errmsg is None else errmsg
+        super().__init__(errcode, self.errmsg)
+
+
+def refusal_fields(refusal: Refusal, *, now: float) -> dict[str, object]:
+    """Return the JSON fields of a refusal that was given at the Unix time `now` (seconds)."""
+    return {"errcode": refusal.errcode, "errmsg": f"{refusal.errmsg} rid: {rid(now)}"}
+
+
+def rid(now: float) -> str:
+    """Return a request id: three groups of 8 hex digits, the first of them the Unix time `now` (seconds)."""
+    return f"{int(now) & 0xFFFFFFFF:08x}-{secrets.token_hex(4)}-{secrets.token_hex(4)}"
+
+
+def encode(fields: Mapping[str, object]) -> bytes:
+    """Return the fields as WeChat sends them: JSON in UTF-8 with nothing escaped that need not be."""
+    return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")

@@ -1,0 +1,180 @@
+"""The sandbox as a whole: its settings, its life, and what a test can read of it."""
+
+import asyncio
+import contextlib
+import math
+import secrets
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from aiohttp import web
+
+from wxcv.sandbox.app import Account, App
+from wxcv.sandbox.choices import Choices
+from wxcv.sandbox.engines import Engines, require_extra
+from wxcv.sandbox.fetch import Fetcher
+from wxcv.sandbox.tokens import TokenDesk
+
+if TYPE_CHECKING:
+    from wxcv.sandbox.uploads import Received
+
+_CLOSING_SECONDS = 2.0
+_DEFAULTS = Choices()
+_RECEIVED_KEPT = 10_000
+
+
+class Sandbox:
+    """A local WeChat that answers at `base_url` for one account.
+
+    Args:
+        host: the address to listen at.
+        port: the port to listen at; 0 takes a free one.
+        appid: of the account; None makes one up.
+        secret: of the account; None makes one up.
+        clock: returns the Unix time in seconds; tokens age by it.
+        size_limit: bytes; an image of this size or more is refused.
+        token_life: seconds that a new token lives.
+        allow_loopback: let `img_url` lead to this machine. It never leads into other private networks.
+        choices: what WeChat's pages leave open.
+
+    Attributes:
+        requests: how many requests came for each path, counted as they arrive.
+        received: the last 10,000 answered requests to the cv pages, oldest first.
+
+    Raises:
+        TypeError, ValueError: an argument cannot be used; the message names it, and never shows the secret.
+    """
+
+    def __init__(  # noqa: PLR0913 - keywords, each a setting of its own
+        self,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        appid: str | None = None,
+        secret: str | None = None,
+        clock: Callable[[], float] = time.time,
+        size_limit: int = 2_097_152,
+        token_life: int = 7200,
+        allow_loopback: bool = False,
+        choices: Choices = _DEFAULTS,
+    ) -> None:
+        self._host = _word("host", host)
+        self._port = _whole("port", port, least=0, most=65_535)
+        appid = f"wx{secrets.token_hex(8)}" if appid is None else appid
+        secret = secrets.token_hex(16) if secret is None else secret
+        self._account = Account(appid=_word("appid", appid), secret=_word("secret", secret))
+        if not callable(clock):
+            raise TypeError("clock must be callable")
+        if not isinstance(allow_loopback, bool):
+            raise TypeError("allow_loopback must be True or False")
+        if not isinstance(choices, Choices):
+            raise TypeError("choices must be a Choices")
+        self._clock = clock
+        self._size_limit = _whole("size_limit", size_limit, least=1)
+        self._tokens = TokenDesk(clock=clock, life=_whole("token_life", token_life, least=1))
+        self._allow_loopback = allow_loopback
+        self._choices = choices
+        self.requests: Counter[str] = Counter()
+        self.received: deque[Received] = deque(maxlen=_RECEIVED_KEPT)
+        self._base_url: str | None = None
+        self._running: contextlib.AsyncExitStack | None = None
+
+    def __repr__(self) -> str:
+        return f"<Sandbox {self._base_url or 'not started'} appid={self.appid}>"
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    @property
+    def appid(self) -> str:
+        """The account's appid."""
+        return self._account.appid
+
+    @property
+    def secret(self) -> str:
+        """The account's secret."""
+        return self._account.secret
+
+    @property
+    def mints(self) -> Counter[str]:
+        """How many tokens were made, by kind: "stable" and "classic"."""
+        return self._tokens.mints
+
+    @property
+    def base_url(self) -> str:
+        """Where it answers, like `http://127.0.0.1:8080`; RuntimeError while it does not."""
+        if self._base_url is None:
+            raise RuntimeError("the sandbox is not started")
+        return self._base_url
+
+    async def start(self) -> None:
+        """Begin to answer.
+
+        Raises:
+            RuntimeError: it is started already.
+            ImportError: a package of the extra `sandbox` is missing.
+            OSError: the address cannot be listened at. Nothing is left open.
+        """
+        if self._running is not None:
+            raise RuntimeError("the sandbox is started already")
+        await asyncio.to_thread(require_extra)
+        async with contextlib.AsyncExitStack() as stack:
+            engines = Engines()
+            stack.push_async_callback(engines.aclose)
+            fetcher = Fetcher(limit=self._size_limit, allow_loopback=self._allow_loopback)
+            stack.push_async_callback(fetcher.aclose)
+            runner = web.AppRunner(
+                self._application(engines, fetcher), access_log=None, shutdown_timeout=_CLOSING_SECONDS
+            )
+            stack.push_async_callback(runner.cleanup)
+            await runner.setup()
+            await web.TCPSite(runner, self._host, self._port).start()
+            self._base_url = f"http://{self._authority(runner.addresses[0][1])}"
+            self._running = stack.pop_all()
+
+    async def aclose(self) -> None:
+        """Stop answering; requests under way have two seconds to end. Tokens and counters stay."""
+        running, self._running, self._base_url = self._running, None, None
+        if running is not None:
+            await running.aclose()
+
+    def _application(self, engines: Engines, fetcher: Fetcher) -> web.Application:
+        app = App(
+            account=self._account,
+            tokens=self._tokens,
+            engines=engines,
+            fetcher=fetcher,
+            choices=self._choices,
+            size_limit=self._size_limit,
+            clock=self._clock,
+            requests=self.requests,
+            received=self.received,
+        )
+        application = web.Application()
+        application.router.add_route("*", "/{path:.*}", app.answer)
+        return application
+
+    def _authority(self, port: int) -> str:
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"{host}:{port}"
+
+
+def _word(name: str, value: object) -> str:
+    if isinstance(value, str) and value and value.isascii() and value.isprintable() and " " not in value:
+        return value
+    raise ValueError(f"{name} must be ASCII text without white space, and not empty")
+
+
+def _whole(name: str, value: object, *, least: int, most: float = math.inf) -> int:
+    if isinstance(value, int) and not isinstance(value, bool) and least <= value <= most:
+        return value
+    raise ValueError(f"{name} must be an integer from {least} to {most}, not {value!r}")

@@ -1,0 +1,49 @@
+"""The threads in which pictures are read, so that the event loop never waits for a picture."""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
+
+from wxcv.sandbox.choices import Choices
+from wxcv.sandbox.codes import read_codes
+from wxcv.sandbox.reading import Reading
+from wxcv.sandbox.text import read_text
+
+_PACKAGES = {
+    "zxingcpp": "zxing-cpp",
+    "rapidocr": "rapidocr",
+    "onnxruntime": "onnxruntime",
+    "PIL": "pillow",
+}
+
+
+def require_extra() -> None:
+    """Look for the packages of the extra without importing them, which takes seconds.
+
+    Raises:
+        ImportError: some are missing; the message has the command that installs them.
+    """
+    missing = [package for module, package in _PACKAGES.items() if find_spec(module) is None]
+    if missing:
+        raise ImportError(f'the sandbox needs {", ".join(missing)}: python -m pip install "wxcv[sandbox]"')
+
+
+class Engines:
+    """Two threads for codes and one for text: a slow page does not hold up codes."""
+
+    def __init__(self) -> None:
+        self._codes = ThreadPoolExecutor(2, thread_name_prefix="wxcv-sandbox-codes")
+        self._text = ThreadPoolExecutor(1, thread_name_prefix="wxcv-sandbox-text")
+
+    async def codes(self, data: bytes, choices: Choices) -> Reading:
+        """Read codes; raises UnreadableError for bytes that are not a picture."""
+        return await asyncio.get_running_loop().run_in_executor(self._codes, read_codes, data, choices)
+
+    async def text(self, data: bytes, choices: Choices) -> Reading:
+        """Read text; raises UnreadableError for bytes that are not a picture."""
+        return await asyncio.get_running_loop().run_in_executor(self._text, read_text, data, choices)
+
+    async def aclose(self) -> None:
+        """Drop what waits, and end the threads when they are through with what they are reading."""
+        for pool in (self._codes, self._text):
+            await asyncio.to_thread(pool.shutdown, wait=True, cancel_futures=True)

@@ -1,0 +1,130 @@
+"""What a request carried in its body, read chunk by chunk so that the event loop stays free."""
+
+import contextlib
+import hashlib
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import TypedDict
+
+from aiohttp import BodyPartReader, web
+
+_CHUNK = 64 * 1024
+_JSON_LIMIT = 64 * 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class Received:
+    """A request to one of the cv pages, as it arrived, and the errcode that answered it.
+
+    `filename`, `content_type` and `part_length` are the image part's own headers, None where it had none;
+    `part_length` and `size` are bytes. Without an image part `size` is 0 and `sha256` None; else `size` and
+    `sha256` (hex) are of the whole part, even beyond the size limit.
+    """
+
+    path: str
+    method: str
+    filename: str | None = None
+    content_type: str | None = None
+    size: int = 0
+    sha256: str | None = None
+    part_length: int | None = None
+    errcode: int = 0
+
+
+class PartFacts(TypedDict):
+    """What `Received` tells about an image part."""
+
+    filename: str | None
+    content_type: str | None
+    size: int
+    sha256: str
+    part_length: int | None
+
+
+@dataclass(frozen=True)
+class Upload:
+    """An image part; `data` is None when it reached the size limit, and its bytes were not kept."""
+
+    data: bytes | None
+    facts: PartFacts
+
+
+async def read_upload(request: web.Request, *, limit: int, any_part_name: bool) -> Upload | None:
+    """Read the body to its end and return the image part, or None if the body does not hold one.
+
+    The image is the first part that has a filename and is called `img`; with `any_part_name` the first part
+    that has a filename. A part of `limit` bytes or more is counted and hashed, but not kept.
+
+    Raises:
+        ConnectionError: the sender went away.
+    """
+    try:
+        upload = await _find_image(request, limit=limit, any_part_name=any_part_name)
+    except ConnectionError:
+        raise
+    except Exception:  # noqa: BLE001 - aiohttp's reader raises many kinds for a malformed body, few declared
+        upload = None
+    await drain(request)
+    return upload
+
+
+async def drain(request: web.Request) -> None:
+    """Read the rest of the body and forget it: a sender that is cut off may never read its answer."""
+    async for _ in _chunks(request):
+        pass
+
+
+async def read_json_object(request: web.Request) -> dict[str, object] | None:
+    """Return the JSON object in the body, or None if the body is anything else or is over 64 KiB."""
+    body = bytearray()
+    async for chunk in _chunks(request):
+        body += chunk[: _JSON_LIMIT + 1 - len(body)]
+    if len(body) > _JSON_LIMIT:
+        return None
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+async def _chunks(request: web.Request) -> AsyncIterator[bytes]:
+    """Yield the body; it ends early where its Content-Encoding is broken."""
+    with contextlib.suppress(web.RequestPayloadError):
+        async for chunk in request.content.iter_chunked(_CHUNK):
+            yield chunk
+
+
+async def _find_image(request: web.Request, *, limit: int, any_part_name: bool) -> Upload | None:
+    if not request.content_type.startswith("multipart/"):
+        return None
+    reader = await request.multipart()
+    while (part := await reader.next()) is not None:
+        if not isinstance(part, BodyPartReader):
+            # A form inside a form: aiohttp would walk down as many levels as the sender likes.
+            return None
+        if part.filename is not None and (any_part_name or part.name == "img"):
+            return await _read_part(part, limit)
+    return None
+
+
+async def _read_part(part: BodyPartReader, limit: int) -> Upload:
+    kept = bytearray()
+    size = 0
+    digest = hashlib.sha256()
+    while not part.at_eof():
+        chunk = await part.read_chunk(_CHUNK)
+        size += len(chunk)
+        digest.update(chunk)
+        if size < limit:
+            kept += chunk
+    length = part.headers.get("Content-Length", "")
+    facts = PartFacts(
+        filename=part.filename,
+        content_type=part.headers.get("Content-Type"),
+        size=size,
+        sha256=digest.hexdigest(),
+        part_length=int(length) if length.isascii() and length.isdecimal() else None,
+    )
+    return Upload(bytes(kept) if size < limit else None, facts)

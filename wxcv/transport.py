@@ -1,0 +1,192 @@
+"""The only place that talks through aiohttp: a request value in, a response value or our error out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import aiohttp
+from yarl import URL
+
+from wxcv.errors import (
+    AnswerLostError,
+    CallTimeoutError,
+    ConnectError,
+    ProtocolError,
+    SessionClosedError,
+    WxcvError,
+)
+from wxcv.wire import ANSWER_LIMIT, Body, Request, Response, too_large
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aiohttp.abc import AbstractStreamWriter
+
+_CONNECT_SECONDS = 5.0
+_READ_SECONDS = 15.0
+_KEEPALIVE_SECONDS = 15.0
+_SLICE = 256 * 1024  # asyncio on 3.11 copies the unsent rest of one big write
+_HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "wxcv"}
+_NO_BODY = Body("application/x-www-form-urlencoded", ())
+
+# The first class of an error's ancestry that stands here decides. "lost" and "timeout" become
+# ConnectError when nothing of the body had left.
+ERROR_KINDS: dict[type[BaseException], str] = {
+    aiohttp.ClientConnectorError: "connect",
+    aiohttp.ClientHttpProxyError: "connect",
+    aiohttp.ConnectionTimeoutError: "connect",
+    aiohttp.ServerFingerprintMismatch: "connect",
+    aiohttp.InvalidURL: "connect",
+    aiohttp.NonHttpUrlClientError: "connect",
+    aiohttp.ServerTimeoutError: "timeout",
+    TimeoutError: "timeout",
+    aiohttp.ClientResponseError: "protocol",
+    aiohttp.RedirectClientError: "protocol",
+    aiohttp.ClientPayloadError: "lost",
+    aiohttp.ClientConnectionError: "lost",
+    aiohttp.ClientError: "lost",
+    OSError: "lost",
+}
+
+
+class _Payload(aiohttp.Payload):
+    """A body written part by part, which tells when the first of it leaves."""
+
+    def __init__(self, body: Body, departed: Callable[[], None]) -> None:
+        super().__init__(body, content_type=body.content_type)
+        self._body = body
+        self._size = body.size
+        self._departed = departed
+        self.left = False
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        return b"".join(self._body.parts).decode(encoding, errors)
+
+    async def write(self, writer: AbstractStreamWriter) -> None:
+        transport = getattr(writer, "transport", None)
+        if transport is None or transport.is_closing():
+            raise aiohttp.ClientConnectionResetError("the connection closed before the body left")
+        self.left = True
+        self._departed()
+        for part in self._body.parts:
+            view = memoryview(part)
+            for start in range(0, len(view), _SLICE):
+                await writer.write(view[start : start + _SLICE])
+
+
+def _kind(error: BaseException) -> str:
+    return next(ERROR_KINDS[cls] for cls in type(error).__mro__ if cls in ERROR_KINDS)
+
+
+def _translated(error: Exception, host: str, *, left: bool) -> WxcvError:
+    """Make our error; the message of aiohttp's may hold the URL and with it the token."""
+    kind, reason = _kind(error), type(error).__name__
+    if kind == "protocol" and left:
+        return ProtocolError(f"{host} answered with something that is not HTTP ({reason})", status=0)
+    errno, told = getattr(error, "errno", None), getattr(error, "strerror", None)
+    detail = f"{reason}: {told}" if isinstance(told, str) else reason
+    if kind == "connect" or not left:
+        return ConnectError(f"cannot reach {host}, nothing was sent ({detail})", reason=reason, errno=errno)
+    if kind == "timeout":
+        return CallTimeoutError(f"no answer of {host} in time ({detail})", reason=reason, errno=errno)
+    return AnswerLostError(f"the answer of {host} was lost ({detail})", reason=reason, errno=errno)
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    chunks, size = [], 0
+    async for chunk in response.content.iter_any():
+        size += len(chunk)
+        if size > ANSWER_LIMIT:
+            raise too_large(response.status)
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+class Transport:
+    """Sends requests below one base URL over an aiohttp.ClientSession, its own or a borrowed one.
+
+    Args:
+        base_url: scheme, host and port.
+        connections: how many connections an own session may hold.
+        attempt_timeout: seconds for one request with its body and answer.
+        http: a borrowed session, which is never closed here; what it may have switched on is overridden.
+        proxy: the URL of an HTTP proxy, or None.
+        trust_env: whether an own session takes proxies from the environment.
+    """
+
+    def __init__(  # noqa: PLR0913 - the settings of one connection pool
+        self,
+        base_url: str,
+        *,
+        connections: int,
+        attempt_timeout: float,
+        http: aiohttp.ClientSession | None = None,
+        proxy: str | None = None,
+        trust_env: bool = False,
+    ) -> None:
+        self._base_url = base_url
+        self._host = URL(base_url).authority
+        self._connections = connections
+        self._owned = http is None
+        self._http = http
+        self._proxy = proxy
+        self._trust_env = trust_env
+        self._closed = False
+        self._timeout = aiohttp.ClientTimeout(
+            total=attempt_timeout,
+            connect=min(_CONNECT_SECONDS, attempt_timeout) if self._owned else None,
+            sock_connect=min(_CONNECT_SECONDS, attempt_timeout),
+            sock_read=min(_READ_SECONDS, attempt_timeout),
+        )
+
+    def _session(self) -> aiohttp.ClientSession:
+        if self._closed or (self._http is not None and self._http.closed):
+            raise SessionClosedError("the HTTP session is closed; open a new one")
+        if self._http is None:
+            connector = aiohttp.TCPConnector(limit=self._connections, keepalive_timeout=_KEEPALIVE_SECONDS)
+            self._http = aiohttp.ClientSession(
+                connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=self._trust_env
+            )
+        return self._http
+
+    async def send(self, request: Request, departed: Callable[[], None] = lambda: None) -> Response:
+        """Send once and read the answer, whatever its status; redirects are not followed.
+
+        Args:
+            request: with everything it needs; its query is secret.
+            departed: called when the first byte is about to leave, also if no answer comes.
+
+        Raises:
+            TransportError: no answer; its class tells whether anything was sent.
+            ProtocolError: more than ANSWER_LIMIT bytes, or no HTTP.
+            SessionClosedError: the session was closed.
+        """
+        payload = _Payload(request.body or _NO_BODY, departed)
+        try:
+            return await self._exchange(request, payload)
+        except (aiohttp.ClientError, OSError) as error:
+            failure = _translated(error, self._host, left=payload.left)
+        # Raised out here: inside the block aiohttp's error, which holds the URL, would be its context.
+        raise failure
+
+    async def _exchange(self, request: Request, payload: _Payload) -> Response:
+        async with self._session().request(
+            request.method,
+            URL(self._base_url + request.target, encoded=True),
+            data=payload,
+            headers=_HEADERS,
+            timeout=self._timeout,
+            proxy=self._proxy,
+            allow_redirects=False,
+            raise_for_status=False,
+            auto_decompress=False,
+            middlewares=(),
+        ) as response:
+            headers = {name.lower(): value for name, value in response.headers.items()}
+            return Response(response.status, headers, await _read(response))
+
+    async def aclose(self) -> None:
+        """Close an own session and its connections; a borrowed one is left as it is."""
+        self._closed = True
+        if self._owned and self._http is not None:
+            await self._http.close()

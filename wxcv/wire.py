@@ -1,0 +1,265 @@
+"""The bytes on the wire, without any I/O: requests as values, answers read from status, headers, body."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+import secrets
+import zlib
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import quote, urlencode
+
+import attrs
+
+from wxcv.errcodes import api_error
+from wxcv.errors import APIError, ProtocolError, RateLimitedError
+from wxcv.images import ImageUrl, LocalImage
+from wxcv.models import SHAPE_ERRORS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from wxcv.endpoints import Endpoint
+
+AnswerT = TypeVar("AnswerT")
+
+ANSWER_LIMIT = 1024 * 1024
+"""Bytes of an answer, decompressed; the real ones are small."""
+
+_EXCERPT = 200
+_TOO_MANY_REQUESTS = 429
+_PAYLOAD_TOO_LARGE = 413
+_PROXY_AUTHENTICATION = 407
+_NAMES_OF_SECRETS = (
+    "(?:cloudbase_|component_|authorizer_)?access_token|appsecret|component_appsecret|secret|"
+    "(?:authorizer_)?refresh_token|component_verify_ticket|img_url"
+)
+_SECRET_PAIR = re.compile(
+    rf"(?P<name>{_NAMES_OF_SECRETS})(?P<sign>=|%3d|%253d|\\?[\"']\s*:\s*\\?[\"']?)[^&\s\"'<>\\]+",
+    re.IGNORECASE,
+)
+
+
+@attrs.frozen
+class Body:
+    """A request's body as parts that are written one after another, without a joined copy."""
+
+    content_type: str
+    parts: tuple[bytes, ...] = attrs.field(repr=False)
+
+    @property
+    def size(self) -> int:
+        """Bytes in all."""
+        return sum(map(len, self.parts))
+
+
+@attrs.frozen
+class Request:
+    """One request below a base URL; its repr shows nothing secret."""
+
+    method: str
+    path: str
+    query: tuple[tuple[str, str], ...] = attrs.field(default=(), repr=False)
+    body: Body | None = None
+
+    @property
+    def target(self) -> str:
+        """Path and query, percent-encoded once. Secret."""
+        return f"{self.path}?{urlencode(self.query, quote_via=quote)}" if self.query else self.path
+
+
+@attrs.frozen
+class Response:
+    """What came back: the status, the headers in lower case, and at most ANSWER_LIMIT bytes."""
+
+    status: int
+    headers: Mapping[str, str] = attrs.field(repr=False)
+    body: bytes = attrs.field(repr=False)
+
+
+def json_request(path: str, fields: Mapping[str, object], query: tuple[tuple[str, str], ...] = ()) -> Request:
+    """Make a POST with a JSON body, as WeChat's token pages want it."""
+    return Request("POST", path, query, Body("application/json", (json.dumps(fields).encode(),)))
+
+
+def multipart(image: LocalImage, fields: Mapping[str, str]) -> Body:
+    """Make the form of an upload: the extra fields, then the part ``img``.
+
+    The page asks for "filename, filelength, content-type" of the part:
+    https://developers.weixin.qq.com/doc/service/en/api/openpoc/ocr/api_commocr
+    """
+    boundary = secrets.token_hex(16)
+    texts = "".join(
+        f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+        for name, value in fields.items()
+    )
+    head = (
+        f"{texts}--{boundary}\r\n"
+        f'Content-Disposition: form-data; name="img"; filename="{image.filename}"\r\n'
+        f"Content-Type: {image.content_type}\r\n"
+        f"Content-Length: {len(image.data)}\r\n\r\n"
+    )
+    parts = (head.encode(), image.data, f"\r\n--{boundary}--\r\n".encode())
+    return Body(f"multipart/form-data; boundary={boundary}", parts)
+
+
+def image_request(
+    endpoint: Endpoint[Any], image: LocalImage | ImageUrl, fields: Mapping[str, str] | None = None
+) -> Request:
+    """Make the request of a call, still without its token, so that every attempt sends the same bytes.
+
+    Raises:
+        ValueError: a field that the endpoint's page does not know, or one that is not a string.
+    """
+    extra = dict(fields or {})
+    unknown = sorted(set(extra) - set(endpoint.fields))
+    if unknown:
+        known = ", ".join(endpoint.fields) or "none"
+        raise ValueError(f"{endpoint.name} does not know the fields {unknown}; it knows: {known}")
+    if not all(isinstance(value, str) for value in extra.values()):
+        raise ValueError(f"the fields of {endpoint.name} must be strings")
+    if isinstance(image, ImageUrl):
+        return Request("POST", endpoint.path, (("img_url", image.url), *extra.items()))
+    return Request("POST", endpoint.path, (), multipart(image, extra))
+
+
+def with_token(request: Request, name: str, token: str) -> Request:
+    """Return the request with the token in its query, where every page wants it."""
+    return attrs.evolve(request, query=((name, token), *request.query))
+
+
+def mask(text: str, known: Iterable[str] = ()) -> str:
+    """Return the text without the known secrets, in any usual encoding, and without values named like one."""
+    for secret in known:
+        for form in {secret, quote(secret), quote(secret, safe=""), html.escape(secret)} - {""}:
+            text = text.replace(form, "***")
+    return _SECRET_PAIR.sub(r"\g<name>\g<sign>***", text)
+
+
+def _inflated(response: Response) -> bytes:
+    """Undo a compression that was not asked for, up to the limit."""
+    coding = response.headers.get("content-encoding", "identity").strip().lower()
+    if coding not in {"gzip", "deflate"}:
+        return response.body
+    inflater = zlib.decompressobj(zlib.MAX_WBITS | 32)
+    try:
+        data = inflater.decompress(response.body, ANSWER_LIMIT)
+    except zlib.error:
+        return response.body
+    if inflater.unconsumed_tail:
+        raise too_large(response.status)
+    return data
+
+
+def too_large(status: int) -> ProtocolError:
+    """Make the error for an answer over ANSWER_LIMIT."""
+    return ProtocolError(
+        f"an answer of more than {ANSWER_LIMIT:,} bytes (HTTP status {status})", status=status
+    )
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _json_object(text: str) -> dict[str, Any] | None:
+    """Read leniently what WeChat is known to send: raw control characters occur."""
+    try:
+        value = json.loads(text, strict=False, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _errcode(fields: Mapping[str, Any]) -> int | None:
+    """Return the code, 0 where there is none, or None for one that is no number; strings occur."""
+    value = fields.get("errcode", 0)
+    try:
+        return 0 if value is None else int(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    value = headers.get("retry-after", "").strip()
+    return float(value) if value.isascii() and value.isdigit() else None
+
+
+def _outside(response: Response, text: str, kind: str) -> ProtocolError:
+    status = response.status
+    says = {
+        _PAYLOAD_TOO_LARGE: "a server or proxy on the way refuses a request of this size",
+        _PROXY_AUTHENTICATION: "the proxy wants a user and a password; put them into its URL",
+    }.get(status, "a redirect, which is not followed" if 300 <= status < 400 else kind)  # noqa: PLR2004
+    clean = "".join(c if c.isprintable() else " " for c in text[:_EXCERPT])
+    return ProtocolError(
+        f"not an answer of WeChat's API: {says} (HTTP status {status})", status=status, excerpt=clean
+    )
+
+
+def _kind(text: str) -> str:
+    start = text.lstrip()[:1]
+    return {"": "an empty body", "<": "HTML or XML", "{": "broken JSON", "[": "a JSON array"}.get(
+        start, "no JSON object"
+    )
+
+
+def decode(response: Response, *, known: Iterable[str] = (), on_token_call: bool = False) -> dict[str, Any]:
+    """Read an answer: JSON whatever its Content-Type says, UTF-8 with replacements, errcode as an integer.
+
+    Args:
+        response: as it came.
+        known: secrets in hand, such as the token and the image's URL, to be masked in any error.
+        on_token_call: the answer to an app's own token request; no text of it enters an error but errmsg.
+
+    Returns:
+        WeChat's JSON object. A missing errcode means success, as WeChat's guide says:
+        https://developers.weixin.qq.com/doc/oplatform/developers/dev/guide.md
+
+    Raises:
+        APIError: errcode is not 0 (whatever the HTTP status), or the status is 429.
+        ProtocolError: no JSON object, an errcode that is no number, or another status than 2xx.
+    """
+    text = _inflated(response).decode("utf-8-sig", "replace")
+    fields = _json_object(text)
+    shown = "" if on_token_call else mask(text, known)
+    if fields is None:
+        raise _unusable(response, shown, _kind(text))
+    errcode = _errcode(fields)
+    if errcode is None:
+        raise _unusable(response, shown, "an errcode that is no number")
+    if errcode:
+        raise _refusal(
+            response, errcode, mask(str(fields.get("errmsg", "")), known), on_token_call=on_token_call
+        )
+    if not 200 <= response.status < 300:  # noqa: PLR2004 - the class of success
+        raise _unusable(response, shown, "JSON without an errcode")
+    return fields
+
+
+def _refusal(response: Response, errcode: int, errmsg: str, *, on_token_call: bool = False) -> APIError:
+    error = api_error(errcode, errmsg, on_token_call=on_token_call)
+    if isinstance(error, RateLimitedError):
+        error.retry_after = _retry_after(response.headers)
+    return error
+
+
+def _unusable(response: Response, shown: str, kind: str) -> APIError | ProtocolError:
+    if response.status == _TOO_MANY_REQUESTS:
+        return _refusal(response, _TOO_MANY_REQUESTS, "too many requests")
+    return _outside(response, shown, kind)
+
+
+def read_answer(endpoint: Endpoint[AnswerT], response: Response, known: Iterable[str] = ()) -> AnswerT:
+    """Decode the answer of a call into the endpoint's answer class; raises as ``decode`` does."""
+    fields = decode(response, known=known)
+    try:
+        return endpoint.read(fields)
+    except SHAPE_ERRORS as error:
+        fault = f"{type(error).__name__}"
+    raise ProtocolError(
+        f"the answer of {endpoint.path} has not the shape of its page ({fault})",
+        status=response.status,
+        excerpt=mask(json.dumps(fields, ensure_ascii=False), known)[:_EXCERPT],
+    )
