@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 import wxcv
 from wxcv.clock import SystemClock
 
@@ -35,6 +37,26 @@ async def test_a_cancelled_sleeper_is_passed_over() -> None:
     clock.advance(10)
 
     assert sleeper.cancelled()
+
+
+async def test_a_timeout_ends_when_the_clock_has_passed_it() -> None:
+    """A timeout of a manual clock raises when the clock is moved past it, unless its block has ended."""
+    clock = wxcv.ManualClock()
+
+    async def wait() -> None:
+        async with clock.timeout(10):
+            await asyncio.Event().wait()
+
+    waiting = asyncio.create_task(wait())
+    await asyncio.sleep(0)
+    async with clock.timeout(5):
+        pass
+    clock.advance(9)
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    clock.advance(1)
+    with pytest.raises(TimeoutError):
+        await waiting
 
 
 def test_the_wall_clock_can_be_set_alone() -> None:

@@ -78,21 +78,21 @@ async def test_closing_ends_the_running_after_the_grace() -> None:
 
 async def test_a_waiter_that_gets_its_slot_while_closing_does_not_run() -> None:
     """Work whose slot becomes free in the moment of closing is not begun."""
-    slots, go, begun = Slots(1), asyncio.Event(), []
+    slots, begun = Slots(1), []
+    closing: list[asyncio.Task[None]] = []
 
     async def work() -> None:
         begun.append(True)
+        await asyncio.sleep(0)
+        closing.append(asyncio.create_task(slots.aclose(grace=5.0)))
 
-    running = asyncio.create_task(slots.run(go.wait, 5.0))
-    waiting = asyncio.create_task(slots.run(work, 5.0))
-    await asyncio.sleep(0)
-    go.set()
-    await slots.aclose(grace=5.0)
+    first, second = (asyncio.create_task(slots.run(work, 5.0)) for _ in range(2))
+    await first
     with pytest.raises(wxcv.SessionClosedError):
-        await waiting
+        await second
+    await closing[0]
 
-    assert await running is True
-    assert begun == []
+    assert begun == [True]
 
 
 async def test_cancelling_a_waiter_leaves_the_slots_as_they_were() -> None:

@@ -15,7 +15,7 @@ from aiohttp import web
 from servers import answer, api_server, http_answer, raw_server, read_request
 
 import wxcv
-from wxcv.transport import ERROR_KINDS, Transport, _kind
+from wxcv.transport import ERROR_KINDS, Transport, _kind, _Payload, _translated
 from wxcv.wire import ANSWER_LIMIT, Body, Request
 
 if TYPE_CHECKING:
@@ -94,6 +94,20 @@ async def test_a_lost_answer_is_told_apart(opened: Callable[..., Transport], req
             await opened(url).send(request_, lambda: left.append(True))
 
     assert left == [True]
+
+
+async def test_a_connection_that_closed_before_the_body_left_is_a_connect_error() -> None:
+    """A pooled connection that is found closing when the body is due counts as not sent."""
+    payload = _Payload(UPLOAD.body or Body("", ()), lambda: None)
+
+    class Writer:
+        transport = None
+
+    with pytest.raises(aiohttp.ClientConnectionResetError) as caught:
+        await payload.write(Writer())  # type: ignore[arg-type]
+
+    assert isinstance(_translated(caught.value, "host", left=payload.left), wxcv.ConnectError)
+    assert payload.decode() == "head" + "x" * 600_000
 
 
 async def test_a_cut_answer_is_lost(opened: Callable[..., Transport]) -> None:

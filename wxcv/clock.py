@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Protocol
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
 
 
 class Clock(Protocol):
-    """Two clocks and a sleep, all in seconds."""
+    """Two clocks, a sleep and a timeout, all in seconds."""
 
     def monotonic(self) -> float:
         """Return seconds that never go back; on some systems they stand still in suspend."""
@@ -19,6 +23,9 @@ class Clock(Protocol):
     async def sleep(self, seconds: float) -> None:
         """Return after that many seconds of the monotonic clock."""
 
+    def timeout(self, seconds: float) -> AbstractAsyncContextManager[object]:
+        """Cancel the block after that many seconds and raise TimeoutError, as asyncio.timeout does."""
+
 
 class SystemClock:
     """The clocks of the operating system."""
@@ -26,6 +33,7 @@ class SystemClock:
     monotonic = staticmethod(time.monotonic)
     wall = staticmethod(time.time)
     sleep = staticmethod(asyncio.sleep)
+    timeout = staticmethod(asyncio.timeout)
 
 
 class ManualClock:
@@ -38,7 +46,7 @@ class ManualClock:
     def __init__(self, wall: float = 1_600_000_000.0) -> None:
         self._monotonic = 0.0
         self._wall = wall
-        self._sleepers: list[tuple[float, asyncio.Future[None]]] = []
+        self._due: list[tuple[float, Callable[[], object]]] = []
 
     def monotonic(self) -> float:
         """Return the seconds by which the clock was moved."""
@@ -53,19 +61,31 @@ class ManualClock:
         if seconds <= 0:
             await asyncio.sleep(0)
             return
-        woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._sleepers.append((self._monotonic + seconds, woken))
-        await woken
+        woken = asyncio.Event()
+        self._due.append((self._monotonic + seconds, woken.set))
+        await woken.wait()
+
+    @asynccontextmanager
+    async def timeout(self, seconds: float) -> AsyncIterator[None]:
+        """Raise TimeoutError in the block when the clock has been moved that far."""
+        scope, loop = asyncio.timeout(None), asyncio.get_running_loop()
+        due = (self._monotonic + seconds, lambda: scope.reschedule(loop.time()))
+        self._due.append(due)
+        try:
+            async with scope:
+                yield
+        finally:
+            if due in self._due:
+                self._due.remove(due)
 
     def advance(self, seconds: float) -> None:
         """Move both clocks forward."""
         self._monotonic += seconds
         self._wall += seconds
-        due = [woken for when, woken in self._sleepers if when <= self._monotonic]
-        self._sleepers = [sleeper for sleeper in self._sleepers if sleeper[0] > self._monotonic]
-        for woken in due:
-            if not woken.done():
-                woken.set_result(None)
+        due = [act for when, act in self._due if when <= self._monotonic]
+        self._due = [one for one in self._due if one[0] > self._monotonic]
+        for act in due:
+            act()
 
     def set_wall(self, wall: float) -> None:
         """Set the wall clock alone, as a time server or an administrator does."""

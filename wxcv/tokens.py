@@ -145,7 +145,9 @@ class TokenCache:
         if account is None:
             account = self._accounts[key] = _Account()
         if account.task is not None and account.task.get_loop() is not asyncio.get_running_loop():
-            self._refreshing.discard(account)  # left over from an event loop that has ended
+            # Left over from an event loop that has ended; nobody there can be told any more.
+            self._refreshing.discard(account)
+            account.waiters.clear()
             account = self._accounts[key] = _Account(refused=account.refused)
         return account
 
@@ -177,7 +179,7 @@ class TokenCache:
 
     async def _renew(self, credential: Credential, account: _Account, send: Send) -> str:
         try:
-            async with asyncio.timeout(REFRESH_DEADLINE):
+            async with self._clock.timeout(REFRESH_DEADLINE):
                 held = await self._ask(credential, send, force=False)
                 if held.value == account.refused and credential.can_force:
                     held = await self._ask(credential, send, force=True)
