@@ -1,0 +1,110 @@
+"""Plain calls to a sandbox: what the client sends is not to be trusted where the sandbox is tested."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+from aiohttp import web
+
+from wxcv.sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+QRCODE = "/cv/img/qrcode"
+COMM = "/cv/ocr/comm"
+
+
+class Now:
+    """A clock that a test sets."""
+
+    def __init__(self) -> None:
+        self.seconds = 1_700_000_000.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+class Caller:
+    """Calls one sandbox. Every answer must have HTTP status 200."""
+
+    def __init__(self, box: Sandbox, http: aiohttp.ClientSession) -> None:
+        self.box = box
+        self.http = http
+        self._token: str | None = None
+
+    async def call(self, method: str, path: str, **options: object) -> dict[str, Any]:
+        """Send a request and return the JSON of the answer."""
+        async with self.http.request(method, self.box.base_url + path, **options) as answer:
+            body = await answer.read()
+            assert answer.status == 200, (answer.status, body)
+            return json.loads(body)
+
+    async def classic(self, **query: str) -> dict[str, Any]:
+        """Ask for a classic token."""
+        known = {"grant_type": "client_credential", "appid": self.box.appid, "secret": self.box.secret}
+        return await self.call("GET", "/cgi-bin/token", params={**known, **query})
+
+    async def stable(self, **fields: object) -> dict[str, Any]:
+        """Ask for a stable token."""
+        known = {"grant_type": "client_credential", "appid": self.box.appid, "secret": self.box.secret}
+        return await self.call("POST", "/cgi-bin/stable_token", json={**known, **fields})
+
+    async def errcode(self, token: str) -> int:
+        """Return what the token is answered with: 41005 (nothing was sent to read) if it is good."""
+        answer = await self.call("POST", QRCODE, params={"access_token": token})
+        return answer["errcode"]
+
+    async def token(self) -> dict[str, str]:
+        """Return the query of a good token."""
+        if self._token is None:
+            self._token = (await self.stable())["access_token"]
+        return {"access_token": self._token}
+
+    async def upload(
+        self,
+        path: str,
+        image: bytes,
+        *,
+        name: str = "img",
+        query: Mapping[str, str] | None = None,
+    ) -> dict[str, Any]:
+        """Upload an image with a good token."""
+        form = aiohttp.FormData()
+        form.add_field(name, io.BytesIO(image), filename="a.png", content_type="image/png")
+        return await self.call("POST", path, params={**await self.token(), **(query or {})}, data=form)
+
+    async def by_url(self, url: str, *, path: str = QRCODE, method: str = "POST") -> dict[str, Any]:
+        """Name an image's address, with a good token."""
+        return await self.call(method, path, params={**await self.token(), "img_url": url})
+
+
+@contextlib.asynccontextmanager
+async def calling(**settings: object) -> AsyncIterator[Caller]:
+    """Start a sandbox with these settings and call it."""
+    async with Sandbox(**settings) as box, aiohttp.ClientSession() as http:
+        yield Caller(box, http)
+
+
+@contextlib.asynccontextmanager
+async def serving(body: bytes, **answer: object) -> AsyncIterator[tuple[str, list[str]]]:
+    """Serve the bytes on loopback; yields the base URL and the paths that were asked for."""
+    asked: list[str] = []
+
+    async def serve(request: web.Request) -> web.Response:
+        asked.append(request.path)
+        return web.Response(body=body, **answer)
+
+    application = web.Application()
+    application.router.add_route("*", "/{path:.*}", serve)
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=1)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}", asked
+    finally:
+        await runner.cleanup()

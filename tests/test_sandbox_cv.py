@@ -1,0 +1,383 @@
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import zlib
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import numpy as np
+import pictures
+import pytest
+from PIL import Image
+from sandbox_calls import COMM, QRCODE, Caller, calling
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+CORNERS = ["left_top", "right_top", "right_bottom", "left_bottom"]
+
+
+def said(answer: dict[str, Any]) -> tuple[int, str]:
+    """Return errcode and errmsg without the request id."""
+    return answer["errcode"], answer["errmsg"].partition(" rid: ")[0]
+
+
+def found(answer: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return type_name and data of each code."""
+    return [(code["type_name"], code["data"]) for code in answer["code_results"]]
+
+
+async def read_code(image: bytes, **settings: object) -> dict[str, Any]:
+    """Upload the image to a new sandbox's qrcode page."""
+    async with calling(**settings) as caller:
+        return await caller.upload(QRCODE, image)
+
+
+KINDS = [
+    ("QRCode", "https://www.qq.com", "QR_CODE", "https://www.qq.com"),
+    ("MicroQRCode", "123", "MICRO_QR_CODE", "123"),
+    ("RMQRCode", "abc", "RMQR_CODE", "abc"),
+    ("DataMatrix", "ABC123", "DATA_MATRIX", "ABC123"),
+    ("Aztec", "abc", "AZTEC", "abc"),
+    ("MaxiCode", "abc", "MAXICODE", "abc"),
+    ("PDF417", "1234567890", "PDF_417", "1234567890"),
+    ("MicroPDF417", "abc", "MICRO_PDF_417", "abc"),
+    ("EAN13", "6901234567892", "EAN_13", "6901234567892"),
+    ("EAN8", "96385074", "EAN_8", "96385074"),
+    ("UPCA", "036000291452", "EAN_13", "0036000291452"),
+    ("UPCE", "01234565", "UPC_E", "0012345000065"),
+    ("Code39", "ABC", "CODE_39", "ABC"),
+    ("Code93", "ABC", "CODE_93", "ABC"),
+    ("Code128", "Code 128", "CODE_128", "Code 128"),
+    ("ITF", "123456", "ITF", "123456"),
+    ("Codabar", "A123A", "CODABAR", "A123A"),
+    ("DataBarExp", "(01)98898765432106", "RSS_EXPANDED", "(01)98898765432106"),
+    ("DataBarOmni", "0124012345678905", "RSS_14", "(01)24012345678905"),
+]
+
+
+@pytest.mark.parametrize(("kind", "text", "type_name", "data"), KINDS)
+async def test_codes_are_named_as_wechat_spells_them(kind: str, text: str, type_name: str, data: str) -> None:
+    """A code of each kind is read, and only QR_CODE and DATA_MATRIX have the key `pos`."""
+    answer = await read_code(pictures.barcode_png(kind, text))
+
+    assert found(answer) == [(type_name, data)]
+    assert ("pos" in answer["code_results"][0]) == (type_name in {"QR_CODE", "DATA_MATRIX"})
+
+
+async def test_answer_about_a_code_is_the_documented_envelope() -> None:
+    """A QR code gives errcode 0, errmsg ok, its corners as integers, and the size of the image."""
+    image = pictures.qr_png("hi", scale=10)
+    answer = await read_code(image)
+
+    width, height = pictures.opened(image).size
+    assert list(answer) == ["errcode", "errmsg", "code_results", "img_size"]
+    assert (answer["errcode"], answer["errmsg"]) == (0, "ok")
+    assert answer["img_size"] == {"w": width, "h": height}
+    # 21 modules of 10 pixels between quiet zones.
+    low, high = (width - 210) // 2, (width + 210) // 2
+    ends = [(low, low), (high, low), (high, high), (low, high)]
+    pos = answer["code_results"][0]["pos"]
+    assert list(pos) == CORNERS
+    for corner, (x, y) in zip(CORNERS, ends, strict=True):
+        assert pos[corner] == {"x": pytest.approx(x, abs=2), "y": pytest.approx(y, abs=2)}
+        assert {type(pos[corner]["x"]), type(pos[corner]["y"])} == {int}
+
+
+@pytest.mark.parametrize("kind", ["QRCode", "DataMatrix"])
+async def test_corners_turn_with_the_code(kind: str) -> None:
+    """In an image that stands on its head, left_top is the corner at the right bottom of the image."""
+    image = pictures.opened(pictures.barcode_png(kind, "turned")).transpose(Image.Transpose.ROTATE_180)
+    pos = (await read_code(pictures.to_bytes(image)))["code_results"][0]["pos"]
+
+    assert pos["left_top"]["x"] > pos["right_top"]["x"]
+    assert pos["left_top"]["y"] > pos["left_bottom"]["y"]
+
+
+async def test_all_codes_of_an_image_are_read() -> None:
+    """A label with three codes gives three code_results."""
+    label = pictures.column_png(
+        pictures.qr_png("SF1234567890"),
+        pictures.barcode_png("EAN13", "6901234567892"),
+        pictures.barcode_png("DataMatrix", "box 7"),
+    )
+    answer = await read_code(label)
+
+    assert sorted(found(answer)) == [
+        ("DATA_MATRIX", "box 7"),
+        ("EAN_13", "6901234567892"),
+        ("QR_CODE", "SF1234567890"),
+    ]
+
+
+async def test_data_is_utf_8_and_not_escaped() -> None:
+    """Chinese text in a code arrives as UTF-8 in the body."""
+    async with calling() as caller:
+        form = aiohttp.FormData()
+        form.add_field("img", pictures.qr_png("腾讯"), filename="a.png")
+        url = caller.box.base_url + QRCODE
+        async with caller.http.post(url, params=await caller.token(), data=form) as answer:
+            body = await answer.read()
+
+    assert '"data":"腾讯"'.encode() in body
+
+
+def _drawn(mode: str, **options: object) -> bytes:
+    """A QR code in one of Pillow's modes."""
+    qr = pictures.opened(pictures.qr_png("hi"))
+    if mode == "I;16":
+        # Dark and light both over 255: they are told apart only if they are scaled.
+        return pictures.to_bytes(Image.fromarray(_wide(qr)))
+    if mode == "RGBA":
+        clear = Image.new("RGBA", qr.size, (0, 0, 0, 0))
+        clear.paste((0, 0, 0, 255), mask=qr.point(lambda value: 255 - value))
+        return pictures.to_bytes(clear)
+    return pictures.to_bytes(qr.convert(mode), **options)
+
+
+def _wide(image: Image.Image) -> NDArray[np.uint16]:
+    return np.where(np.asarray(image) > 127, 60_000, 20_000).astype(np.uint16)
+
+
+IMAGES = {
+    "png": lambda: _drawn("L"),
+    "one bit": lambda: _drawn("1"),
+    "palette": lambda: _drawn("P"),
+    "16 bits": lambda: _drawn("I;16"),
+    "black on nothing": lambda: _drawn("RGBA"),
+    "cmyk": lambda: _drawn("CMYK", kind="JPEG"),
+    "jpeg": lambda: _drawn("RGB", kind="JPEG"),
+    "webp": lambda: _drawn("RGB", kind="WEBP"),
+    "bmp": lambda: _drawn("RGB", kind="BMP"),
+    "tiff": lambda: _drawn("RGB", kind="TIFF"),
+    "gif": lambda: _drawn("L", kind="GIF"),
+    "first of two frames": lambda: _drawn(
+        "L", kind="GIF", save_all=True, append_images=[pictures.opened(pictures.qr_png("second"))]
+    ),
+}
+
+
+@pytest.mark.parametrize("name", IMAGES)
+async def test_images_of_many_kinds_are_read(name: str) -> None:
+    """BMP, GIF (the first frame), JPEG, PNG, TIFF and WebP are read, whatever their pixels are made of."""
+    assert found(await read_code(IMAGES[name]())) == [("QR_CODE", "hi")]
+
+
+def _png_head(width: int, height: int) -> bytes:
+    """A PNG that says it is that large, without the pixels."""
+    head = b"IHDR" + width.to_bytes(4) + height.to_bytes(4) + b"\x08\x00\x00\x00\x00"
+    data = b"IDAT" + zlib.compress(bytes(100))
+    chunks = [head, data, b"IEND"]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        (len(chunk) - 4).to_bytes(4) + chunk + zlib.crc32(chunk).to_bytes(4) for chunk in chunks
+    )
+
+
+def _huge_png(width: int, height: int) -> bytes:
+    return pictures.to_bytes(Image.new("1", (width, height), 1), optimize=False)
+
+
+UNREADABLE = {
+    "nothing": lambda: b"",
+    "text": lambda: b"not an image",
+    "half a png": lambda: pictures.qr_png("hi")[:100],
+    "half a jpeg": lambda: pictures.to_bytes(pictures.opened(pictures.qr_png("hi")), "JPEG")[:700],
+    "a format that is not asked for": lambda: pictures.to_bytes(
+        pictures.opened(pictures.qr_png("hi")), "PPM"
+    ),
+    "no pixels": lambda: _png_head(0, 10),
+    "a bomb": lambda: _png_head(60_000, 60_000),
+    "over 25 megapixels": lambda: _huge_png(5001, 5000),
+    "a side over 65535": lambda: _huge_png(65_536, 1),
+}
+
+
+@pytest.mark.parametrize("name", UNREADABLE)
+async def test_what_cannot_be_decoded_is_101002(name: str) -> None:
+    """Bytes that are no image, or one of over 25 megapixels, are 101002 in each page's own words."""
+    image = UNREADABLE[name]()
+    async with calling() as caller:
+        code, text = await caller.upload(QRCODE, image), await caller.upload(COMM, image)
+
+    assert said(code) == (101002, "invalid image data")
+    assert said(text) == (101002, "decode image failed")
+
+
+async def test_25_megapixels_are_read() -> None:
+    """An image of exactly 25,000,000 pixels is read."""
+    answer = await read_code(_huge_png(5000, 5000))
+
+    assert (answer["errcode"], answer["img_size"]) == (0, {"w": 5000, "h": 5000})
+
+
+@pytest.mark.parametrize("path", [QRCODE, COMM])
+async def test_image_must_be_smaller_than_the_limit(path: str) -> None:
+    """An image of 2,097,151 bytes passes, one of 2,097,152 bytes is 101002, and both arrive whole."""
+    passing = pictures.padded_png(2_097_151, png=pictures.blank_png(300, 300))
+    refused = pictures.padded_png(2_097_152)
+    async with calling() as caller:
+        assert (await caller.upload(path, passing))["errcode"] == 0
+        assert (await caller.upload(path, refused))["errcode"] == 101002
+        assert [arrived.size for arrived in caller.box.received] == [2_097_151, 2_097_152]
+        assert caller.box.received[1].sha256 == hashlib.sha256(refused).hexdigest()
+
+
+async def test_limit_can_be_set() -> None:
+    """With `size_limit` that many bytes are refused and one less is not."""
+    image = pictures.blank_png()
+    assert (await read_code(image, size_limit=len(image)))["errcode"] == 101002
+    assert (await read_code(image, size_limit=len(image) + 1))["errcode"] == 0
+
+
+async def test_upload_far_over_the_limit_is_answered() -> None:
+    """A sender of 8 MiB gets to read its JSON answer."""
+    image = bytes(8 * 1024 * 1024)
+    async with calling() as caller:
+        assert (await caller.upload(QRCODE, image))["errcode"] == 101002
+        assert caller.box.received[0].size == len(image)
+
+
+@pytest.mark.parametrize("path", [QRCODE, COMM])
+async def test_without_an_image_media_data_is_missing(path: str) -> None:
+    """A request that names no image and holds none is 41005, by POST and by GET."""
+    async with calling() as caller:
+        for method in ("POST", "GET"):
+            answer = await caller.call(method, path, params=await caller.token())
+            assert said(answer) == (41005, "media data missing")
+
+
+async def test_other_parts_beside_the_image_do_no_harm() -> None:
+    """The part called `img` is found behind text fields and other files."""
+    async with calling() as caller:
+        form = aiohttp.FormData()
+        form.add_field("ratios", "1")
+        form.add_field("other", b"x", filename="x.txt")
+        form.add_field("img", pictures.qr_png("hi"), filename="a.png")
+        form.add_field("img", b"a second one", filename="b.png")
+        answer = await caller.call("POST", QRCODE, params=await caller.token(), data=form)
+
+    assert found(answer) == [("QR_CODE", "hi")]
+
+
+def _part(*lines: bytes) -> bytes:
+    return b"--b\r\n" + b"\r\n".join(lines) + b"\r\n\r\nx\r\n--b--\r\n"
+
+
+FORM = "multipart/form-data; boundary=b"
+IMG = b'Content-Disposition: form-data; name="img"; filename="a.png"'
+MALFORMED = {
+    "not a form": ("image/png", pictures.qr_png("hi")),
+    "no content type": ("", b"x"),
+    "urlencoded": ("application/x-www-form-urlencoded", b"img=x"),
+    "no boundary": ("multipart/form-data", _part(IMG)),
+    "boundary too long": ("multipart/form-data; boundary=" + "b" * 80, _part(IMG)),
+    "another boundary": ("multipart/form-data; boundary=c", _part(IMG)),
+    "an odd boundary": ('multipart/form-data; boundary="\u00e9"', _part(IMG)),
+    "empty": (FORM, b""),
+    "no parts": (FORM, b"--b--\r\n"),
+    "no end": (FORM, _part(IMG)[:-7]),
+    "no blank line": (FORM, b"--b\r\n" + IMG),
+    "bad header": (FORM, _part(b"\x00\x01: \xff", IMG)),
+    "header without a colon": (FORM, _part(b"nonsense", IMG)),
+    "bad disposition": (FORM, _part(b'Content-Disposition: form-data; name="img')),
+    "bad filename charset": (FORM, _part(IMG + b"; filename*=nope''%ff")),
+    "no disposition": (FORM, _part(b"Content-Type: image/png")),
+    "huge header": (FORM, _part(b"X: " + b"y" * 20_000, IMG)),
+    "many headers": (FORM, _part(*[b"X-%d: y" % number for number in range(1000)], IMG)),
+    "bad charset field": (
+        FORM,
+        _part(b'Content-Disposition: form-data; name="_charset_"').replace(b"x", b"y" * 99),
+    ),
+    "mixed with a bad length": ("multipart/mixed; boundary=b", _part(IMG, b"Content-Length: -5")),
+    "no filename": (FORM, _part(b'Content-Disposition: form-data; name="img"')),
+    "another name": (FORM, _part(b'Content-Disposition: form-data; name="file"; filename="a.png"')),
+    "forms in forms": (FORM, _part(b"Content-Type: multipart/mixed; boundary=b", IMG) * 3000),
+}
+
+
+@pytest.mark.parametrize("name", MALFORMED)
+async def test_malformed_body_is_answered_in_json(name: str) -> None:
+    """A body that is not a form with an image is 41005, and never a fault of the server."""
+    content_type, body = MALFORMED[name]
+    async with calling() as caller:
+        headers = {"Content-Type": content_type}
+        answer = await caller.call("POST", QRCODE, params=await caller.token(), data=body, headers=headers)
+
+    assert said(answer) == (41005, "media data missing")
+
+
+async def test_broken_content_encoding_is_answered_in_json() -> None:
+    """A body that says gzip and is not is 41005."""
+    async with calling() as caller:
+        headers = {"Content-Type": FORM, "Content-Encoding": "gzip"}
+        answer = await caller.call(
+            "POST", QRCODE, params=await caller.token(), data=b"x" * 99, headers=headers
+        )
+
+    assert answer["errcode"] == 41005
+
+
+async def test_other_methods_are_refused() -> None:
+    """PUT and DELETE on a cv page are 43002."""
+    async with calling() as caller:
+        for method in ("PUT", "DELETE"):
+            answer = await caller.call(method, QRCODE, params=await caller.token())
+            assert said(answer) == (43002, "require POST method")
+
+
+async def test_text_is_read_with_its_boxes() -> None:
+    """Each line of text is an item with its text and four corners around it, as integers."""
+    async with calling() as caller:
+        image = pictures.text_png(["Hello wxcv 123", "second line"])
+        answer = await caller.upload(COMM, image)
+
+    width, height = pictures.opened(image).size
+    assert list(answer) == ["errcode", "errmsg", "items", "img_size"]
+    assert [item["text"] for item in answer["items"]] == ["Hello wxcv 123", "second line"]
+    assert answer["img_size"] == {"w": width, "h": height}
+    first, second = (item["pos"] for item in answer["items"])
+    assert list(first) == CORNERS
+    assert {type(value) for corner in first.values() for value in corner.values()} == {int}
+    # The lines begin at (20, 20) and (20, 100), 40 pixels high.
+    assert first["left_top"] == {"x": pytest.approx(20, abs=15), "y": pytest.approx(25, abs=15)}
+    assert first["right_bottom"]["y"] < second["left_top"]["y"] < second["left_bottom"]["y"] < 170
+    assert first["left_top"]["x"] < first["right_top"]["x"]
+
+
+async def test_boxes_of_a_reduced_image_are_in_its_own_pixels() -> None:
+    """In an image of 4000 pixels, which is made smaller for the engine, boxes are where the text is."""
+    canvas = Image.new("RGB", (4000, 1000), "white")
+    canvas.paste(pictures.opened(pictures.text_png(["Right here"], size=100)), (3300, 600))
+    async with calling() as caller:
+        (item,) = (await caller.upload(COMM, pictures.to_bytes(canvas)))["items"]
+
+    assert item["text"].replace(" ", "") == "Righthere"
+    assert item["pos"]["left_top"] == {"x": pytest.approx(3320, abs=30), "y": pytest.approx(625, abs=30)}
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1000, 1), (1, 1000), (65_535, 3)])
+async def test_narrow_images_are_read_as_empty(size: tuple[int, int]) -> None:
+    """An image of a few pixels' width or height is read by both engines, and nothing is found."""
+    image = pictures.blank_png(*size)
+    async with calling() as caller:
+        assert (await caller.upload(COMM, image))["items"] == []
+        assert (await caller.upload(QRCODE, image))["code_results"] == []
+
+
+async def test_slow_page_of_text_does_not_hold_up_codes() -> None:
+    """While a page of text is read, many codes are read."""
+    page = pictures.text_png([f"line {number} of a long page of text" for number in range(16)])
+    async with calling() as caller:
+        await caller.token()
+        slow = asyncio.create_task(caller.upload(COMM, page))
+        await _arrived(caller, COMM)
+        for _ in range(3):
+            assert found(await caller.upload(QRCODE, pictures.qr_png("hi"))) == [("QR_CODE", "hi")]
+        assert not slow.done()
+        assert len((await slow)["items"]) == 16
+
+
+async def _arrived(caller: Caller, path: str) -> None:
+    while not caller.box.requests[path]:  # noqa: ASYNC110 - the sandbox has no event for it
+        await asyncio.sleep(0)
