@@ -15,8 +15,16 @@ from wxcv.sandbox import Sandbox
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
+GOOD = 41005
+"""The errcode of a good token when nothing is sent with it to read."""
+
 QRCODE = "/cv/img/qrcode"
 COMM = "/cv/ocr/comm"
+
+
+def said(answer: dict[str, Any]) -> tuple[int, str]:
+    """Return errcode and errmsg without the request id."""
+    return answer["errcode"], answer["errmsg"].partition(" rid: ")[0]
 
 
 class Now:
@@ -54,8 +62,31 @@ class Caller:
         known = {"grant_type": "client_credential", "appid": self.box.appid, "secret": self.box.secret}
         return await self.call("POST", "/cgi-bin/stable_token", json={**known, **fields})
 
+    async def component(self, **fields: object) -> dict[str, Any]:
+        """Ask for a component token with the newest ticket."""
+        known = {
+            "component_appid": self.box.component_appid,
+            "component_appsecret": self.box.component_appsecret,
+            "component_verify_ticket": self.box.ticket,
+        }
+        return await self.call("POST", "/cgi-bin/component/api_component_token", json={**known, **fields})
+
+    async def authorizer(
+        self, appid: str, refresh_token: str, *, query: Mapping[str, str] | None = None, **fields: object
+    ) -> dict[str, Any]:
+        """Ask for a merchant's token, with a new component token unless there is a query."""
+        if query is None:
+            query = {"access_token": (await self.component())["component_access_token"]}
+        known = {
+            "component_appid": self.box.component_appid,
+            "authorizer_appid": appid,
+            "authorizer_refresh_token": refresh_token,
+        }
+        path = "/cgi-bin/component/api_authorizer_token"
+        return await self.call("POST", path, params=query, json={**known, **fields})
+
     async def errcode(self, token: str) -> int:
-        """Return what the token is answered with: 41005 (nothing was sent to read) if it is good."""
+        """Return what the token is answered with: `GOOD` if it is good."""
         answer = await self.call("POST", QRCODE, params={"access_token": token})
         return answer["errcode"]
 

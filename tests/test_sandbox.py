@@ -118,6 +118,7 @@ async def test_repr_does_not_show_the_secret() -> None:
         ("token_life", 0),
         ("token_life", 1.5),
         ("allow_loopback", 1),
+        ("relay", None),
         ("choices", {"exif": "apply"}),
     ],
 )

@@ -6,7 +6,7 @@ import aiohttp
 import pictures
 import pytest
 from PIL import Image
-from sandbox_calls import COMM, QRCODE, calling, serving
+from sandbox_calls import COMM, QRCODE, Now, calling, said, serving
 
 from wxcv.sandbox import Choices
 
@@ -157,6 +157,40 @@ async def test_exif(choice: str, size: tuple[int, int], *, left: bool) -> None:
 
 
 @pytest.mark.parametrize(
+    ("choices", "rotates", "works"),
+    [
+        ({}, False, True),
+        ({"refresh_token_rotates": True}, True, True),
+        ({"refresh_token_rotates": True, "old_refresh_token_works": False}, True, False),
+    ],
+)
+async def test_refresh_token_rotates_and_old_refresh_token_works(
+    choices: dict[str, Any], *, rotates: bool, works: bool
+) -> None:
+    """A refresh gives the same refresh token or a new one, and then the first still works or is refused."""
+    async with calling(choices=Choices(**choices)) as caller:
+        first = caller.box.authorize("wxshop")
+        second = (await caller.authorizer("wxshop", first))["authorizer_refresh_token"]
+        assert (second != first) == rotates
+        assert "authorizer_access_token" in await caller.authorizer("wxshop", second)
+        assert ("authorizer_access_token" in await caller.authorizer("wxshop", first)) == works
+
+
+@pytest.mark.parametrize(
+    ("errcode", "errmsg"), [(42001, "access_token expired"), (42006, "component_access_token expired")]
+)
+async def test_component_token_expired(errcode: int, errmsg: str) -> None:
+    """A component token whose life is over is 42001 or 42006."""
+    now = Now()
+    async with calling(clock=now, choices=Choices(component_token_expired=errcode)) as caller:
+        refresh_token = caller.box.authorize("wxshop")
+        query = {"access_token": (await caller.component())["component_access_token"]}
+        now.seconds += 7200
+
+        assert said(await caller.authorizer("wxshop", refresh_token, query=query)) == (errcode, errmsg)
+
+
+@pytest.mark.parametrize(
     ("name", "value"),
     [
         ("nothing_found", "none"),
@@ -172,6 +206,9 @@ async def test_exif(choice: str, size: tuple[int, int], *, left: bool) -> None:
         ("content_type", "text/plain\r\nX: y"),
         ("content_type", None),
         ("exif", "turn"),
+        ("refresh_token_rotates", "rotate"),
+        ("old_refresh_token_works", None),
+        ("component_token_expired", 40001),
     ],
 )
 def test_bad_choice_is_named(name: str, value: object) -> None:

@@ -10,17 +10,12 @@ import numpy as np
 import pictures
 import pytest
 from PIL import Image
-from sandbox_calls import COMM, QRCODE, Caller, calling
+from sandbox_calls import COMM, QRCODE, Caller, calling, said
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 CORNERS = ["left_top", "right_top", "right_bottom", "left_bottom"]
-
-
-def said(answer: dict[str, Any]) -> tuple[int, str]:
-    """Return errcode and errmsg without the request id."""
-    return answer["errcode"], answer["errmsg"].partition(" rid: ")[0]
 
 
 def found(answer: dict[str, Any]) -> list[tuple[str, str]]:

@@ -1,21 +1,13 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 import pytest
-from sandbox_calls import COMM, QRCODE, Now, calling
+from sandbox_calls import COMM, GOOD, QRCODE, Now, calling, said
 
+from wxcv.sandbox import Sandbox
 from wxcv.sandbox.answers import Refusal
-from wxcv.sandbox.tokens import TokenDesk
-
-GOOD = 41005
-"""What a good token gets when nothing is sent with it to read."""
-
-
-def said(answer: dict[str, Any]) -> tuple[int, str]:
-    """Return errcode and errmsg without the request id."""
-    return answer["errcode"], answer["errmsg"].partition(" rid: ")[0]
+from wxcv.sandbox.tokens import REMEMBERED, TokenDesk
 
 
 async def test_stable_token_has_the_documented_shape() -> None:
@@ -239,11 +231,43 @@ async def test_token_calls_want_their_own_method() -> None:
     assert said(classic) == (43001, "require GET method")
 
 
-def test_only_the_last_ten_thousand_tokens_are_remembered() -> None:
-    """The oldest of 10,001 tokens is unknown, and the second is still known to have expired."""
+async def test_killed_stable_token_is_handed_out_until_it_is_forced() -> None:
+    """A killed stable token is 40001 and still handed out; a forced refresh brings a good one."""
+    async with calling() as caller:
+        dead = (await caller.stable())["access_token"]
+        caller.box.kill(dead)
+        assert await caller.errcode(dead) == 40001
+        assert (await caller.stable())["access_token"] == dead
+        healed = (await caller.stable(force_refresh=True))["access_token"]
+        assert await caller.errcode(healed) == GOOD
+        assert caller.box.mints == {"stable": 2}
+
+
+async def test_killed_stable_token_is_replaced_in_its_last_five_minutes() -> None:
+    """Without force a killed stable token is handed out down to its last 300 seconds and no longer."""
+    now = Now()
+    async with calling(clock=now) as caller:
+        dead = (await caller.stable())["access_token"]
+        caller.box.kill(dead)
+        now.seconds += 6900
+        assert (await caller.stable())["access_token"] == dead
+        now.seconds += 1
+        assert await caller.errcode((await caller.stable())["access_token"]) == GOOD
+
+
+def test_unknown_token_cannot_be_killed() -> None:
+    """Killing what is no token of the sandbox raises, and the error does not hold it."""
+    with pytest.raises(ValueError, match="token must be one that") as caught:
+        Sandbox().kill("made-up")
+
+    assert "made-up" not in str(caught.value)
+
+
+def test_only_the_last_hundred_thousand_tokens_are_remembered() -> None:
+    """The oldest of 100,001 tokens is unknown, and the second is still known to have expired."""
     now = Now()
     desk = TokenDesk(clock=now, life=7200)
-    tokens = [str(desk.classic()["access_token"]) for _ in range(10_001)]
+    tokens = [str(desk.classic()["access_token"]) for _ in range(REMEMBERED + 1)]
     now.seconds += 7200
 
     errcodes = []
@@ -251,4 +275,5 @@ def test_only_the_last_ten_thousand_tokens_are_remembered() -> None:
         with pytest.raises(Refusal) as caught:
             desk.check(token)
         errcodes.append(caught.value.errcode)
+    assert REMEMBERED == 100_000
     assert errcodes == [40001, 42001]

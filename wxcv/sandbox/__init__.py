@@ -5,6 +5,9 @@ For tests and for trying things out without an account:
     async with Sandbox() as box:
         ...  # talk to box.base_url with box.appid and box.secret
 
+It is also a third-party platform (`box.component_appid`, `box.ticket`, `box.authorize`) and cloud hosting
+(`box.cloud_token`, `Sandbox(relay=True)`). All tokens age on the clock that a test passes in.
+
 It shares no code with the client, so that the two cannot share a mistake. What WeChat's pages leave open is
 a switch of `Choices`. It needs the extra `sandbox`: `pip install 'wxcv[sandbox]'`.
 """

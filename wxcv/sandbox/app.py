@@ -1,24 +1,21 @@
 """The pages that the sandbox serves."""
 
 import logging
+import uuid
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from aiohttp import web
 
-from wxcv.sandbox.answers import Refusal, encode, refusal_fields
+from wxcv.sandbox.answers import Fields, Refusal, encode, refusal_fields
 from wxcv.sandbox.choices import Choices
-from wxcv.sandbox.engines import Engines
-from wxcv.sandbox.fetch import Fetcher, FetchError
-from wxcv.sandbox.pictures import UnreadableError
-from wxcv.sandbox.reading import Reading
+from wxcv.sandbox.component import Platform
+from wxcv.sandbox.cv import CV_PAGES, CvPage, Reader
 from wxcv.sandbox.tokens import TokenDesk
 from wxcv.sandbox.uploads import Received, Upload, drain, read_json_object, read_upload
 
 logger = logging.getLogger("wxcv.sandbox")
-
-Fields = dict[str, object]
 
 _UPLOAD = web.RequestKey("upload", Upload)
 
@@ -45,28 +42,20 @@ class Account:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CvPage:
-    """What sets one cv page apart: the key of its list, its errmsg for 101002, and its engine."""
-
-    list_key: str
-    unreadable: str
-    read: Callable[[Engines, bytes, Choices], Awaitable[Reading]]
-
-
-QRCODE = CvPage(list_key="code_results", unreadable="invalid image data", read=Engines.codes)
-COMM = CvPage(list_key="items", unreadable="decode image failed", read=Engines.text)
-
-
-@dataclass(frozen=True, kw_only=True)
 class App:
-    """Answers requests. `size_limit` is bytes, `clock` returns the Unix time in seconds."""
+    """Answers requests.
+
+    `size_limit` is bytes, `relay` lets cv calls come without a token, and `clock` returns the Unix time in
+    seconds.
+    """
 
     account: Account
     tokens: TokenDesk
-    engines: Engines
-    fetcher: Fetcher
+    platform: Platform
+    reader: Reader
     choices: Choices
     size_limit: int
+    relay: bool
     clock: Callable[[], float]
     requests: Counter[str]
     received: deque[Received]
@@ -82,9 +71,9 @@ class App:
         except ConnectionError:
             # The sender went away in the middle of its body: nobody is left to read an answer.
             return web.Response()
-        if request.path.startswith("/cv/"):
+        if request.path in CV_PAGES:
             self._record(request, errcode)
-        return web.Response(body=encode(fields), headers={"Content-Type": self.choices.content_type})
+        return web.Response(body=encode(fields), headers=self._headers())
 
     async def _page(self, request: web.Request) -> Fields:
         try:
@@ -93,16 +82,22 @@ class App:
                     return await self._classic(request)
                 case "/cgi-bin/stable_token":
                     return await self._stable(request)
-                case "/cv/img/qrcode":
-                    return await self._cv(QRCODE, request)
-                case "/cv/ocr/comm":
-                    return await self._cv(COMM, request)
+                case "/cgi-bin/component/api_component_token":
+                    return await self._component_token(request)
+                case "/cgi-bin/component/api_authorizer_token":
+                    return await self._authorizer_token(request)
+                case path if path in CV_PAGES:
+                    return await self._cv(CV_PAGES[path], request)
         except (Refusal, ConnectionError):
             raise
         except Exception:
             logger.exception("%s is answered with errcode -1", request.path)
             raise Refusal(-1) from None
-        raise web.HTTPNotFound
+        raise web.HTTPNotFound(headers=self._headers())
+
+    def _headers(self) -> dict[str, str]:
+        headers = {"Content-Type": self.choices.content_type}
+        return {**headers, "x-openapi-seqid": uuid.uuid4().hex} if self.relay else headers
 
     async def _classic(self, request: web.Request) -> Fields:
         await drain(request)
@@ -115,9 +110,7 @@ class App:
         return self.tokens.classic()
 
     async def _stable(self, request: web.Request) -> Fields:
-        body = await read_json_object(request)
-        if request.method != "POST":
-            raise Refusal(43002)
+        body = await _posted(request)
         if body is None:
             raise Refusal(47001)
         self.account.check(
@@ -128,6 +121,18 @@ class App:
             raise Refusal(47001)
         return self.tokens.stable(force_refresh=force_refresh)
 
+    async def _component_token(self, request: web.Request) -> Fields:
+        body = await _posted(request)
+        if body is None:
+            raise Refusal(47001)
+        return self.platform.component_token(body)
+
+    async def _authorizer_token(self, request: web.Request) -> Fields:
+        body = await _posted(request)
+        # The older pages of the platform have the second name.
+        token = request.query.get("access_token") or request.query.get("component_access_token", "")
+        return self.platform.authorizer_token(token, body)
+
     async def _cv(self, page: CvPage, request: web.Request) -> Fields:
         # The body is read first, so that `received` tells of an upload that came with a bad token.
         upload = await read_upload(request, limit=self.size_limit, any_part_name=self.choices.any_part_name)
@@ -135,40 +140,31 @@ class App:
             request[_UPLOAD] = upload
         if request.method != "POST" and not (request.method == "GET" and self.choices.accept_get):
             raise Refusal(43002)
-        self.tokens.check(request.query.get("access_token", ""))
-        url = request.query.get("img_url", "")
-        if upload is not None and (self.choices.both_inputs == "img" or not url):
-            return await self._read(page, upload.data, Refusal(101002, page.unreadable))
-        if not url:
-            raise Refusal(41005)
-        return await self._read_url(page, url)
+        self._check_token(request)
+        return await self.reader.answer(page, upload, request.query.get("img_url", ""))
 
-    async def _read_url(self, page: CvPage, url: str) -> Fields:
-        try:
-            data = await self.fetcher.fetch(url)
-        except FetchError:
-            raise Refusal(101000) from None
-        if self.choices.url_not_image == 101000:  # noqa: PLR2004 - an errcode is its own best name
-            return await self._read(page, data, Refusal(101000))
-        return await self._read(page, data, Refusal(101002, page.unreadable))
-
-    async def _read(self, page: CvPage, data: bytes | None, not_an_image: Refusal) -> Fields:
-        if data is None:
-            raise Refusal(*(self.choices.oversize or (101002, page.unreadable)))
-        try:
-            reading = await page.read(self.engines, data, self.choices)
-        except UnreadableError:
-            raise not_an_image from None
-        fields: Fields = {"errcode": 0, "errmsg": "ok"}
-        if reading.found or self.choices.nothing_found == "empty":
-            fields[page.list_key] = reading.found
-        if reading.found or self.choices.img_size_when_nothing:
-            width, height = reading.size
-            fields["img_size"] = {"w": width, "h": height}
-        return fields
+    def _check_token(self, request: web.Request) -> None:
+        token = request.query.get("access_token", "")
+        cloud_token = request.query.get("cloudbase_access_token", "")
+        if self.relay and not token and not cloud_token:
+            return
+        kind = self.tokens.check(token or cloud_token)
+        if token and kind == "component":
+            raise Refusal(61015)
+        sent_as_cloud = not token
+        if sent_as_cloud != (kind == "cloud"):
+            raise Refusal(40001)
 
     def _record(self, request: web.Request, errcode: int) -> None:
         arrived = Received(path=request.path, method=request.method, errcode=errcode)
         if (upload := request.get(_UPLOAD)) is not None:
             arrived = replace(arrived, **upload.facts)
         self.received.append(arrived)
+
+
+async def _posted(request: web.Request) -> dict[str, object] | None:
+    """Return the JSON object that was posted, or None if it was anything else."""
+    body = await read_json_object(request)
+    if request.method != "POST":
+        raise Refusal(43002)
+    return body

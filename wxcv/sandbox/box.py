@@ -14,6 +14,8 @@ from aiohttp import web
 
 from wxcv.sandbox.app import Account, App
 from wxcv.sandbox.choices import Choices
+from wxcv.sandbox.component import Platform
+from wxcv.sandbox.cv import Reader
 from wxcv.sandbox.engines import Engines, require_extra
 from wxcv.sandbox.fetch import Fetcher
 from wxcv.sandbox.tokens import TokenDesk
@@ -27,7 +29,7 @@ _RECEIVED_KEPT = 10_000
 
 
 class Sandbox:
-    """A local WeChat that answers at `base_url` for one account.
+    """A local WeChat that answers at `base_url` for one account and one third-party platform.
 
     Args:
         host: the address to listen at.
@@ -37,6 +39,8 @@ class Sandbox:
         clock: returns the Unix time in seconds; tokens age by it.
         size_limit: bytes; an image of this size or more is refused.
         token_life: seconds that a new token lives.
+        relay: be the relay of cloud hosting, where cv calls need no token (one that is sent is looked at) and
+            every answer has the header `x-openapi-seqid`.
         allow_loopback: let `img_url` lead to this machine. It never leads into other private networks.
         choices: what WeChat's pages leave open.
 
@@ -58,6 +62,7 @@ class Sandbox:
         clock: Callable[[], float] = time.time,
         size_limit: int = 2_097_152,
         token_life: int = 7200,
+        relay: bool = False,
         allow_loopback: bool = False,
         choices: Choices = _DEFAULTS,
     ) -> None:
@@ -68,13 +73,16 @@ class Sandbox:
         self._account = Account(appid=_word("appid", appid), secret=_word("secret", secret))
         if not callable(clock):
             raise TypeError("clock must be callable")
-        if not isinstance(allow_loopback, bool):
-            raise TypeError("allow_loopback must be True or False")
+        for name, value in (("relay", relay), ("allow_loopback", allow_loopback)):
+            if not isinstance(value, bool):
+                raise TypeError(f"{name} must be True or False")
         if not isinstance(choices, Choices):
             raise TypeError("choices must be a Choices")
         self._clock = clock
         self._size_limit = _whole("size_limit", size_limit, least=1)
         self._tokens = TokenDesk(clock=clock, life=_whole("token_life", token_life, least=1))
+        self._platform = Platform(account=self.appid, desk=self._tokens, clock=clock, choices=choices)
+        self._relay = relay
         self._allow_loopback = allow_loopback
         self._choices = choices
         self.requests: Counter[str] = Counter()
@@ -106,8 +114,52 @@ class Sandbox:
 
     @property
     def mints(self) -> Counter[str]:
-        """How many tokens were made, by kind: "stable" and "classic"."""
+        """How many tokens were made: "stable", "classic", "component", "authorizer" and "cloud"."""
         return self._tokens.mints
+
+    @property
+    def component_appid(self) -> str:
+        """The platform's appid."""
+        return self._platform.appid
+
+    @property
+    def component_appsecret(self) -> str:
+        """The platform's secret."""
+        return self._platform.secret
+
+    @property
+    def ticket(self) -> str:
+        """The newest component_verify_ticket; set it to push one of your own. Each lives 12 hours."""
+        return self._platform.ticket
+
+    @ticket.setter
+    def ticket(self, value: str) -> None:
+        self._platform.ticket = _word("ticket", value)
+
+    def push_ticket(self) -> str:
+        """Push a new component_verify_ticket, as WeChat does every 10 minutes, and return it."""
+        return self._platform.push_ticket()
+
+    def authorize(self, authorizer_appid: str) -> str:
+        """Let a merchant authorise the platform, and return its authorizer_refresh_token.
+
+        When it did so before, the refresh tokens of then are refused from now on, as WeChat does it.
+        """
+        return self._platform.authorize(_word("authorizer_appid", authorizer_appid))
+
+    def cloud_token(self) -> str:
+        """Make a cloudbase_access_token, as cloud hosting mounts one every 10 minutes; it lives 30."""
+        return self._tokens.cloud()
+
+    def kill(self, token: str) -> None:
+        """Let a token of any kind be refused with 40001 from now on.
+
+        A stable token is still handed out, until a forced refresh or its last minutes bring a new one.
+
+        Raises:
+            ValueError: the token was not made here.
+        """
+        self._tokens.kill(token)
 
     @property
     def base_url(self) -> str:
@@ -151,10 +203,11 @@ class Sandbox:
         app = App(
             account=self._account,
             tokens=self._tokens,
-            engines=engines,
-            fetcher=fetcher,
+            platform=self._platform,
+            reader=Reader(engines=engines, fetcher=fetcher, choices=self._choices),
             choices=self._choices,
             size_limit=self._size_limit,
+            relay=self._relay,
             clock=self._clock,
             requests=self.requests,
             received=self.received,

@@ -34,6 +34,13 @@ class Choices:
         exif: an EXIF orientation is ignored, coordinates are those of the stored pixels ("ignore"), or the
             image is turned first ("apply"). Unknown of WeChat; default chosen because the pages speak of the
             image as it was sent.
+        refresh_token_rotates: api_authorizer_token answers with a new refresh token each time, else with the
+            one that was sent. Unknown of WeChat; default chosen because the platform's FAQ says that it
+            stays valid until the merchant revokes.
+        old_refresh_token_works: after a rotation those before it still work. Unknown of WeChat; default
+            chosen because the loss of one answer would else lock the platform out.
+        component_token_expired: errcode for a component token whose life is over. Unknown of WeChat; default
+            chosen because the platform's pages list 42001, while 42006 is in the table of all codes only.
 
     Raises:
         ValueError: a switch has a value that is not one of its own; the message names the switch.
@@ -49,6 +56,9 @@ class Choices:
     any_part_name: bool = False
     content_type: str = "application/json; encoding=utf-8"
     exif: Literal["ignore", "apply"] = "ignore"
+    refresh_token_rotates: bool = False
+    old_refresh_token_works: bool = True
+    component_token_expired: Literal[42001, 42006] = 42001
 
     def __post_init__(self) -> None:
         for field in fields(self):
