@@ -10,22 +10,36 @@ import pytest
 
 import wxcv
 from wxcv.credentials import AppCredential
+from wxcv.steps import Ask, Asked, Keep, Newest, ReadFile, Refuse, TokenOf
 from wxcv.wire import Response
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wxcv.steps import Steps
     from wxcv.wire import Request
 
 STABLE = AppCredential("wx1", "MARKED-SECRET")
 CLASSIC = AppCredential("wx1", "MARKED-SECRET", stable=False)
 
 
+def drive(steps: Steps, *replies: object) -> tuple[list[Any], wxcv.AccessToken]:
+    """Drive a renewal by hand with these replies; return its steps and its token."""
+    seen = []
+    try:
+        step = next(steps)
+        for reply in replies:
+            seen.append(step)
+            step = steps.send(reply)
+    except StopIteration as done:
+        return seen, done.value
+    raise AssertionError(f"it wants more: {step}")
+
+
 def renew(credential: AppCredential, body: bytes, *, force: bool = False) -> tuple[Request, wxcv.AccessToken]:
-    """Drive a renewal by hand; return what it asked and what it made of the body."""
-    renewal = credential.renew(force=force)
-    request = next(renewal)
-    with pytest.raises(StopIteration) as stopped:
-        renewal.send(Response(200, {}, body))
-    return request, stopped.value.value
+    """Drive a renewal of one request by hand; return the request, and the token made of the body."""
+    (request,), token = drive(credential.renew(Asked(force=force)), Response(200, {}, body))
+    return request, token
 
 
 GOOD = b'{"access_token":"T","expires_in":345}'
@@ -117,3 +131,252 @@ def test_a_refusal_is_a_rejected_credential(errcode: int) -> None:
 
     assert caught.value.errcode == errcode
     assert "MARKED" not in str(caught.value)
+
+
+COMPONENT = wxcv.ComponentCredential("wxp", "MARKED-APPSECRET", "MARKED-TICKET")
+MERCHANT = wxcv.AuthorizerCredential(COMPONENT, "wxm", "MARKED-R0")
+ASKED = Asked()
+
+
+def answer(**fields: object) -> Response:
+    """Make a response."""
+    return Response(200, {}, json.dumps(fields).encode())
+
+
+def body(request: Request) -> dict[str, Any]:
+    """Return a request's JSON."""
+    assert request.body is not None
+    fields: dict[str, Any] = json.loads(request.body.parts[0])
+    return fields
+
+
+def test_a_component_asks_with_its_ticket() -> None:
+    """A component's token is asked for with component_appsecret and the ticket, and read by its own name."""
+    steps, token = drive(COMPONENT.renew(ASKED), answer(component_access_token="C", expires_in=7200))
+
+    assert (steps[0].method, steps[0].path) == ("POST", "/cgi-bin/component/api_component_token")
+    assert body(steps[0]) == {
+        "component_appid": "wxp",
+        "component_appsecret": "MARKED-APPSECRET",
+        "component_verify_ticket": "MARKED-TICKET",
+    }
+    assert (token.value, token.expires_in, token.kind) == ("C", 7200.0, "component")
+
+
+def test_a_ticket_function_is_asked_every_time() -> None:
+    """A ticket that is a function is called for every token, and what it returns is sent."""
+
+    async def newest() -> str:
+        return "unused: the steps are driven by hand"
+
+    credential = wxcv.ComponentCredential("wxp", "s", newest)
+    steps, _ = drive(credential.renew(ASKED), "T9", answer(component_access_token="C", expires_in=7200))
+
+    assert steps[0] == Ask(newest)
+    assert body(steps[1])["component_verify_ticket"] == "T9"
+
+
+@pytest.mark.parametrize("ticket", [None, "", 5])
+def test_a_ticket_that_is_none_is_told(ticket: Any) -> None:  # noqa: ANN401
+    """A ticket function that returns no ticket ends in a ProtocolError before anything is sent."""
+    credential = wxcv.ComponentCredential("wxp", "s", lambda: ticket)
+    with pytest.raises(wxcv.ProtocolError, match="component_verify_ticket"):
+        drive(credential.renew(ASKED), ticket, None)
+
+
+def test_a_merchants_token_is_asked_with_the_components() -> None:
+    """A merchant's token is asked for with the component's token in the query, and the refresh token kept."""
+    replies = (
+        None,
+        "C/1",
+        answer(authorizer_access_token="A", expires_in=7200, authorizer_refresh_token="MARKED-R1"),
+        None,
+    )
+    (newest, token_of, request, keep), token = drive(MERCHANT.renew(ASKED), *replies)
+
+    assert (newest, token_of) == (Newest(), TokenOf(COMPONENT))
+    assert request.target == "/cgi-bin/component/api_authorizer_token?access_token=C%2F1"
+    assert body(request) == {
+        "component_appid": "wxp",
+        "authorizer_appid": "wxm",
+        "authorizer_refresh_token": "MARKED-R0",
+    }
+    assert keep == Keep("MARKED-R1", "MARKED-R0", None)
+    assert (token.value, token.kind) == ("A", "authorizer")
+
+
+def test_an_answer_without_refresh_token_keeps_the_old_one() -> None:
+    """If WeChat answers no refresh token, the one that was used is kept."""
+    replies = ("MARKED-R5", "C", answer(authorizer_access_token="A", expires_in=7200), None)
+    steps, _ = drive(MERCHANT.renew(ASKED), *replies)
+
+    assert body(steps[2])["authorizer_refresh_token"] == "MARKED-R5"
+    assert steps[3].refresh_token == "MARKED-R5"
+
+
+@pytest.mark.parametrize("errcode", [40001, 40014, 42001, 42006])
+def test_a_refused_component_token_is_renewed_once(errcode: int) -> None:
+    """If the component's token is refused, it is dropped, and the merchant's asked for once more."""
+    refused = answer(errcode=errcode, errmsg="no")
+    good = answer(authorizer_access_token="A", expires_in=7200)
+    steps, _ = drive(MERCHANT.renew(ASKED), None, "C1", refused, None, "C2", good, None)
+
+    assert isinstance(steps[3], Refuse)
+    assert (steps[3].credential, steps[3].token) == (COMPONENT, "C1")
+    assert "access_token=C2" in steps[5].target
+    with pytest.raises(wxcv.TokenRejectedError):
+        drive(MERCHANT.renew(ASKED), None, "C1", refused, None, "C2", refused)
+
+
+def test_an_old_refresh_token_falls_back_to_the_other() -> None:
+    """If WeChat says 61023 to the refresh token that was kept, the one given with the credential is tried."""
+    refused = answer(errcode=61023, errmsg="refresh_token is invalid")
+    good = answer(authorizer_access_token="A", expires_in=7200)
+    steps, _ = drive(MERCHANT.renew(ASKED), "MARKED-R5", "C", refused, good, None)
+
+    assert [body(step)["authorizer_refresh_token"] for step in steps[2:4]] == ["MARKED-R5", "MARKED-R0"]
+    with pytest.raises(wxcv.CredentialRejectedError):
+        drive(MERCHANT.renew(ASKED), "MARKED-R0", "C", refused)
+
+
+def test_other_refusals_of_a_merchant_are_raised() -> None:
+    """Any other code of an authorizer's token call is raised at once."""
+    with pytest.raises(wxcv.PermissionDeniedError):
+        drive(MERCHANT.renew(ASKED), None, "C", answer(errcode=61003, errmsg="not authorised"))
+
+
+def test_a_fixed_token_is_itself() -> None:
+    """A fixed token needs no step, and each one has a key of its own."""
+    steps, token = drive(wxcv.FixedToken("MARKED-T").renew(ASKED))
+
+    assert (steps, token.value, token.kind) == ([], "MARKED-T", "fixed")
+    assert wxcv.FixedToken("MARKED-T").key != wxcv.FixedToken("MARKED-T").key
+
+
+def test_a_token_function_gets_the_refused_token() -> None:
+    """A token function is called with the refused token, or None, and gives the token and its life."""
+
+    async def central(refused: str | None) -> wxcv.AccessToken:
+        raise AssertionError(refused)
+
+    credential = wxcv.TokenFrom(central)
+    steps, token = drive(credential.renew(Asked(refused="MARKED-OLD")), wxcv.AccessToken("T", 100.0))
+
+    assert steps == [Ask(central, ("MARKED-OLD",))]
+    assert (token.value, token.expires_in, token.kind) == ("T", 100.0, "function")
+    for wrong in ("T", None, wxcv.AccessToken("T", -1), wxcv.AccessToken("", 5)):
+        with pytest.raises(wxcv.ProtocolError):
+            drive(credential.renew(ASKED), wrong)
+    with pytest.raises(TypeError, match="function"):
+        wxcv.TokenFrom("T")  # type: ignore[arg-type]
+
+
+def test_a_cloud_token_is_read_and_stripped() -> None:
+    """The mounted file's token loses its white space and is sent as cloudbase_access_token."""
+    credential = wxcv.CloudCredential("/mnt/token")
+    steps, token = drive(credential.renew(ASKED), b" MARKED-T\n")
+
+    assert steps == [ReadFile("/mnt/token")]
+    assert (token.value, token.kind, credential.query_name) == ("MARKED-T", "cloud", "cloudbase_access_token")
+    with pytest.raises(wxcv.ConnectError, match=r"/mnt/token cannot be read .*cloud hosting"):
+        drive(credential.renew(ASKED), FileNotFoundError(2, "No such file or directory"))
+    with pytest.raises(wxcv.ProtocolError, match="missing"):
+        drive(credential.renew(ASKED), b"\n")
+
+
+def test_the_relay_has_no_token() -> None:
+    """Relayed calls carry no token, and go by plain http to WeChat's name."""
+    credential = wxcv.CloudRelayCredential()
+    _, token = drive(credential.renew(ASKED))
+
+    assert (token.value, credential.query_name, credential.base_url) == ("", "", "http://api.weixin.qq.com")
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "message"),
+    [
+        (200, {}, "was not relayed.*build a new version"),
+        (404, {}, r"was not relayed.*HTTP status 404"),
+        (502, {"x-openapi-seqid": "1"}, "allow-list"),
+    ],
+)
+def test_the_relay_tells_what_is_not_set_up(status: int, headers: dict[str, str], message: str) -> None:
+    """An answer not relayed, or relayed nowhere, is a ProtocolError with the remedy, not retryable."""
+    with pytest.raises(wxcv.ProtocolError, match=message) as caught:
+        wxcv.CloudRelayCredential().check(Response(status, headers, b""))
+
+    assert not caught.value.retryable
+
+
+def test_a_relayed_answer_passes() -> None:
+    """An answer with the sidecar's header is left to be decoded."""
+    wxcv.CloudRelayCredential().check(Response(200, {"x-openapi-seqid": "1"}, b""))
+
+
+@pytest.mark.parametrize(
+    "credential",
+    [
+        COMPONENT,
+        MERCHANT,
+        wxcv.FixedToken("MARKED-T"),
+        wxcv.AppCredential("wx1", "MARKED"),
+        wxcv.CloudCredential(),
+        wxcv.CloudRelayCredential(),
+    ],
+    ids=lambda one: type(one).__name__,
+)
+def test_no_credential_shows_or_gives_away_its_secrets(credential: wxcv.Credential) -> None:
+    """No kind shows a secret in its repr or key, and none can be pickled."""
+    assert "MARKED" not in f"{credential!r} {credential.key}"
+    with pytest.raises(TypeError, match="holds a secret"):
+        pickle.dumps(credential)
+
+
+def test_the_steps_hide_their_secrets() -> None:
+    """No step of a renewal shows a token in its repr."""
+    error = wxcv.TokenRejectedError(40001, "no")
+    steps = (Asked(refused="MARKED"), Refuse(COMPONENT, "MARKED", error), Keep("MARKED", "MARKED", None))
+
+    assert "MARKED" not in repr((*steps, Ask(print, ("MARKED",))))
+
+
+@pytest.mark.parametrize(
+    ("make", "name"),
+    [
+        (lambda: wxcv.ComponentCredential("", "s", "t"), "component_appid"),
+        (lambda: wxcv.ComponentCredential("a", "MARKED ", "t"), "component_appsecret"),
+        (lambda: wxcv.ComponentCredential("a", "s", "MARKED\n"), "ticket"),
+        (lambda: wxcv.ComponentCredential("a", "s", None), "ticket"),  # type: ignore[arg-type]
+        (lambda: wxcv.AuthorizerCredential("a", "b", "c"), "component"),  # type: ignore[arg-type]
+        (lambda: wxcv.AuthorizerCredential(COMPONENT, "", "c"), "authorizer_appid"),
+        (lambda: wxcv.AuthorizerCredential(COMPONENT, "b", "MARKED "), "refresh_token"),
+        (lambda: wxcv.FixedToken(" MARKED"), "token"),
+    ],
+)
+def test_a_bad_field_of_a_credential_is_named(make: Callable[[], object], name: str) -> None:
+    """A bad field is refused by name when the credential is made, and its value is not shown."""
+    with pytest.raises((ValueError, TypeError), match=name) as caught:
+        make()
+
+    assert "MARKED" not in str(caught.value)
+
+
+def test_the_base_is_abstract() -> None:
+    """A kind of one's own must give its key and its renewal, and inherits the rest."""
+    base = wxcv.Credential()
+    with pytest.raises(NotImplementedError):
+        _ = base.key
+    with pytest.raises(NotImplementedError):
+        base.renew(ASKED)
+
+    assert (base.can_force, base.is_shared, base.is_exclusive, base.secrets) == (False, True, False, ())
+    assert (STABLE.is_exclusive, CLASSIC.is_exclusive, COMPONENT.is_exclusive) == (False, True, True)
+    assert not any(
+        one.is_shared
+        for one in (
+            wxcv.FixedToken("t"),
+            wxcv.TokenFrom(print),
+            wxcv.CloudCredential(),
+            wxcv.CloudRelayCredential(),
+        )  # type: ignore[arg-type]
+    )

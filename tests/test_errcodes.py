@@ -139,7 +139,7 @@ def test_101002_is_decided_by_its_text() -> None:
 
 def test_40001_has_two_meanings() -> None:
     """40001 is a wrong secret on an app's own token call and a refused token on a business call."""
-    assert type(api_error(40001, "invalid credential", on_token_call=True)) is wxcv.CredentialRejectedError
+    assert type(api_error(40001, "invalid credential", is_own=True)) is wxcv.CredentialRejectedError
     assert type(api_error(40001, "invalid credential")) is wxcv.TokenRejectedError
 
 

@@ -13,7 +13,10 @@ import pytest
 import wxcv
 
 PACKAGE = Path(wxcv.__file__).parent
-PURE = {"errors", "errcodes", "models", "files", "images", "endpoints", "wire"}
+PURE = {
+    *("errors", "errcodes", "models", "files", "images", "endpoints", "wire"),
+    *("steps", "credentials", "component", "cloud"),
+}
 ALLOWED = {
     "errors": set(),
     "clock": set(),
@@ -26,8 +29,14 @@ ALLOWED = {
     "endpoints": {"errors", "models"},
     "wire": {"errors", "errcodes", "models", "images", "endpoints"},
     "transport": {"errors", "wire"},
-    "credentials": {"checks", "errors", "models", "wire"},
-    "tokens": {"checks", "errors", "errcodes", "models", "clock", "credentials"},
+    "steps": {"models", "wire"},
+    "credentials": {"checks", "errors", "models", "steps", "wire"},
+    "component": {"checks", "credentials", "errors", "steps", "wire"},
+    "cloud": {"credentials", "errors", "models", "steps"},
+    "stores": {"checks", "errors"},
+    "errands": {"errors", "steps", "stores", "wire"},
+    "renewal": {"errands", "errors", "steps", "stores"},
+    "tokens": {"checks", "clock", "errands", "errors", "models", "renewal", "stores"},
     "calls": {
         "errors",
         "images",
@@ -41,7 +50,7 @@ ALLOWED = {
     },
     "session": {
         *("calls", "checks", "clock", "credentials", "endpoints", "errors", "images", "models", "slots"),
-        *("tokens", "transport"),
+        *("errcodes", "tokens", "transport"),
     },
 }
 THIRD_PARTY = {
@@ -51,7 +60,14 @@ THIRD_PARTY = {
     "wire": {"attrs"},
     "transport": {"aiohttp", "yarl"},
     "credentials": {"attrs"},
+    "steps": {"attrs"},
+    "component": {"attrs"},
+    "cloud": {"attrs"},
+    "stores": {"attrs", "redis"},
+    "errands": {"attrs"},
+    "renewal": {"attrs"},
     "tokens": {"attrs", "cachetools"},
+    "session": {"attrs"},
     "calls": {"attrs"},
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from wxcv.wire import Request
 
 CREDENTIAL = wxcv.AppCredential("wx1", "MARKED-SECRET")
+REFUSAL = wxcv.TokenRejectedError(42001, "access_token expired")
 
 
 class Endpoint:
@@ -160,7 +162,7 @@ async def test_near_its_end_a_token_is_renewed_behind_the_callers(
 async def test_inside_the_margin_a_failed_renewal_is_repeated_after_a_pause(
     cache: wxcv.TokenCache, clock: wxcv.ManualClock
 ) -> None:
-    """A renewal that fails while the old token lives is tried again after 30 s, unseen by the callers."""
+    """A renewal that fails its three tries while the old token lives is begun again after 30 s, unseen."""
     wechat = Endpoint()
     await cache.get(CREDENTIAL, wechat.send)
     clock.advance(7200 - 240)
@@ -169,12 +171,12 @@ async def test_inside_the_margin_a_failed_renewal_is_repeated_after_a_pause(
         assert cache.current(CREDENTIAL, wechat.send) == "T1"
         await turn()
         clock.advance(1)
-    assert wechat.mints == 2
+    assert wechat.mints == 4
 
     clock.advance(1)
     assert cache.current(CREDENTIAL, wechat.send) == "T1"
     await turn()
-    assert wechat.mints == 3
+    assert wechat.mints == 5
 
 
 async def test_a_short_life_is_used_and_not_fetched_at_every_call(
@@ -194,7 +196,7 @@ async def test_ten_late_refusals_of_an_old_token_cost_one_request(cache: wxcv.To
     wechat = Endpoint()
     old = await cache.get(CREDENTIAL, wechat.send)
     for _ in range(10):
-        cache.invalidate(CREDENTIAL, old)
+        cache.invalidate(CREDENTIAL, old, REFUSAL)
         assert await cache.get(CREDENTIAL, wechat.send) == "T2"
 
     assert wechat.mints == 2
@@ -205,7 +207,7 @@ async def test_a_dead_token_that_is_handed_out_again_is_forced(cache: wxcv.Token
     wechat = Endpoint()
     wechat.sticky = True
     old = await cache.get(CREDENTIAL, wechat.send)
-    cache.invalidate(CREDENTIAL, old)
+    cache.invalidate(CREDENTIAL, old, REFUSAL)
 
     assert await cache.get(CREDENTIAL, wechat.send) == "T2"
     assert (wechat.mints, wechat.forced) == (3, 1)
@@ -220,8 +222,8 @@ async def test_a_token_that_stays_refused_is_an_error(cache: wxcv.TokenCache) ->
         return Response(200, {}, b'{"access_token":"T1","expires_in":7200}')
 
     old = await cache.get(CREDENTIAL, stuck)
-    cache.invalidate(CREDENTIAL, old)
-    with pytest.raises(wxcv.TokenRejectedError, match="still hands out"):
+    cache.invalidate(CREDENTIAL, old, REFUSAL)
+    with pytest.raises(wxcv.TokenRejectedError, match="errcode 42001"):
         await cache.get(CREDENTIAL, stuck)
 
     assert wechat.mints == 3
@@ -235,8 +237,8 @@ async def test_a_classic_token_is_never_forced(cache: wxcv.TokenCache) -> None:
         mints.append(request)
         return Response(200, {}, b'{"access_token":"T1","expires_in":7200}')
 
-    cache.invalidate(classic, await cache.get(classic, stuck))
-    with pytest.raises(wxcv.TokenRejectedError, match="still hands out"):
+    cache.invalidate(classic, await cache.get(classic, stuck), REFUSAL)
+    with pytest.raises(wxcv.TokenRejectedError, match="errcode 42001"):
         await cache.get(classic, stuck)
 
     assert len(mints) == 2
@@ -271,6 +273,172 @@ async def test_a_refresh_that_hangs_ends_at_its_deadline(
 
     assert [type(error) for error in errors] == [wxcv.ConnectError] * 3
     assert "no token within 10 s" in str(errors[0])
+
+
+async def failing(cache: wxcv.TokenCache, wechat: Endpoint, clock: wxcv.ManualClock) -> list[wxcv.WxcvError]:
+    """Let fifty callers fail together; return their errors."""
+    callers = [asyncio.create_task(cache.get(CREDENTIAL, wechat.send)) for _ in range(50)]
+    while not all(caller.done() for caller in callers):
+        await turn()
+        clock.advance(0.1)
+    errors = [caller.exception() for caller in callers]
+    assert all(isinstance(error, wxcv.WxcvError) for error in errors)
+    return errors  # type: ignore[return-value]
+
+
+async def test_a_failing_endpoint_is_asked_three_times_for_all_callers(
+    cache: wxcv.TokenCache, clock: wxcv.ManualClock
+) -> None:
+    """While the token endpoint cannot be reached, fifty callers share one refresh of three tries."""
+    wechat = Endpoint()
+    wechat.error = wxcv.ConnectError("down")
+    errors = await failing(cache, wechat, clock)
+
+    assert {type(error) for error in errors} == {wxcv.ConnectError}
+    assert wechat.mints == 3
+
+
+async def test_a_failure_that_passes_is_retried_within_the_refresh(
+    cache: wxcv.TokenCache, clock: wxcv.ManualClock
+) -> None:
+    """A token endpoint that is busy twice and then answers serves the caller in one refresh."""
+    wechat, errors = Endpoint(), [wxcv.SystemBusyError(-1, "busy"), wxcv.ProtocolError("bad", status=502)]
+
+    async def send(request: Request) -> Response:
+        wechat.error = errors.pop() if errors else None
+        return await wechat.send(request)
+
+    caller = asyncio.create_task(cache.get(CREDENTIAL, send))
+    while not caller.done():
+        await turn()
+        clock.advance(0.1)
+
+    assert caller.result() == "T3"
+
+
+async def test_after_failures_the_silence_doubles_up_to_a_minute(
+    cache: wxcv.TokenCache, clock: wxcv.ManualClock
+) -> None:
+    """After failures of transport nobody asks for 5, 10, 20, 40, 60, 60 s, and callers fail at once."""
+    wechat = Endpoint()
+    wechat.error = wxcv.ConnectError("down")
+    for refreshes, silence in enumerate((5, 10, 20, 40, 60, 60), start=1):
+        await failing(cache, wechat, clock)
+        asked = wechat.mints
+        clock.advance(silence - 0.2)
+        with pytest.raises(wxcv.ConnectError):
+            await cache.get(CREDENTIAL, wechat.send)
+        assert asked == wechat.mints == 3 * refreshes
+        clock.advance(0.2)
+
+    wechat.error = None
+    assert await cache.get(CREDENTIAL, wechat.send) == "T19"
+
+
+@pytest.mark.parametrize("errcode", [40125, 40013, 40164])
+async def test_a_refused_credential_is_asked_once_a_minute(
+    cache: wxcv.TokenCache, clock: wxcv.ManualClock, errcode: int
+) -> None:
+    """After a refusal of secret, appid or address, a minute of a hundred calls a second asks once."""
+    wechat = Endpoint()
+    wechat.error = wxcv.CredentialRejectedError(errcode, "no")
+    errors = []
+    for _ in range(600):
+        with pytest.raises(wxcv.CredentialRejectedError) as caught:
+            await cache.get(CREDENTIAL, wechat.send)
+        errors.append(caught.value)
+        clock.advance(0.0999)
+    assert wechat.mints == 1
+    assert len({id(error) for error in errors}) == 600
+
+    clock.advance(1)
+    with pytest.raises(wxcv.CredentialRejectedError):
+        await cache.get(CREDENTIAL, wechat.send)
+    assert wechat.mints == 2
+
+
+async def test_forced_refreshes_are_rationed(cache: wxcv.TokenCache, clock: wxcv.ManualClock) -> None:
+    """A second dead token within 30 s of a forced refresh is an error, and is forced after that."""
+    wechat = Endpoint()
+    wechat.sticky = True
+    cache.invalidate(CREDENTIAL, await cache.get(CREDENTIAL, wechat.send), REFUSAL)
+    cache.invalidate(CREDENTIAL, await cache.get(CREDENTIAL, wechat.send), REFUSAL)
+    assert wechat.forced == 1
+
+    clock.advance(29)
+    with pytest.raises(wxcv.TokenRejectedError, match="42001"):
+        await cache.get(CREDENTIAL, wechat.send)
+    assert wechat.forced == 1
+    clock.advance(30)
+    assert await cache.get(CREDENTIAL, wechat.send) == "T3"
+    assert wechat.forced == 2
+
+
+async def test_no_more_than_ten_refreshes_are_forced_in_a_day(
+    cache: wxcv.TokenCache, clock: wxcv.ManualClock
+) -> None:
+    """Of twenty dead tokens in a day, ten are healed by force; on the next day it goes on."""
+    wechat = Endpoint()
+    wechat.sticky = True
+    for _ in range(20):
+        token = cache.current(CREDENTIAL, wechat.send)
+        if token is None:
+            with contextlib.suppress(wxcv.TokenRejectedError):
+                token = await cache.get(CREDENTIAL, wechat.send)
+        if token:
+            cache.invalidate(CREDENTIAL, token, REFUSAL)
+        clock.advance(61)
+    assert wechat.forced == 10
+
+    clock.advance(86_400)
+    assert await cache.get(CREDENTIAL, wechat.send) == "T12"
+    assert wechat.forced == 11
+
+
+async def test_a_fault_in_a_refresh_does_not_leave_callers_waiting(cache: wxcv.TokenCache) -> None:
+    """If a refresh breaks in a way nobody foresaw, its callers get a ProtocolError that names the class."""
+
+    async def broken(_request: Request) -> Response:
+        raise ZeroDivisionError("MARKED-SECRET")
+
+    with pytest.raises(wxcv.ProtocolError, match="ZeroDivisionError") as caught:
+        await cache.get(CREDENTIAL, broken)
+
+    assert "MARKED" not in str(caught.value)
+
+
+async def test_a_day_of_calls_needs_thirteen_tokens(cache: wxcv.TokenCache, clock: wxcv.ManualClock) -> None:
+    """In a simulated day of ten calls a second no call waits, and 13 tokens are asked for."""
+    assert await a_day(cache, clock, first_life=7200) == 13
+
+
+async def test_a_day_that_begins_with_345_seconds_left_needs_fourteen(
+    cache: wxcv.TokenCache, clock: wxcv.ManualClock
+) -> None:
+    """If the first token has 345 s left, as in the official sample, the day needs 14."""
+    assert await a_day(cache, clock, first_life=345) == 14
+
+
+async def a_day(cache: wxcv.TokenCache, clock: wxcv.ManualClock, *, first_life: float) -> int:
+    """Call ten times a second for a day, against a stable endpoint; return its requests."""
+    started = clock.monotonic()
+    state = {"requests": 0, "ends_at": started + first_life, "number": 1}
+
+    async def send(_request: Request) -> Response:
+        now = clock.monotonic()
+        state["requests"] += 1
+        if state["ends_at"] - now < 300:
+            state.update(ends_at=now + 7200, number=state["number"] + 1)
+        fields = {"access_token": f"T{state['number']}", "expires_in": int(state["ends_at"] - now)}
+        return Response(200, {}, json.dumps(fields).encode())
+
+    await cache.get(CREDENTIAL, send)
+    for _ in range(86_400):
+        for _ in range(10):
+            assert cache.current(CREDENTIAL, send) is not None
+            clock.advance(0.1)
+        await asyncio.sleep(0)
+    return state["requests"]  # type: ignore[return-value]
 
 
 async def test_ending_a_refresh_hands_its_waiters_on(cache: wxcv.TokenCache) -> None:
@@ -334,7 +502,7 @@ def test_a_cache_serves_two_event_loops_one_after_the_other(cache: wxcv.TokenCac
 
     async def use() -> str:
         token = await cache.get(CREDENTIAL, Endpoint().send)
-        cache.invalidate(CREDENTIAL, token)
+        cache.invalidate(CREDENTIAL, token, REFUSAL)
         return token
 
     careless = asyncio.new_event_loop()

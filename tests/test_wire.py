@@ -314,7 +314,7 @@ def test_a_compressed_bomb_is_cut() -> None:
 def test_a_token_answer_never_shows_its_text() -> None:
     """What a token endpoint said outside the protocol is not quoted, as it may hold the token."""
     with pytest.raises(wxcv.ProtocolError) as caught:
-        decode(response(b'["MARKED-TOKEN"]'), on_token_call=True)
+        decode(response(b'["MARKED-TOKEN"]'), is_token_answer=True)
 
     assert "MARKED" not in str(caught.value)
     assert caught.value.excerpt == ""

@@ -2,7 +2,9 @@
 
 from wxcv.calls import SendEvent
 from wxcv.clock import Clock, ManualClock
-from wxcv.credentials import AppCredential
+from wxcv.cloud import CloudCredential, CloudRelayCredential
+from wxcv.component import AuthorizerCredential, ComponentCredential
+from wxcv.credentials import AppCredential, Credential, FixedToken, TokenFrom
 from wxcv.endpoints import PRINTED_TEXT, SCAN_QRCODE, Endpoint
 from wxcv.errors import (
     AnswerLostError,
@@ -32,6 +34,7 @@ from wxcv.errors import (
 from wxcv.images import ImageBytes, ImageUrl
 from wxcv.models import AccessToken, CodeResult, ImgSize, Point, Pos, PrintedText, QrcodeScan, TextItem
 from wxcv.session import Session
+from wxcv.stores import RedisStore, Store, StoredToken
 from wxcv.tokens import TokenCache
 
 __all__ = [
@@ -41,13 +44,19 @@ __all__ = [
     "AccessToken",
     "AnswerLostError",
     "AppCredential",
+    "AuthorizerCredential",
     "CallTimeoutError",
     "Clock",
+    "CloudCredential",
+    "CloudRelayCredential",
     "CodeResult",
+    "ComponentCredential",
     "ConnectError",
+    "Credential",
     "CredentialRejectedError",
     "EmptyImageError",
     "Endpoint",
+    "FixedToken",
     "ImageBytes",
     "ImageError",
     "ImageRejectedError",
@@ -66,13 +75,17 @@ __all__ = [
     "QrcodeScan",
     "QuotaExhaustedError",
     "RateLimitedError",
+    "RedisStore",
     "SendEvent",
     "Session",
     "SessionClosedError",
+    "Store",
     "StoreError",
+    "StoredToken",
     "SystemBusyError",
     "TextItem",
     "TokenCache",
+    "TokenFrom",
     "TokenRejectedError",
     "TransportError",
     "UnreadableImageError",

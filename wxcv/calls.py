@@ -105,7 +105,7 @@ class Call(Generic[AnswerT]):
         try:
             return await self._try(request, token, known)
         except TokenRejectedError as error:
-            line.tokens.invalidate(line.credential, token)
+            line.tokens.invalidate(line.credential, token, error)
             if not error.renewable:
                 raise
         return await self._try(request, await line.token(), known)
@@ -122,6 +122,7 @@ class Call(Generic[AnswerT]):
             tokened = with_token(request, self._line.credential.query_name, token)
             response = await self._line.transport.send(tokened, self._departed)
             status = response.status
+            self._line.credential.check(response)
             answer = read_answer(self._endpoint, response, (token, *known))
             errcode = 0
         except APIError as error:

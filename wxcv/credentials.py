@@ -1,58 +1,87 @@
-"""How each kind of account asks for a token: request and answer as values, no I/O."""
+"""How each kind of account asks for a token, without I/O: as a generator of steps."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Generator
-from typing import TYPE_CHECKING, ClassVar, NoReturn, Protocol
+import secrets
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 import attrs
 
 from wxcv import checks
 from wxcv.errors import ProtocolError
 from wxcv.models import AccessToken
-from wxcv.wire import Request, Response, decode, json_request
+from wxcv.steps import Ask, Asked, Steps
+from wxcv.wire import Request, decode, json_request
 
 if TYPE_CHECKING:
-    from typing import Any
+    from collections.abc import Mapping
 
+    from wxcv.wire import Response
+
+BASE_URL = "https://api.weixin.qq.com"
 LONGEST_LIFE = 7200.0
 """Seconds; no token of WeChat lives longer, whatever an answer says."""
 
 
-Renewal = Generator[Request, Response, AccessToken]
-"""How a token is had, without I/O: yields requests, is sent their responses, returns the token."""
+class Credential:
+    """An account, and how its calls are authorised; the base of all kinds.
 
+    It refuses to be pickled, as it holds secrets.
+    """
 
-class Credential(Protocol):
-    """What a TokenCache needs to know of an account."""
+    query_name: ClassVar[str] = "access_token"
+    """The query parameter that carries the token; "" for a kind without tokens."""
+    base_url: ClassVar[str] = BASE_URL
+    """Where its calls go if a Session is not told otherwise."""
+    may_use_http: ClassVar[bool] = False
+    """Whether plain http needs no permission."""
 
     @property
     def key(self) -> str:
         """Account and kind, under which a token is kept; never a secret."""
-
-    @property
-    def query_name(self) -> str:
-        """The query parameter that carries the token."""
-
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        """What is masked wherever a server repeats it."""
+        raise NotImplementedError
 
     @property
     def can_force(self) -> bool:
         """Whether a new token can be demanded when the refused one is handed out again."""
+        return False
 
-    def renew(self, *, force: bool = False) -> Renewal:
+    @property
+    def is_shared(self) -> bool:
+        """Whether a token is worth sharing between processes."""
+        return True
+
+    @property
+    def is_exclusive(self) -> bool:
+        """Whether a new token supersedes the one before, so that only one process may ask."""
+        return False
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What is masked wherever a server repeats it."""
+        return ()
+
+    def renew(self, asked: Asked) -> Steps:
         """Ask for a token.
 
         Raises (while it runs):
-            APIError: WeChat refused.
-            ProtocolError: no usable answer, or a life that is no number above 0.
+            WxcvError: WeChat refused, or its answer cannot be used.
         """
+        raise NotImplementedError
+
+    def check(self, response: Response) -> None:
+        """Look at the answer of a call before it is decoded; raise a WxcvError if it is not WeChat's."""
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            f"a {type(self).__name__} holds a secret and is not pickled; make it where it is used"
+        )
 
 
-def _plain(_credential: object, field: attrs.Attribute[Any], value: object) -> None:
+def plain_text(_credential: object, field: attrs.Attribute[Any], value: object) -> None:
+    """Validate a field as ``checks.plain`` does."""
     checks.plain(field.name, value)
 
 
@@ -65,25 +94,29 @@ def _life(value: object) -> float:
     return min(life, LONGEST_LIFE) if math.isfinite(life) else 0.0
 
 
-def read_access_token(response: Response, kind: str, known: tuple[str, ...]) -> AccessToken:
-    """Read ``{"access_token": ..., "expires_in": ...}``; raises as ``Credential.renew`` does."""
-    fields = decode(response, known=known, on_token_call=True)
-    value, life = fields.get("access_token"), _life(fields.get("expires_in"))
+def access_token(fields: Mapping[str, Any], kind: str, name: str = "access_token") -> AccessToken:
+    """Read token and life from a token endpoint's JSON.
+
+    Raises:
+        ProtocolError: no token, or a life that is no number above 0.
+    """
+    value, life = fields.get(name), _life(fields.get("expires_in"))
     if isinstance(value, str) and value and life > 0:
         return AccessToken(value, life, kind)
-    fault = "expires_in is no number of seconds above 0" if value else "access_token is missing"
-    raise ProtocolError(f"the answer to a token request cannot be used: {fault}", status=response.status)
+    fault = "expires_in is no number of seconds above 0" if value else f"{name} is missing"
+    raise ProtocolError(f"the answer to a token request cannot be used: {fault}", status=200)
 
 
 @attrs.frozen
-class AppCredential:
+class AppCredential(Credential):
     """An official account or mini program with its own AppSecret.
 
     Args:
         appid: not empty, ASCII, no white space.
         secret: the AppSecret; the same. For servers only: never ship it to a front end.
         stable: ask ``/cgi-bin/stable_token``, where every process gets the same token. False asks the
-            classic ``/cgi-bin/token``, where every new token supersedes the one before.
+            classic ``/cgi-bin/token``, where every new token supersedes the one before: with more than one
+            process it needs a TokenCache with a Store.
 
     Raises:
         ValueError, TypeError: naming the field, never its value.
@@ -92,21 +125,18 @@ class AppCredential:
     and https://developers.weixin.qq.com/doc/subscription/api/base/api_getaccesstoken.html
     """
 
-    appid: str = attrs.field(validator=_plain)
-    secret: str = attrs.field(repr=False, validator=_plain)
+    appid: str = attrs.field(validator=plain_text)
+    secret: str = attrs.field(repr=False, validator=plain_text)
     stable: bool = attrs.field(default=True, kw_only=True)
 
-    query_name: ClassVar[str] = "access_token"
-
     @property
-    def kind(self) -> str:
-        """``stable`` or ``classic``."""
+    def _kind(self) -> str:
         return "stable" if self.stable else "classic"
 
     @property
     def key(self) -> str:
-        """Account and kind; no secret."""
-        return f"app:{self.kind}:{self.appid}"
+        """Kind and appid."""
+        return f"{self._kind}:{self.appid}"
 
     @property
     def can_force(self) -> bool:
@@ -114,18 +144,90 @@ class AppCredential:
         return self.stable
 
     @property
+    def is_exclusive(self) -> bool:
+        """A new classic token supersedes the one before; all processes get the same stable one."""
+        return not self.stable
+
+    @property
     def secrets(self) -> tuple[str, ...]:
         """The AppSecret."""
         return (self.secret,)
 
-    def renew(self, *, force: bool = False) -> Renewal:
+    def renew(self, asked: Asked) -> Steps:
         """Ask for a token; see ``Credential.renew``."""
         fields = {"grant_type": "client_credential", "appid": self.appid, "secret": self.secret}
         if self.stable:
-            response = yield json_request("/cgi-bin/stable_token", {**fields, "force_refresh": force})
+            response = yield json_request("/cgi-bin/stable_token", {**fields, "force_refresh": asked.force})
         else:
             response = yield Request("GET", "/cgi-bin/token", tuple(fields.items()))
-        return read_access_token(response, self.kind, self.secrets)
+        return access_token(
+            decode(response, known=self.secrets, is_token_answer=True, is_own=True), self._kind
+        )
 
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("an AppCredential holds a secret and is not pickled; make it where it is used")
+
+@attrs.frozen
+class FixedToken(Credential):
+    """A token that someone else fetched; it is used until WeChat refuses it.
+
+    Args:
+        token: an access_token; not empty, ASCII, no white space.
+
+    After a refusal every call ends with TokenRejectedError, and nothing is sent.
+    """
+
+    token: str = attrs.field(repr=False, validator=plain_text)
+    _id: str = attrs.field(init=False, repr=False, factory=lambda: secrets.token_hex(8))
+
+    @property
+    def key(self) -> str:
+        """A name of this object."""
+        return f"fixed:{self._id}"
+
+    @property
+    def is_shared(self) -> bool:
+        """Every process was given it already."""
+        return False
+
+    def renew(self, asked: Asked) -> Steps:  # noqa: ARG002 - nothing of it is for this kind
+        """Return the token; its life is not known."""
+        yield from ()
+        return AccessToken(self.token, LONGEST_LIFE, "fixed")
+
+
+def _is_callable(_credential: object, field: attrs.Attribute[Any], value: object) -> None:
+    if not callable(value):
+        raise TypeError(f"{field.name} must be an async function of the refused token or None")
+
+
+@attrs.frozen
+class TokenFrom(Credential):
+    """A token service of the caller's own.
+
+    Args:
+        function: an async function of one argument, the token that WeChat refused, or None; it returns an
+            AccessToken. It is called once for all callers, when no token lives or its end is near, and must
+            return another token than the refused one. What it raises becomes a ConnectError that names its
+            class; a WxcvError is passed on as it is.
+    """
+
+    function: Callable[[str | None], Awaitable[AccessToken]] = attrs.field(validator=_is_callable)
+    _id: str = attrs.field(init=False, repr=False, factory=lambda: secrets.token_hex(8))
+
+    @property
+    def key(self) -> str:
+        """A name of this object."""
+        return f"function:{self._id}"
+
+    @property
+    def is_shared(self) -> bool:
+        """The token service is what is shared."""
+        return False
+
+    def renew(self, asked: Asked) -> Steps:
+        """Ask the function."""
+        token = yield Ask(self.function, (asked.refused,))
+        if not isinstance(token, AccessToken):
+            raise ProtocolError(
+                f"the token function returned {type(token).__name__}, no AccessToken", status=0
+            )
+        return access_token({"access_token": token.value, "expires_in": token.expires_in}, "function")

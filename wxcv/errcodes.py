@@ -173,25 +173,25 @@ def _cut(pattern: re.Pattern[str], text: str) -> tuple[str, str | None]:
     return (pattern.sub("", text), found[1]) if found else (text, None)
 
 
-def _row(errcode: int, errmsg: str, *, on_token_call: bool) -> Errcode:
+def _row(errcode: int, errmsg: str, *, is_own: bool) -> Errcode:
     row = ERRCODES.get(errcode, Errcode(APIError, ""))
     if errcode == 101002 and "market quota" in errmsg:  # noqa: PLR2004 - overloaded since 2020
         return ERRCODES[101003]
-    if on_token_call and errcode == 40001:  # noqa: PLR2004 - the code has two meanings
+    if is_own and errcode == 40001:  # noqa: PLR2004 - the code has two meanings
         return ERRCODES[40125]
     return row
 
 
-def api_error(errcode: int, errmsg: str, *, on_token_call: bool = False) -> APIError:
+def api_error(errcode: int, errmsg: str, *, is_own: bool = False) -> APIError:
     """Make the error for an answer.
 
     Args:
         errcode: any integer but 0; an unknown one becomes a plain APIError.
         errmsg: already masked; at most 300 characters of it are kept.
-        on_token_call: the answer is that of an app's own token request, where 40001 is a wrong secret.
+        is_own: it answers a token request with the app's own secret, where 40001 is a wrong secret.
     """
     text, rid = _cut(_RID, errmsg)
     text, hint = _cut(_HINT, text)
-    row = _row(errcode, errmsg, on_token_call=on_token_call)
+    row = _row(errcode, errmsg, is_own=is_own)
     clipped = text.strip()[:_CLIPPED]
     return row.error(errcode, clipped, rid=rid, hint=hint, meaning=row.meaning, remedy=row.remedy)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import copy
 import logging
-import random
 from typing import TYPE_CHECKING
 
 import attrs
@@ -13,38 +12,24 @@ from cachetools import LRUCache, TLRUCache
 
 from wxcv import checks
 from wxcv.clock import SystemClock
-from wxcv.errcodes import api_error
-from wxcv.errors import ConnectError, ProtocolError, WxcvError
+from wxcv.errands import Memory
+from wxcv.errors import ProtocolError, TokenRejectedError, WxcvError
+from wxcv.models import AccessToken
+from wxcv.renewal import Held, Renewal
+from wxcv.stores import FORCED_PAUSE
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     from wxcv.clock import Clock
     from wxcv.credentials import Credential
-    from wxcv.models import AccessToken
-    from wxcv.wire import Request, Response
+    from wxcv.errands import Send
+    from wxcv.stores import Store
 
-    Send = Callable[[Request], Awaitable[Response]]
     _Waiter = asyncio.Future[str | WxcvError | None]
 
 logger = logging.getLogger("wxcv")
 
-REFRESH_DEADLINE = 10.0
-"""Seconds for one refresh, with everything it does."""
-
-_LONGEST_MARGIN = 300.0  # the stable endpoint hands out a new token only in its last 300 s
-_LONGEST_PAUSE = 30.0
-
-
-@attrs.frozen
-class _Held:
-    """A token with the moments of both clocks at which it is to be renewed and at which it ends."""
-
-    value: str = attrs.field(repr=False)
-    renew_at: float
-    ends_at: float
-    ends_at_wall: float
-    pause: float
+_LONGEST_SILENCE = 60.0
+_SHORTEST_SILENCE = 5.0
 
 
 @attrs.define(eq=False)
@@ -54,31 +39,62 @@ class _Account:
     task: asyncio.Task[None] | None = None
     send: Send | None = None
     waiters: set[_Waiter] = attrs.field(factory=set)
-    refused: str | None = attrs.field(default=None, repr=False)
+    refused: tuple[str, WxcvError] | None = attrs.field(default=None, repr=False)
     asked_at: float = float("-inf")
+    failure: WxcvError | None = None
+    failures: int = 0
+    silent_until: float = float("-inf")
+
+    def failed(self, error: WxcvError, now: float) -> None:
+        """Note a failure, and until when nobody asks again: longer each time if it may pass by itself."""
+        self.failure, self.failures = error, self.failures + 1
+        if isinstance(error, TokenRejectedError):
+            silence = float(FORCED_PAUSE)
+        elif error.retryable:
+            silence = min(_LONGEST_SILENCE, _SHORTEST_SILENCE * 2.0 ** min(self.failures - 1, 10))
+        else:
+            silence = _LONGEST_SILENCE
+        self.silent_until = now + silence
+
+    def succeeded(self) -> None:
+        """Forget all failures."""
+        self.failure, self.failures, self.silent_until = None, 0, float("-inf")
+        self.refused = None
 
 
 class TokenCache:
-    """Holds the tokens of any number of accounts, in memory; several sessions may share it.
+    """Holds the tokens of any number of accounts; several sessions may share it.
 
     A token is renewed in the background before it ends, so that no caller waits at a rotation; when none
-    lives, all callers wait for one refresh. Cancelling a caller cancels nobody else.
+    lives, all callers wait for one refresh, of 10 s and three tries at most. Cancelling a caller cancels
+    nobody else. After a failure nobody asks again for a while, and callers get the same error at once: for
+    60 s after a refusal; for 5 s, doubling to 60 s, after a failure that may pass; for 30 s when WeChat
+    refuses the very token that it hands out and a forced refresh is not allowed yet.
+
+    It belongs to no event loop: a process may use it in several, one after the other.
 
     Args:
-        maxsize: of how many accounts tokens are kept at most; the least recently used goes first.
+        store: what several processes share, such as a RedisStore. It is needed where a new token supersedes
+            the one before (``AppCredential(..., stable=False)``, third-party platforms) and more than one
+            process asks.
+        maxsize: of how many accounts tokens are kept at most; the least recently used goes first. The newest
+            refresh tokens of merchants are kept besides, and never dropped.
         clock: where time comes from.
     """
 
-    def __init__(self, *, maxsize: int = 10_000, clock: Clock | None = None) -> None:
+    def __init__(
+        self, store: Store | None = None, *, maxsize: int = 10_000, clock: Clock | None = None
+    ) -> None:
         checks.whole("maxsize", maxsize)
+        if store is not None and not hasattr(store, "acquire"):
+            raise TypeError(f"store must be a Store, such as RedisStore, not {type(store).__name__}")
         self._clock = clock or SystemClock()
-        self._held: TLRUCache[str, _Held, float] = TLRUCache(
+        self._memory = Memory(self._clock, store, self.get, self.invalidate)
+        self._held: TLRUCache[str, Held, float] = TLRUCache(
             maxsize, lambda _key, held, _now: held.ends_at, timer=self._clock.monotonic
         )
         self._accounts: LRUCache[str, _Account] = LRUCache(maxsize)
         self._refreshing: set[_Account] = set()
-        # One process of many must not ask in the same second as the others.
-        self._jitter = random.uniform(10.0, 60.0)  # noqa: S311 - not for security
 
     def current(self, credential: Credential, send: Send) -> str | None:
         """Return the living token without waiting, or None; starts a renewal when its end is near."""
@@ -88,7 +104,7 @@ class TokenCache:
         now = self._clock.monotonic()
         if now >= held.renew_at:
             account = self._account(credential.key)
-            if account.task is None and now - account.asked_at >= held.pause:
+            if account.task is None and now >= max(account.asked_at + held.pause, account.silent_until):
                 self._start(credential, account, send)
         return held.value
 
@@ -100,18 +116,14 @@ class TokenCache:
             send: how to reach WeChat.
 
         Raises:
-            WxcvError: as the refresh ended; each waiter gets an error object of its own.
+            WxcvError: as the refresh ended, or the last one while nobody asks again; each caller gets an
+                error object of its own.
         """
         while (token := self.current(credential, send)) is None:
             account = self._account(credential.key)
-            future: _Waiter = asyncio.get_running_loop().create_future()
-            account.waiters.add(future)
-            if account.task is None:
-                self._start(credential, account, send)
-            try:
-                ended = await future
-            finally:
-                account.waiters.discard(future)
+            if account.failure is not None and self._clock.monotonic() < account.silent_until:
+                raise copy.copy(account.failure)
+            ended = await self._joined(credential, account, send)
             if isinstance(ended, WxcvError):
                 raise copy.copy(ended)
             if ended is not None:
@@ -119,12 +131,26 @@ class TokenCache:
             # The session that refreshed was closed meanwhile: go on with one's own.
         return token
 
-    def invalidate(self, credential: Credential, token: str) -> None:
-        """Drop the token if it is still the current one; a late refusal of an older one drops nothing."""
+    def describe(self, credential: Credential) -> AccessToken | None:
+        """Return the living token with the seconds that it has left, or None."""
+        held = self._living(credential.key)
+        if held is None:
+            return None
+        left = min(held.ends_at - self._clock.monotonic(), held.ends_at_wall - self._clock.wall())
+        return AccessToken(held.value, left, held.kind)
+
+    def invalidate(self, credential: Credential, token: str, error: WxcvError) -> None:
+        """Drop the token if it is still the current one; a late refusal of an older one drops nothing.
+
+        Args:
+            credential: whose token.
+            token: the refused one.
+            error: how it was refused; raised again if no other token can be had.
+        """
         held = self._held.get(credential.key)
         if held is not None and held.value == token:
             self._held.pop(credential.key, None)
-            self._account(credential.key).refused = token
+            self._account(credential.key).refused = (token, copy.copy(error))
 
     async def release(self, send: Send) -> None:
         """End and await the refreshes that go through ``send``; waiters of other sessions start their own."""
@@ -133,7 +159,7 @@ class TokenCache:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _living(self, key: str) -> _Held | None:
+    def _living(self, key: str) -> Held | None:
         held = self._held.get(key)
         if held is None or self._clock.wall() < held.ends_at_wall:
             return held
@@ -151,6 +177,17 @@ class TokenCache:
             account = self._accounts[key] = _Account(refused=account.refused)
         return account
 
+    async def _joined(self, credential: Credential, account: _Account, send: Send) -> str | WxcvError | None:
+        """Wait for the refresh, starting it if need be, on a future of one's own."""
+        future: _Waiter = asyncio.get_running_loop().create_future()
+        account.waiters.add(future)
+        if account.task is None:
+            self._start(credential, account, send)
+        try:
+            return await future
+        finally:
+            account.waiters.discard(future)
+
     def _start(self, credential: Credential, account: _Account, send: Send) -> None:
         account.asked_at = self._clock.monotonic()
         account.send = send
@@ -162,14 +199,19 @@ class TokenCache:
     async def _refresh(self, credential: Credential, account: _Account, send: Send) -> None:
         """Renew once and tell all waiters; raises nothing but CancelledError."""
         ended: str | WxcvError | None = None
+        living = self._held.get(credential.key)
+        current = None if living is None else living.value
+        renewal = Renewal(self._memory, credential, send, account.refused, current)
         try:
-            ended = await self._renew(credential, account, send)
-            account.refused = None
+            held = await renewal.run()
+            self._held[credential.key] = held
+            account.succeeded()
+            ended = held.value
         except WxcvError as error:
-            # Waiters are told; only a renewal behind their backs would fail unseen.
-            level = logging.DEBUG if account.waiters else logging.WARNING
-            logger.log(level, "token refresh for %s failed: %s", credential.key, error)
-            ended = error
+            ended = self._noted(credential, account, error)
+        except Exception as error:  # noqa: BLE001 - a fault here must not leave callers waiting
+            fault = ProtocolError(f"the token refresh broke ({type(error).__name__})", status=0)
+            ended = self._noted(credential, account, fault)
         finally:
             account.task = None
             self._refreshing.discard(account)
@@ -177,46 +219,9 @@ class TokenCache:
                 if not waiter.done():
                     waiter.set_result(ended)
 
-    async def _renew(self, credential: Credential, account: _Account, send: Send) -> str:
-        try:
-            async with self._clock.timeout(REFRESH_DEADLINE):
-                held = await self._ask(credential, send, force=False)
-                if held.value == account.refused and credential.can_force:
-                    held = await self._ask(credential, send, force=True)
-        except TimeoutError:
-            held = None
-        if held is None:
-            raise ConnectError(f"no token within {REFRESH_DEADLINE:g} s", reason="TimeoutError")
-        if held.value == account.refused:
-            raise api_error(40001, "the token endpoint still hands out the token that was refused")
-        self._held[credential.key] = held
-        return held.value
-
-    async def _ask(self, credential: Credential, send: Send, *, force: bool) -> _Held:
-        """Ask once. The life counts from before the request, and both clocks must agree that it lasts."""
-        asked_at, asked_at_wall = self._clock.monotonic(), self._clock.wall()
-        token = await _drive(credential, send, force=force)
-        life = token.expires_in
-        margin = min(_LONGEST_MARGIN, life / 2)
-        margin -= min(self._jitter, margin / 5)
-        if asked_at + life <= self._clock.monotonic():
-            raise ProtocolError("the token endpoint handed out a token that has already ended", status=200)
-        return _Held(
-            token.value,
-            renew_at=asked_at + life - margin,
-            ends_at=asked_at + life,
-            ends_at_wall=asked_at_wall + life,
-            pause=min(_LONGEST_PAUSE, life / 4),
-        )
-
-
-async def _drive(credential: Credential, send: Send, *, force: bool) -> AccessToken:
-    """Do the I/O that a credential's renewal asks for."""
-    renewal = credential.renew(force=force)
-    try:
-        request = next(renewal)
-        while True:
-            request = renewal.send(await send(request))
-    except StopIteration as done:
-        token: AccessToken = done.value
-        return token
+    def _noted(self, credential: Credential, account: _Account, error: WxcvError) -> WxcvError:
+        account.failed(error, self._clock.monotonic())
+        # Waiters are told; only a renewal behind their backs would fail unseen.
+        level = logging.DEBUG if account.waiters else logging.WARNING
+        logger.log(level, "token refresh for %s failed: %s", credential.key, error)
+        return error

@@ -125,8 +125,8 @@ def image_request(
 
 
 def with_token(request: Request, name: str, token: str) -> Request:
-    """Return the request with the token in its query, where every page wants it."""
-    return attrs.evolve(request, query=((name, token), *request.query))
+    """Return the request with the token in its query, where every page wants it; no name means no token."""
+    return attrs.evolve(request, query=((name, token), *request.query)) if name else request
 
 
 def mask(text: str, known: Iterable[str] = ()) -> str:
@@ -205,13 +205,16 @@ def _kind(text: str) -> str:
     )
 
 
-def decode(response: Response, *, known: Iterable[str] = (), on_token_call: bool = False) -> dict[str, Any]:
+def decode(
+    response: Response, *, known: Iterable[str] = (), is_token_answer: bool = False, is_own: bool = False
+) -> dict[str, Any]:
     """Read an answer: JSON whatever its Content-Type says, UTF-8 with replacements, errcode as an integer.
 
     Args:
         response: as it came.
         known: secrets in hand, such as the token and the image's URL, to be masked in any error.
-        on_token_call: the answer to an app's own token request; no text of it enters an error but errmsg.
+        is_token_answer: it may hold a token; no text of it enters an error but errmsg.
+        is_own: it answers a token request with the app's own secret, where 40001 is a wrong secret.
 
     Returns:
         WeChat's JSON object. A missing errcode means success, as WeChat's guide says:
@@ -223,23 +226,21 @@ def decode(response: Response, *, known: Iterable[str] = (), on_token_call: bool
     """
     text = _inflated(response).decode("utf-8-sig", "replace")
     fields = _json_object(text)
-    shown = "" if on_token_call else mask(text, known)
+    shown = "" if is_token_answer else mask(text, known)
     if fields is None:
         raise _unusable(response, shown, _kind(text))
     errcode = _errcode(fields)
     if errcode is None:
         raise _unusable(response, shown, "an errcode that is no number")
     if errcode:
-        raise _refusal(
-            response, errcode, mask(str(fields.get("errmsg", "")), known), on_token_call=on_token_call
-        )
+        raise _refusal(response, errcode, mask(str(fields.get("errmsg", "")), known), is_own=is_own)
     if not 200 <= response.status < 300:  # noqa: PLR2004 - the class of success
         raise _unusable(response, shown, "JSON without an errcode")
     return fields
 
 
-def _refusal(response: Response, errcode: int, errmsg: str, *, on_token_call: bool = False) -> APIError:
-    error = api_error(errcode, errmsg, on_token_call=on_token_call)
+def _refusal(response: Response, errcode: int, errmsg: str, *, is_own: bool = False) -> APIError:
+    error = api_error(errcode, errmsg, is_own=is_own)
     if isinstance(error, RateLimitedError):
         error.retry_after = _retry_after(response.headers)
     return error

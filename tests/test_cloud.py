@@ -1,0 +1,117 @@
+"""Cloud hosting, and tokens that someone else fetched, from end to end against a sandbox."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pictures
+import pytest
+
+import wxcv
+from wxcv.sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PICTURE = pictures.qr_png("x")
+
+
+async def test_the_mounted_token_is_used_and_read_again(box: Sandbox, tmp_path: Path) -> None:
+    """The file's token is sent by its own name, and after a refusal the file is read again."""
+    path = tmp_path / "token"
+    path.write_text(box.cloud_token() + "\n")
+    async with wxcv.Session(wxcv.CloudCredential(str(path)), base_url=box.base_url) as session:
+        assert (await session.scan_qrcode(PICTURE)).code_results
+        box.kill((await session.token()).value)
+        path.write_text(box.cloud_token())
+
+        assert (await session.scan_qrcode(PICTURE)).code_results
+        assert (await session.token()).kind == "cloud"
+
+
+async def test_a_missing_token_file_is_told(box: Sandbox, tmp_path: Path) -> None:
+    """Without the mounted file a call ends in a ConnectError that names it and asks about cloud hosting."""
+    async with wxcv.Session(wxcv.CloudCredential(str(tmp_path / "none")), base_url=box.base_url) as session:
+        with pytest.raises(wxcv.ConnectError, match=r"none cannot be read .*cloud hosting") as caught:
+            await session.scan_qrcode(PICTURE)
+
+    assert caught.value.errno == 2
+    assert not box.requests
+
+
+async def test_relayed_calls_need_no_token() -> None:
+    """Behind the sidecar a call carries no token and asks for none."""
+    async with Sandbox(relay=True) as box:
+        async with wxcv.Session(wxcv.CloudRelayCredential(), base_url=box.base_url) as session:
+            assert (await session.scan_qrcode(PICTURE)).code_results
+
+        assert not box.mints
+        assert set(box.requests) == {"/cv/img/qrcode"}
+
+
+async def test_a_call_that_was_not_relayed_is_told(box: Sandbox) -> None:
+    """An answer without the sidecar's header is a ProtocolError with the remedy."""
+    async with wxcv.Session(wxcv.CloudRelayCredential(), base_url=box.base_url) as session:
+        with pytest.raises(wxcv.ProtocolError, match="not relayed"):
+            await session.scan_qrcode(PICTURE)
+
+
+def test_the_relay_goes_by_plain_http_to_wechat() -> None:
+    """Without base_url relayed calls go by plain http to WeChat's name; no other kind may."""
+    session = wxcv.Session(wxcv.CloudRelayCredential())
+
+    assert session._line.transport._base_url == "http://api.weixin.qq.com"
+    with pytest.raises(ValueError, match="plain http"):
+        wxcv.Session(wxcv.CloudCredential(), base_url="http://api.weixin.qq.com")
+
+
+async def test_a_fixed_token_is_used_until_it_is_refused(
+    box: Sandbox, credential: wxcv.AppCredential
+) -> None:
+    """A fixed token serves calls; once refused, calls end with its refusal and nothing is sent any more."""
+    async with wxcv.Session(credential, base_url=box.base_url) as session:
+        value = (await session.token()).value
+    async with wxcv.Session(wxcv.FixedToken(value), base_url=box.base_url) as session:
+        assert (await session.scan_qrcode(PICTURE)).code_results
+        box.kill(value)
+        for sent in (2, 2, 2):
+            with pytest.raises(wxcv.TokenRejectedError, match="40001"):
+                await session.scan_qrcode(PICTURE)
+            assert box.requests["/cv/img/qrcode"] == sent
+
+
+async def test_a_central_token_service_is_asked_again_after_a_refusal(
+    box: Sandbox, credential: wxcv.AppCredential
+) -> None:
+    """A token function is called with None first and with the refused token after a refusal."""
+    asked: list[str | None] = []
+    async with wxcv.Session(credential, base_url=box.base_url) as central:
+
+        async def function(refused: str | None) -> wxcv.AccessToken:
+            asked.append(refused)
+            if refused:
+                central.invalidate_token()
+            return await central.token()
+
+        async with wxcv.Session(wxcv.TokenFrom(function), base_url=box.base_url) as session:
+            await session.scan_qrcode(PICTURE)
+            old = (await session.token()).value
+            box.kill(old)
+            assert (await session.scan_qrcode(PICTURE)).code_results
+
+    assert asked == [None, old]
+
+
+async def test_from_env_takes_a_token(
+    box: Sandbox, credential: wxcv.AppCredential, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """from_env takes WXCV_ACCESS_TOKEN by itself, and refuses it beside an appid."""
+    async with wxcv.Session(credential, base_url=box.base_url) as session:
+        monkeypatch.setenv("WXCV_ACCESS_TOKEN", (await session.token()).value)
+    monkeypatch.setenv("WXCV_BASE_URL", box.base_url)
+    async with wxcv.Session.from_env() as session:
+        assert (await session.scan_qrcode(PICTURE)).code_results
+
+    monkeypatch.setenv("WXCV_APPID", "wx1")
+    with pytest.raises(ValueError, match="not both"):
+        wxcv.Session.from_env()

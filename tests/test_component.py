@@ -1,0 +1,192 @@
+"""Third-party platforms and their merchants, from end to end against a sandbox."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+import pictures
+import pytest
+
+import wxcv
+from wxcv.sandbox import Choices, Sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+PICTURE = pictures.qr_png("x")
+AUTHORIZER_PATH = "/cgi-bin/component/api_authorizer_token"
+
+
+def component_of(box: Sandbox) -> wxcv.ComponentCredential:
+    """Return the sandbox's platform, with the newest ticket whenever it is asked."""
+
+    async def newest_ticket() -> str:
+        return box.ticket
+
+    return wxcv.ComponentCredential(box.component_appid, box.component_appsecret, newest_ticket)
+
+
+@pytest.fixture
+async def platform(box: Sandbox) -> AsyncIterator[wxcv.Session]:
+    """A session of the sandbox's platform."""
+    async with wxcv.Session(component_of(box), base_url=box.base_url) as session:
+        yield session
+
+
+async def test_a_merchants_image_is_read(box: Sandbox, platform: wxcv.Session) -> None:
+    """A call on behalf of a merchant goes out with the merchant's token, had with the component's."""
+    component = component_of(box)
+    merchant = platform.on_behalf_of(wxcv.AuthorizerCredential(component, "wxm1", box.authorize("wxm1")))
+
+    assert (await merchant.scan_qrcode(PICTURE)).code_results[0].data == "x"
+    assert (await merchant.token()).kind == "authorizer"
+    assert (box.mints["component"], box.mints["authorizer"]) == (1, 1)
+
+
+async def test_five_thousand_merchants_share_one_component_token(box: Sandbox) -> None:
+    """5,000 merchants at once need one component token, and the cache holds no more tokens than its size."""
+    component, tokens = component_of(box), wxcv.TokenCache(maxsize=1000)
+    async with wxcv.Session(component, base_url=box.base_url, tokens=tokens, concurrency=32) as session:
+        merchants = [
+            session.on_behalf_of(wxcv.AuthorizerCredential(component, f"wx{n}", box.authorize(f"wx{n}")))
+            for n in range(5000)
+        ]
+        for start in range(0, 5000, 500):
+            await asyncio.gather(*(merchant.token() for merchant in merchants[start : start + 500]))
+
+    assert (box.mints["component"], box.mints["authorizer"]) == (1, 5000)
+    assert len(tokens._held) == len(tokens._accounts) == 1000
+    assert len(tokens._memory.refresh_tokens) == 5000
+
+
+@pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
+async def test_a_new_refresh_token_is_handed_on_and_used(is_async: bool) -> None:  # noqa: FBT001
+    """A rotated refresh token is handed to the callback, and is the only one that works from then on."""
+    kept: list[str] = []
+
+    async def keep(refresh_token: str) -> None:
+        await asyncio.sleep(0)
+        kept.append(refresh_token)
+
+    async with Sandbox(choices=Choices(refresh_token_rotates=True, old_refresh_token_works=False)) as box:
+        component, first = component_of(box), box.authorize("wxm1")
+        callback = keep if is_async else kept.append
+        credential = wxcv.AuthorizerCredential(component, "wxm1", first, on_refresh_token=callback)
+        async with wxcv.Session(credential, base_url=box.base_url) as session:
+            for _ in range(3):
+                await session.token()
+                session.invalidate_token()
+
+    assert len(set(kept)) == 3
+    assert first not in kept
+
+
+async def test_the_same_refresh_token_is_not_handed_on() -> None:
+    """If WeChat answers the refresh token that was given, the callback is not called."""
+    kept: list[str] = []
+    async with Sandbox(choices=Choices(refresh_token_rotates=False)) as box:
+        credential = wxcv.AuthorizerCredential(
+            component_of(box), "wxm1", box.authorize("wxm1"), on_refresh_token=kept.append
+        )
+        async with wxcv.Session(credential, base_url=box.base_url) as session:
+            await session.token()
+
+    assert kept == []
+
+
+async def test_a_callback_that_fails_is_called_again(caplog: pytest.LogCaptureFixture) -> None:
+    """If the callback raises, the token is used all the same, its class is logged, and it is called again."""
+    calls: list[str] = []
+
+    def keep(refresh_token: str) -> None:
+        calls.append(refresh_token)
+        raise ZeroDivisionError(refresh_token)
+
+    async with Sandbox(choices=Choices(refresh_token_rotates=True, old_refresh_token_works=False)) as box:
+        credential = wxcv.AuthorizerCredential(
+            component_of(box), "wxm1", box.authorize("wxm1"), on_refresh_token=keep
+        )
+        async with wxcv.Session(credential, base_url=box.base_url) as session:
+            assert (await session.scan_qrcode(PICTURE)).code_results
+            session.invalidate_token()
+            await session.token()
+
+    assert len(calls) == 2
+    assert "ZeroDivisionError" in caplog.text
+    assert not any(refresh_token in caplog.text for refresh_token in calls)
+
+
+async def test_a_new_authorisation_replaces_the_old_one(box: Sandbox, platform: wxcv.Session) -> None:
+    """After a new authorisation the new refresh token works, although the old one was kept."""
+    component = component_of(box)
+    first = platform.on_behalf_of(wxcv.AuthorizerCredential(component, "wxm1", box.authorize("wxm1")))
+    await first.token()
+    first.invalidate_token()
+    second = platform.on_behalf_of(wxcv.AuthorizerCredential(component, "wxm1", box.authorize("wxm1")))
+
+    assert (await second.scan_qrcode(PICTURE)).code_results
+
+
+async def test_an_expired_component_token_is_renewed_for_a_merchant() -> None:
+    """If the component's token was refused meanwhile, it is renewed once and the merchant's token is had."""
+    async with Sandbox() as box:
+        component = component_of(box)
+        async with wxcv.Session(component, base_url=box.base_url) as session:
+            box.kill((await session.token()).value)
+            merchant = session.on_behalf_of(
+                wxcv.AuthorizerCredential(component, "wxm1", box.authorize("wxm1"))
+            )
+
+            assert (await merchant.scan_qrcode(PICTURE)).code_results
+        assert box.mints["component"] == 2
+        assert box.requests[AUTHORIZER_PATH] == 2
+
+
+async def test_a_stale_ticket_is_told(box: Sandbox) -> None:
+    """A ticket that WeChat does not know is a CredentialRejectedError with the remedy, for merchants too."""
+    component = wxcv.ComponentCredential(box.component_appid, box.component_appsecret, "ticket@@@stale")
+    credential = wxcv.AuthorizerCredential(component, "wxm1", box.authorize("wxm1"))
+    async with wxcv.Session(credential, base_url=box.base_url) as session:
+        with pytest.raises(wxcv.CredentialRejectedError, match="component_verify_ticket") as caught:
+            await session.scan_qrcode(PICTURE)
+
+    assert caught.value.errcode in {61005, 61006}
+
+
+async def test_a_merchant_that_never_authorised_is_told(box: Sandbox, platform: wxcv.Session) -> None:
+    """A merchant that did not authorise the platform is refused, and nothing secret is logged."""
+    merchant = platform.on_behalf_of(wxcv.AuthorizerCredential(component_of(box), "wxm9", "nobody"))
+    with pytest.raises(wxcv.APIError) as caught:
+        await merchant.scan_qrcode(PICTURE)
+
+    assert caught.value.errcode in {61003, 61023}
+
+
+async def test_a_ticket_function_that_fails_is_a_connect_error(
+    box: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What a ticket function raises becomes a ConnectError that names its class and shows nothing of it."""
+
+    async def broken() -> str:
+        raise KeyError("MARKED")
+
+    caplog.set_level(logging.DEBUG)
+    component = wxcv.ComponentCredential(box.component_appid, box.component_appsecret, broken)
+    async with wxcv.Session(component, base_url=box.base_url, call_timeout=5) as session:
+        with pytest.raises(wxcv.ConnectError, match="broken raised KeyError"):
+            await session.token()
+
+    assert "MARKED" not in caplog.text
+
+
+async def test_closing_a_session_made_on_behalf_changes_nothing(box: Sandbox, platform: wxcv.Session) -> None:
+    """A session on behalf of a merchant can be closed without ending the one it came from."""
+    credential = wxcv.AuthorizerCredential(component_of(box), "wxm1", box.authorize("wxm1"))
+    async with platform.on_behalf_of(credential) as merchant:
+        await merchant.token()
+
+    assert (await platform.on_behalf_of(credential).scan_qrcode(PICTURE)).code_results
+    with pytest.raises(TypeError, match="credential"):
+        platform.on_behalf_of("wxm1")  # type: ignore[arg-type]

@@ -1,0 +1,48 @@
+"""A process of its own that asks for a classic token through a shared Redis; run by the tests.
+
+Arguments: base URL, Redis's socket, appid, secret, number of tasks, lease, what happens before a new token is
+stored ("go", "hang" or "pause"). Prints "minted" when it has a new token that is not stored yet, then the
+time and the tokens that its tasks got.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+
+from redis.asyncio import Redis
+
+import wxcv
+
+
+class Watched(wxcv.RedisStore):
+    """A store that tells when a token is about to be stored."""
+
+    then = "go"
+
+    async def save(self, key: str, token: wxcv.StoredToken) -> bool:
+        """Say so, then do as told."""
+        print("minted", flush=True)  # noqa: T201
+        if self.then == "hang":
+            await asyncio.Event().wait()
+        if self.then == "pause":
+            await asyncio.sleep(0.3)
+        return await super().save(key, token)
+
+
+async def main() -> None:
+    """Do as the arguments say."""
+    base_url, socket, appid, secret, tasks, lease, Watched.then = sys.argv[1:]
+    credential = wxcv.AppCredential(appid, secret, stable=False)
+    async with Redis(unix_socket_path=socket) as redis:
+        store = Watched(redis, lease=float(lease))
+        async with wxcv.Session(credential, base_url=base_url, store=store) as session:
+            print("ready", flush=True)  # noqa: T201
+            await asyncio.to_thread(sys.stdin.readline)
+            tokens = await asyncio.gather(*(session.token() for _ in range(int(tasks))))
+    values = {token.value for token in tokens}
+    print(time.time(), *values, flush=True)  # noqa: T201
+
+
+asyncio.run(main())

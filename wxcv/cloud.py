@@ -1,0 +1,106 @@
+"""Services in WeChat's cloud hosting: a token from a mounted file, or none at all, without I/O."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+import attrs
+
+from wxcv.credentials import LONGEST_LIFE, Credential, access_token
+from wxcv.errors import ConnectError, ProtocolError
+from wxcv.models import AccessToken
+from wxcv.steps import Asked, ReadFile, Steps
+
+if TYPE_CHECKING:
+    from wxcv.wire import Response
+
+_BAD_GATEWAY = 502
+_FILE_LIFE = 60.0  # the file is replaced every 10 minutes, and does not say when it was
+
+
+@attrs.frozen
+class CloudCredential(Credential):
+    """A service in WeChat's cloud hosting, which finds its token in a mounted file.
+
+    The file is read again every minute at most, and after a refusal.
+
+    Args:
+        path: of the file.
+
+    Page: https://developers.weixin.qq.com/minigame/dev/wxcloud/guide/container/cloudcall.html
+    """
+
+    path: str = "/.tencentcloudbase/wx/cloudbase_access_token"
+
+    query_name: ClassVar[str] = "cloudbase_access_token"
+
+    @property
+    def key(self) -> str:
+        """The file."""
+        return f"cloud:{self.path}"
+
+    @property
+    def is_shared(self) -> bool:
+        """Every instance has its own file."""
+        return False
+
+    def renew(self, asked: Asked) -> Steps:  # noqa: ARG002 - nothing of it is for this kind
+        """Read the file."""
+        content = yield ReadFile(self.path)
+        if isinstance(content, OSError):
+            raise ConnectError(
+                f"the token file {self.path} cannot be read ({content.strerror}); does this run in cloud "
+                "hosting, with the open interface service switched on and built since?",
+                reason=type(content).__name__,
+                errno=content.errno,
+            )
+        token = content.strip().decode("ascii", "replace")
+        return access_token({"access_token": token, "expires_in": _FILE_LIFE}, "cloud")
+
+
+@attrs.frozen
+class CloudRelayCredential(Credential):
+    """A service in WeChat's cloud hosting whose calls are authorised by its sidecar: no token at all.
+
+    Calls go by plain http to api.weixin.qq.com, unless a Session is given another base_url.
+
+    Page: https://developers.weixin.qq.com/miniprogram/dev/wxcloudrun/src/guide/weixin/open.html
+    """
+
+    query_name: ClassVar[str] = ""
+    base_url: ClassVar[str] = "http://api.weixin.qq.com"
+    may_use_http: ClassVar[bool] = True
+
+    @property
+    def key(self) -> str:
+        """The only one."""
+        return "relay"
+
+    @property
+    def is_shared(self) -> bool:
+        """There is nothing to share."""
+        return False
+
+    def renew(self, asked: Asked) -> Steps:  # noqa: ARG002 - nothing of it is for this kind
+        """Return a token that is never sent."""
+        yield from ()
+        return AccessToken("", LONGEST_LIFE, "relay")
+
+    def check(self, response: Response) -> None:
+        """Refuse what the sidecar did not relay, or relayed nowhere.
+
+        Raises:
+            ProtocolError: with the remedy; not retryable.
+        """
+        if "x-openapi-seqid" not in response.headers:
+            fault = (
+                "the call was not relayed by cloud hosting (no x-openapi-seqid); switch the open interface "
+                "service on, build a new version after that, and keep base_url at plain http"
+            )
+        elif response.status == _BAD_GATEWAY:
+            fault = "cloud hosting relayed the call nowhere; put its path on the open interface's allow-list"
+        else:
+            return
+        error = ProtocolError(f"{fault} (HTTP status {response.status})", status=response.status)
+        error.retryable = False
+        raise error

@@ -1,0 +1,152 @@
+"""Errands: does the I/O that a credential's renewal asks for."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+import random
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from wxcv.errors import ConnectError, StoreError, WxcvError
+from wxcv.steps import Ask, Asked, Keep, Newest, ReadFile, Refuse, TokenOf
+from wxcv.stores import FORCED_A_DAY, FORCED_PAUSE
+from wxcv.wire import Request
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from wxcv.clock import Clock
+    from wxcv.credentials import Credential
+    from wxcv.models import AccessToken
+    from wxcv.steps import Step
+    from wxcv.stores import Store
+    from wxcv.wire import Response
+
+    Send = Callable[[Request], Awaitable[Response]]
+
+logger = logging.getLogger("wxcv")
+
+_LONGEST_FILE = 64 * 1024
+_DAY = 86_400.0
+
+
+@attrs.frozen
+class Memory:
+    """What the renewals of one TokenCache share.
+
+    Attributes:
+        clock: where time comes from.
+        store: the shared store, or None.
+        get: gives another credential's token.
+        refuse: drops another credential's token.
+        jitter: seconds by which this process renews later than the margin says, as one of many.
+        refresh_tokens: by key, the newest refresh token and the one that was handed on last; never evicted.
+        forced: by key, the moments of the last forced refreshes.
+    """
+
+    clock: Clock
+    store: Store | None
+    get: Callable[[Credential, Send], Awaitable[str]]
+    refuse: Callable[[Credential, str, WxcvError], None]
+    jitter: float = attrs.field(factory=lambda: random.uniform(10.0, 60.0))  # noqa: S311 - not for security
+    refresh_tokens: dict[str, tuple[str, str]] = attrs.field(factory=dict, repr=False)
+    forced: dict[str, list[float]] = attrs.field(factory=dict)
+
+    def may_force(self, key: str) -> bool:
+        """Count a forced refresh, unless it comes too soon or too often."""
+        now = self.clock.monotonic()
+        times = [at for at in self.forced.get(key, []) if now - at < _DAY]
+        if len(times) >= FORCED_A_DAY or (times and now - times[-1] < FORCED_PAUSE):
+            return False
+        self.forced[key] = [*times, now]
+        return True
+
+
+@attrs.frozen
+class Errands:
+    """The errands of one renewal."""
+
+    memory: Memory
+    credential: Credential
+    send: Send = attrs.field(repr=False)
+    store: Store | None
+
+    async def drive(self, asked: Asked) -> AccessToken:
+        """Do what the credential's renewal yields, until it returns the token."""
+        steps = self.credential.renew(asked)
+        try:
+            step = next(steps)
+            while True:
+                step = steps.send(await self._do(step))
+        except StopIteration as done:
+            token: AccessToken = done.value
+            return token
+
+    async def _do(self, step: Step) -> object:  # noqa: PLR0911 - one return a step
+        """Do what a credential wants done; return the reply."""
+        match step:
+            case Request():
+                return await self.send(step)
+            case TokenOf(credential):
+                return await self.memory.get(credential, self.send)
+            case Refuse(credential, token, error):
+                self.memory.refuse(credential, token, error)
+                return None
+            case ReadFile(path):
+                return await asyncio.to_thread(_content, path)
+            case Ask(function, arguments):
+                return await _called(function, *arguments)
+            case Newest():
+                return await self._newest()
+            case Keep():
+                await self._keep(step)
+                return None
+
+    async def _newest(self) -> str | None:
+        key = self.credential.key
+        shared = await self.store.load_refresh_token(key) if self.store is not None else None
+        kept = self.memory.refresh_tokens.get(key)
+        return shared or (kept[0] if kept else None)
+
+    async def _keep(self, step: Keep) -> None:
+        """Keep it here and in the store, then hand it on; a failure of either does not lose it here."""
+        key, known, refresh_token = self.credential.key, self.memory.refresh_tokens, step.refresh_token
+        newest, handed = known.get(key, (None, step.given))
+        known[key] = (refresh_token, handed)
+        if self.store is not None and refresh_token != newest:
+            try:
+                await self.store.save_refresh_token(key, refresh_token)
+            except StoreError as error:
+                logger.warning("%s: %s; the new refresh token is not shared", key, error)
+        if step.function is None or refresh_token == handed:
+            return
+        try:
+            await _called(step.function, refresh_token)
+        except WxcvError as error:
+            logger.error("%s: the new refresh token was not kept: %s", key, error)  # noqa: TRY400 - no secrets
+        else:
+            known[key] = (refresh_token, refresh_token)
+
+
+async def _called(function: Callable[..., Any], *arguments: str | None) -> Any:  # noqa: ANN401 - a caller's
+    """Call a caller's function, sync or async; what it raises may hold secrets, so only its class is told."""
+    try:
+        value = function(*arguments)
+        return await value if inspect.isawaitable(value) else value
+    except WxcvError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a caller's function may raise anything
+        reason = type(error).__name__
+    raise ConnectError(f"{getattr(function, '__name__', 'the function')} raised {reason}", reason=reason)
+
+
+def _content(path: str) -> bytes | OSError:
+    try:
+        with Path(path).open("rb") as file:
+            return file.read(_LONGEST_FILE)
+    except OSError as error:
+        return error

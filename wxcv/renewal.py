@@ -1,0 +1,193 @@
+"""One renewal of a token: adopt what another process fetched, or ask, retry and, in need, force."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import random
+import secrets
+from typing import TYPE_CHECKING
+
+import attrs
+
+from wxcv.errands import Errands
+from wxcv.errors import ConnectError, ProtocolError, StoreError, WxcvError
+from wxcv.steps import Asked
+from wxcv.stores import StoredToken
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from wxcv.credentials import Credential
+    from wxcv.errands import Memory, Send
+    from wxcv.stores import Store
+
+logger = logging.getLogger("wxcv")
+
+REFRESH_DEADLINE = 10.0
+"""Seconds for asking, with everything that belongs to it."""
+
+_TRIES = 3
+_BACKOFF = 0.5
+_LONGEST_MARGIN = 300.0  # the stable endpoint hands out a new token only in its last 300 s
+_LONGEST_PAUSE = 30.0
+
+
+@attrs.frozen
+class Held:
+    """A token with the moments of both clocks at which it is to be renewed and at which it ends."""
+
+    value: str = attrs.field(repr=False)
+    kind: str
+    renew_at: float
+    ends_at: float
+    ends_at_wall: float
+    pause: float
+
+    @classmethod
+    def of(cls, value: str, kind: str, life: float, asked_at: tuple[float, float], jitter: float) -> Held:
+        """Hold a token of which ``life`` seconds were left at ``asked_at`` (monotonic, wall)."""
+        margin = min(_LONGEST_MARGIN, life / 2)
+        margin -= min(jitter, margin / 5)
+        monotonic, wall = asked_at
+        pause = min(_LONGEST_PAUSE, life / 4)
+        return cls(value, kind, monotonic + life - margin, monotonic + life, wall + life, pause)
+
+
+@attrs.frozen
+class Renewal:
+    """One renewal.
+
+    Attributes:
+        memory: the cache that started it.
+        credential: whose token.
+        send: how to reach WeChat.
+        refused: the token that WeChat refused last, with its error, or None.
+        current: the value of the living token that is to be replaced, or None.
+    """
+
+    memory: Memory
+    credential: Credential
+    send: Send = attrs.field(repr=False)
+    refused: tuple[str, WxcvError] | None = attrs.field(repr=False)
+    current: str | None = attrs.field(repr=False)
+
+    async def run(self) -> Held:
+        """Return a token that lives and is not the refused one.
+
+        Raises:
+            WxcvError: none could be had.
+        """
+        try:
+            return await self._run()
+        except TimeoutError:
+            pass
+        raise ConnectError(f"no token within {REFRESH_DEADLINE:g} s", reason="TimeoutError")
+
+    async def _run(self) -> Held:
+        store = self.memory.store if self.credential.is_shared else None
+        if store is None:
+            return await self._fresh(None)
+        try:
+            return await self._led(store) if self.credential.is_exclusive else await self._shared(store)
+        except StoreError as error:
+            if self.credential.is_exclusive:
+                raise
+            logger.warning("%s: %s; asking without it", self.credential.key, error)
+        return await self._fresh(None)
+
+    async def _shared(self, store: Store) -> Held:
+        """Every process gets the same token, so any may ask at any time."""
+        held, generation = await self._adopted(store)
+        return held or await self._saved(store, await self._fresh(store), generation)
+
+    async def _led(self, store: Store) -> Held:
+        """Only the holder of the lease asks; the others watch for its token."""
+        key, owner = self.credential.key, secrets.token_hex(8)
+        async with self.memory.clock.timeout(store.lease + REFRESH_DEADLINE):
+            while not await store.acquire(key, owner):
+                await self.memory.clock.sleep(random.uniform(0.05, 0.15))  # noqa: S311 - not for security
+                held, _ = await self._adopted(store)
+                if held is not None:
+                    return held
+            try:
+                held, generation = await self._adopted(store)
+                return held or await self._saved(store, await self._fresh(store), generation)
+            finally:
+                await self._quietly(store.release(key, owner))
+
+    async def _adopted(self, store: Store) -> tuple[Held | None, int]:
+        """Return the stored token, if it lives and is neither refused nor the one to be replaced."""
+        clock, key = self.memory.clock, self.credential.key
+        asked_at = clock.monotonic(), clock.wall()
+        stored = await store.load(key)
+        if stored is None:
+            return None, 0
+        if self.refused is not None and stored.value == self.refused[0]:
+            await store.invalidate(key, stored.value)
+            return None, stored.generation
+        life = min(stored.ends_at - asked_at[1], stored.left)
+        if life <= 0 or stored.value == self.current:
+            return None, stored.generation
+        held = Held.of(stored.value, key.split(":")[0], life, asked_at, self.memory.jitter)
+        return held, stored.generation
+
+    async def _saved(self, store: Store, held: Held, generation: int) -> Held:
+        """Share the token; if another process stored a newer one meanwhile, use that."""
+        left = held.ends_at - self.memory.clock.monotonic()
+        token = StoredToken(held.value, generation + 1, held.ends_at_wall, left)
+        try:
+            if await store.save(self.credential.key, token):
+                return held
+            newer, _ = await self._adopted(store)
+        except StoreError as error:
+            logger.warning("%s: %s; the new token is not shared", self.credential.key, error)
+            newer = None
+        return newer or held
+
+    async def _quietly(self, work: Awaitable[None]) -> None:
+        try:
+            await work
+        except StoreError as error:
+            logger.warning("%s: %s", self.credential.key, error)
+
+    async def _fresh(self, store: Store | None) -> Held:
+        """Ask, within the deadline; force once if the refused token is handed out again."""
+        async with self.memory.clock.timeout(REFRESH_DEADLINE):
+            held = await self._retried(store)
+            if self._is_refused(held) and await self._may_force(store):
+                held = await self._ask(store, force=True)
+        if self.refused is not None and self._is_refused(held):
+            raise copy.copy(self.refused[1])
+        return held
+
+    def _is_refused(self, held: Held) -> bool:
+        return self.refused is not None and held.value == self.refused[0]
+
+    async def _may_force(self, store: Store | None) -> bool:
+        key, clock = self.credential.key, self.memory.clock
+        if not self.credential.can_force or not self.memory.may_force(key):
+            return False
+        return store is None or await store.may_force(key, clock.wall())
+
+    async def _retried(self, store: Store | None) -> Held:
+        for attempt in range(_TRIES - 1):
+            try:
+                return await self._ask(store, force=False)
+            except StoreError:
+                raise
+            except WxcvError as error:
+                if not error.retryable:
+                    raise
+            await self.memory.clock.sleep(random.uniform(0, _BACKOFF * 2**attempt))  # noqa: S311
+        return await self._ask(store, force=False)
+
+    async def _ask(self, store: Store | None, *, force: bool) -> Held:
+        """Ask once. The life counts from before the request."""
+        clock = self.memory.clock
+        asked_at = clock.monotonic(), clock.wall()
+        asked = Asked(force=force, refused=self.refused[0] if self.refused else None)
+        token = await Errands(self.memory, self.credential, self.send, store).drive(asked)
+        if asked_at[0] + token.expires_in <= clock.monotonic():
+            raise ProtocolError("the token endpoint handed out a token that has already ended", status=200)
+        return Held.of(token.value, token.kind, token.expires_in, asked_at, self.memory.jitter)
