@@ -38,7 +38,13 @@ GOOD = wxcv.AppCredential("wx0123456789abcdef", "0123456789abcdef")
         ("base_url", "https://user:PASSWORD@host"),
         ("base_url", "https://host\n"),
         ("base_url", "http://api.weixin.qq.com"),
+        ("base_url", "https://a..b"),
+        ("base_url", f"https://{'a' * 64}.example"),
         ("base_url", 5),
+        ("http", "http://127.0.0.1"),
+        ("on_send", 5),
+        ("tokens", {}),
+        ("clock", 5),
         ("proxy", "user:PASSWORD@proxy:8080"),
         ("proxy", 8080),
     ],
@@ -50,6 +56,16 @@ def test_a_bad_setting_is_named(name: str, value: Any) -> None:  # noqa: ANN401
         wxcv.Session(GOOD, **options)
 
     assert "PASSWORD" not in str(caught.value)
+
+
+def test_an_async_hook_is_refused() -> None:
+    """An async on_send would never be awaited, so it is refused."""
+
+    async def hook(_event: wxcv.SendEvent) -> None:
+        raise AssertionError
+
+    with pytest.raises(TypeError, match="on_send must be a function that is not async"):
+        wxcv.Session(GOOD, on_send=hook)
 
 
 def test_an_unknown_setting_is_refused() -> None:

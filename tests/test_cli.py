@@ -175,6 +175,45 @@ async def test_control_characters_do_not_reach_the_terminal(tmp_path: Path) -> N
     assert r"\x1b[31mred\nnext [bold]b[/bold]" in out
 
 
+async def test_what_cannot_be_encoded_is_escaped(tmp_path: Path) -> None:
+    """A file name that is not UTF-8 and an ASCII terminal do not stop the printing."""
+    path = tmp_path / os.fsdecode(b"bad\xff.png")
+    path.write_bytes(pictures.qr_png("x"))
+
+    async def call(request: web.Request) -> web.StreamResponse:
+        await request.read()
+        return answer(code_results=[{"type_name": "QR_CODE", "data": "码 \ud800"}])
+
+    for words in (["--json"], []):
+        async with api_server(call) as url:
+            env = {"WXCV_APPID": "wx1", "WXCV_SECRET": "s", "WXCV_BASE_URL": url, "PYTHONIOENCODING": "ascii"}
+            code, out, err = await run("scan-qrcode", *words, str(path), env=env)
+        assert (code, err) == (0, "")
+        assert r"\u7801 \ud800" in out
+
+
+async def test_a_full_disk_is_told(tmp_path: Path) -> None:
+    """If nothing can be printed, one line says why."""
+    path = tmp_path / "a.png"
+    path.write_bytes(pictures.qr_png("x"))
+    process = await asyncio.create_subprocess_shell(
+        f"{sys.executable} -m wxcv scan-qrcode --json --sandbox {path} > /dev/full", stderr=subprocess.PIPE
+    )
+    _, err = await process.communicate()
+
+    assert process.returncode == 1
+    assert err.decode().splitlines() == ["wxcv: cannot print: No space left on device"]
+
+
+async def test_the_query_of_a_url_is_not_printed() -> None:
+    """The query of an image's URL, which may hold a signature, stands in no message."""
+    url = "https://example.com/a.png?sign=MARKED"
+    _, _, err = await run_against(refusing(101000, "invalid image url"), "scan-qrcode", url)
+
+    assert "https://example.com/a.png: scan_qrcode: errcode 101000" in err
+    assert "MARKED" not in err
+
+
 async def test_the_version_is_printed() -> None:
     """``--version`` prints the installed version."""
     assert await run("--version") == (0, f"wxcv {VERSION}\n", "")
@@ -234,4 +273,4 @@ async def test_a_port_in_use_is_told() -> None:
         code, _, err = await run("sandbox", "--port", url.rsplit(":", 1)[1])
 
     assert code == 2
-    assert "try another --port" in err
+    assert "try another --host or --port" in err

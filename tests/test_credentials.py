@@ -115,11 +115,15 @@ def test_a_life_that_is_none_is_refused(life: str) -> None:
     assert "MARKED" not in str(caught.value)
 
 
-@pytest.mark.parametrize("value", ['""', "null", "5", "[]"])
+@pytest.mark.parametrize(
+    "value", ['""', "null", "5", "[]", '"\\ud800MARKED"', '"MARKED T"', '"MARKED\\n"', '"密"']
+)
 def test_a_token_that_is_none_is_refused(value: Any) -> None:  # noqa: ANN401
-    """An answer without a token is a ProtocolError."""
-    with pytest.raises(wxcv.ProtocolError, match="token request"):
+    """An answer without a token, or with one that no token is like, is a ProtocolError that hides it."""
+    with pytest.raises(wxcv.ProtocolError, match="token request") as caught:
         renew(STABLE, f'{{"access_token":{value},"expires_in":7200}}'.encode())
+
+    assert "MARKED" not in str(caught.value)
 
 
 @pytest.mark.parametrize("errcode", [40001, 40013, 40125, 40164, 40243, 50004, 89503])

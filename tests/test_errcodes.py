@@ -151,6 +151,12 @@ def test_only_three_codes_are_renewable() -> None:
     assert renewable == {40001, 40014, 42001}
 
 
+@pytest.mark.parametrize("filler", [" ", ", ", "rid:", "hint: [", "rid: x"])
+def test_a_hostile_errmsg_is_read_all_the_same(filler: str) -> None:
+    """A megabyte of what looks like a suffix is cut first, so that it cannot hold the event loop."""
+    assert len(api_error(1, filler * 200_000).errmsg) <= 300
+
+
 def test_a_long_errmsg_is_cut() -> None:
     """At most 300 characters of a server's text are kept."""
     assert len(api_error(1, "x" * 10_000).errmsg) == 300

@@ -101,6 +101,13 @@ def test_one_byte_less_than_the_limit_passes(tmp_path: Path) -> None:
                 assert (caught.value.size, caught.value.limit) == (2_097_152, 2_097_152)
 
 
+def released() -> memoryview:
+    """Return a memoryview that has been released."""
+    view = memoryview(PNG)
+    view.release()
+    return view
+
+
 REFUSED: list[tuple[Any, type[wxcv.ImageError], str]] = [
     (b"", wxcv.EmptyImageError, "image of 0 bytes: no bytes"),
     (io.BytesIO(), wxcv.EmptyImageError, "<BytesIO>: no bytes"),
@@ -114,6 +121,7 @@ REFUSED: list[tuple[Any, type[wxcv.ImageError], str]] = [
     (io.StringIO("text"), wxcv.UnreadableImageError, r"<StringIO>.*open it in binary mode \('rb'\)"),
     (None, wxcv.UnreadableImageError, "<NoneType>: not an image; pass bytes, a path"),
     (3, wxcv.UnreadableImageError, "<int>: not an image"),
+    (released(), wxcv.UnreadableImageError, "<memoryview>: not an image"),
     ("", wxcv.UnreadableImageError, "cannot be read"),
     ("missing\x00.png", wxcv.UnreadableImageError, r"missing\\x00.png: cannot be read"),
     ("a" * 5000, wxcv.UnreadableImageError, "cannot be read"),
@@ -128,7 +136,7 @@ REFUSED: list[tuple[Any, type[wxcv.ImageError], str]] = [
     (
         "https://user:PASSWORD@example.com/a.jpg",
         wxcv.InvalidImageUrlError,
-        "https://example.com/a.jpg: the URL has a",
+        "^example.com/a.jpg: the URL has a",
     ),
     (
         "https://example.com/a\nb.jpg",
@@ -136,6 +144,10 @@ REFUSED: list[tuple[Any, type[wxcv.ImageError], str]] = [
         r"a\\nb.jpg: the URL holds spaces or control",
     ),
     (" https://example.com/a.jpg", wxcv.InvalidImageUrlError, "spaces or control"),
+    ("https://example.com/\ud800.jpg", wxcv.InvalidImageUrlError, "spaces or control"),
+    ("http://me@corp:PASSWORD@host/x", wxcv.InvalidImageUrlError, "^host/x: the URL has a user part"),
+    ("http://user:PASS/WORD@host/", wxcv.InvalidImageUrlError, "^host/: the URL cannot be parsed"),
+    ("https%3A%2F%2Fuser%3APASSWORD%40host", wxcv.InvalidImageUrlError, "^host: the URL is percent-encoded"),
     ("https://example.com:99999/a.jpg", wxcv.InvalidImageUrlError, "cannot be parsed"),
     ("https://[::1/a.jpg", wxcv.InvalidImageUrlError, "cannot be parsed"),
     ("https:///a.jpg", wxcv.InvalidImageUrlError, "no host"),
@@ -143,7 +155,7 @@ REFUSED: list[tuple[Any, type[wxcv.ImageError], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("image", "cls", "message"), REFUSED, ids=lambda value: str(value)[:30])
+@pytest.mark.parametrize(("image", "cls", "message"), REFUSED, ids=lambda value: ascii(value)[:30])
 def test_a_refused_image_is_named_with_a_remedy(image: Any, cls: type[wxcv.ImageError], message: str) -> None:  # noqa: ANN401
     """Each refusal has its own class, and its text names the image and what to do."""
     if hasattr(image, "seek"):
@@ -278,6 +290,11 @@ def test_a_url_is_not_read() -> None:
 
     assert load(url) == load(wxcv.ImageUrl(url)) == wxcv.ImageUrl(url)
     assert wxcv.ImageUrl(url).name == "https://example.com/a%20b.jpg"
+    assert wxcv.ImageUrl(url).secrets == (
+        "example.com/a%20b.jpg?sign=SIGNATURE#x",
+        "sign=SIGNATURE#x",
+    )
+    assert wxcv.ImageUrl("https://example.com/a.jpg").secrets == ("example.com/a.jpg",)
     assert "SIGNATURE" not in repr(wxcv.ImageUrl(url))
 
 

@@ -95,6 +95,7 @@ def test_unknown_names_are_kept_and_unknown_fields_ignored() -> None:
         {"code_results": [{"pos": {"left_top": {"x": "1", "y": 1}}}]},
         {"code_results": [{"pos": "here"}]},
         {"img_size": [1, 2]},
+        {"img_size": {"w": float("inf"), "h": 1}},
     ],
     ids=str,
 )

@@ -409,6 +409,115 @@ def test_from_env_names_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None
     assert "WXCV_SECRET" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("WXCV_SECRET", "MARKED\n"),
+        ("WXCV_APPID", "MARKED id"),
+        ("WXCV_BASE_URL", "https://host/path"),
+        ("WXCV_ACCESS_TOKEN", "MARKED\n"),
+    ],
+)
+def test_from_env_names_the_variable_that_is_wrong(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    """A variable with a value that cannot be used is named, and its value is not shown."""
+    fixed = {} if name == "WXCV_ACCESS_TOKEN" else {"WXCV_APPID": "wx1", "WXCV_SECRET": "s"}
+    for variable, text in {**fixed, name: value}.items():
+        monkeypatch.setenv(variable, text)
+    with pytest.raises(ValueError, match=f"^{name} must") as caught:
+        wxcv.Session.from_env()
+
+    assert "MARKED" not in str(caught.value)
+
+
+async def test_closing_that_is_cancelled_closes_all_the_same() -> None:
+    """If aclose is cancelled while it waits for a call, the call is ended and the HTTP session closed."""
+    arrived = asyncio.Event()
+
+    async def call(request: web.Request) -> web.StreamResponse:
+        await request.read()
+        arrived.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async with api_server(call) as url:
+        session = wxcv.Session(APP, base_url=url)
+        running = asyncio.create_task(session.scan_qrcode(pictures.qr_png("x")))
+        await arrived.wait()
+        closing = asyncio.create_task(session.aclose(grace=60))
+        await asyncio.sleep(0)
+        closing.cancel()
+        await asyncio.gather(closing, return_exceptions=True)
+        with pytest.raises(wxcv.SessionClosedError):
+            await running
+
+        assert session._line.transport._http is not None
+        assert session._line.transport._http.closed
+
+
+def test_a_session_of_an_ended_loop_is_told() -> None:
+    """A session used in a second event loop is a SessionClosedError that says so."""
+    session = wxcv.Session(wxcv.FixedToken("t"), base_url="http://127.0.0.1:9")
+
+    async def use() -> str:
+        with pytest.raises(wxcv.WxcvError) as caught:
+            await session.scan_qrcode(pictures.qr_png("x"))
+        return str(caught.value)
+
+    async def use_and_close() -> str:
+        said = await use()
+        assert session._line.transport._http is not None
+        await session._line.transport._http.close()
+        return said
+
+    assert "cannot reach" in asyncio.run(use_and_close())
+    assert "another event loop" in asyncio.run(use())
+
+
+async def test_a_trace_hook_that_raises_is_no_storm() -> None:
+    """What a borrowed session's trace hook raises is an error of ours, after three tries for a token."""
+    mints = 0
+
+    async def mint(_request: web.Request) -> web.StreamResponse:
+        nonlocal mints
+        mints += 1
+        return answer(access_token=TOKEN, expires_in=7200)
+
+    async def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    trace = aiohttp.TraceConfig()
+    trace.on_request_end.append(broken)
+    async with (
+        api_server(mint, mint) as url,
+        aiohttp.ClientSession(trace_configs=[trace]) as http,
+        wxcv.Session(APP, base_url=url, http=http) as session,
+    ):
+        with pytest.raises(wxcv.AnswerLostError, match="ZeroDivisionError"):
+            await session.scan_qrcode(pictures.qr_png("x"))
+
+    assert mints == 3
+
+
+async def test_sessions_have_tokens_and_store_from_one_place() -> None:
+    """A store beside a shared TokenCache is refused, as the cache has its own."""
+    with pytest.raises(ValueError, match="store"):
+        wxcv.Session(APP, tokens=wxcv.TokenCache(), store=wxcv.RedisStore(None))  # type: ignore[arg-type]
+
+
+async def test_an_operator_can_drop_a_token(box: Sandbox, session: wxcv.Session) -> None:
+    """invalidate_token drops the living token, and the next call has another, by force."""
+    session.invalidate_token()
+    old = await session.token()
+    session.invalidate_token()
+    new = await session.token()
+
+    assert (old.kind, new.kind, box.mints["stable"]) == ("stable", "stable", 2)
+    assert old.value != new.value
+    assert 0 < new.expires_in <= 7200
+
+
 async def test_trust_env_belongs_to_the_borrowed_session() -> None:
     """trust_env together with a borrowed session is refused, as it would have no effect."""
     async with aiohttp.ClientSession() as http:

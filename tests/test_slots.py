@@ -95,6 +95,34 @@ async def test_a_waiter_that_gets_its_slot_while_closing_does_not_run() -> None:
     assert begun == [True]
 
 
+async def test_closing_at_the_same_time_is_allowed() -> None:
+    """Several that close at once, at any distance, all succeed."""
+    for distance in range(8):
+        slots = Slots(1)
+        running = asyncio.create_task(slots.run(lambda: asyncio.Event().wait(), 60.0))
+        await asyncio.sleep(0)
+        first = asyncio.create_task(slots.aclose(grace=0))
+        for _ in range(distance):
+            await asyncio.sleep(0)
+        await asyncio.gather(first, slots.aclose(grace=0))
+        with pytest.raises(wxcv.SessionClosedError):
+            await running
+
+
+async def test_closing_that_is_cancelled_ends_the_running_at_once() -> None:
+    """If the wait for the running is cancelled, they are ended without the rest of the grace."""
+    slots = Slots(1)
+    running = asyncio.create_task(slots.run(lambda: asyncio.Event().wait(), 60.0))
+    await asyncio.sleep(0)
+    closing = asyncio.create_task(slots.aclose(grace=60))
+    await asyncio.sleep(0)
+    closing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await closing
+    with pytest.raises(wxcv.SessionClosedError):
+        await running
+
+
 async def test_cancelling_a_waiter_leaves_the_slots_as_they_were() -> None:
     """A cancelled waiter and a cancelled holder both leave their slot to others."""
     slots = Slots(1)

@@ -509,8 +509,14 @@ def test_a_cache_serves_two_event_loops_one_after_the_other(cache: wxcv.TokenCac
     careless.set_exception_handler(lambda *_: None)  # it complains of the task that it loses
     careless.run_until_complete(leave_a_refresh_behind())
     careless.close()
+    still_open = asyncio.new_event_loop()
+    still_open.run_until_complete(leave_a_refresh_behind())
     asyncio.run(leave_a_refresh_behind())
     assert asyncio.run(use()) == "T1"
+    for task in asyncio.all_tasks(still_open):
+        task.cancel()
+    still_open.run_until_complete(asyncio.sleep(0))
+    still_open.close()
 
 
 def test_a_cache_checks_its_size() -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gzip
+import html
 import json
+import re
 from email.parser import BytesParser
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 
@@ -80,7 +82,13 @@ def test_extra_fields_stand_before_the_image() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "message"), [({"size": "1"}, "it knows: ratios"), ({"ratios": 1}, "strings")]
+    ("fields", "message"),
+    [
+        ({"size": "1"}, "it knows: ratios"),
+        ({1: "1", "b": "2"}, "it knows: ratios"),
+        ({"ratios": 1}, "strings"),
+        ({"ratios": "\ud800"}, "UTF-8"),
+    ],
 )
 def test_wrong_fields_are_refused(fields: dict[str, Any], message: str) -> None:
     """A field that the page does not know, or that is no string, is refused by name."""
@@ -206,14 +214,14 @@ def test_values_named_like_a_secret_are_masked(text: str) -> None:
     assert "MARKED" not in mask(text)
 
 
-@pytest.mark.parametrize("secret", ["a/b+c=d", "x&y<z>", "图 1"])
+@pytest.mark.parametrize("secret", ["a/b+c=d", "x&y<z>'\"", "图 1", "h/a?Signature=S%2F1"])
 def test_a_known_secret_is_masked_in_every_encoding(secret: str) -> None:
-    """The token in hand is masked plain, percent-encoded and escaped for HTML."""
-    import html  # noqa: PLC0415
-    from urllib.parse import quote  # noqa: PLC0415
-
-    for form in (secret, quote(secret), quote(secret, safe=""), html.escape(secret)):
-        assert form not in mask(f"before {form} after", [secret, ""])
+    """The token in hand is masked plain, percent-encoded (twice too), and escaped for HTML and for JSON."""
+    percent = [quote(secret), quote(secret, safe=""), quote(quote(secret, safe=""), safe="")]
+    lower = [re.sub("%..", lambda found: found[0].lower(), form) for form in percent]
+    escaped = [json.dumps(secret)[1:-1], secret.replace("/", "\\/"), secret.replace("&", "\\u0026")]
+    for form in (secret, *percent, *lower, *escaped, html.escape(secret)):
+        assert mask(f"before {form} after", [secret, ""]) == "before *** after"
 
 
 @pytest.mark.parametrize("status", [200, 502])
@@ -233,7 +241,7 @@ def test_a_string_errcode_is_a_number() -> None:
     assert caught.value.errcode == 40001
 
 
-@pytest.mark.parametrize("errcode", ['"x"', "[]", "{}", "1e999"])
+@pytest.mark.parametrize("errcode", ['"x"', "[]", "{}", "1e999", "true", "0.9"])
 def test_an_errcode_that_is_no_number_is_a_protocol_error(errcode: str) -> None:
     """An errcode that cannot be a number is outside the protocol."""
     with pytest.raises(wxcv.ProtocolError):
@@ -265,7 +273,9 @@ def test_a_status_without_errcode_is_a_protocol_error(status: int, message: str,
     assert (caught.value.status, caught.value.retryable) == (status, retryable)
 
 
-@pytest.mark.parametrize(("header", "seconds"), [("2", 2.0), ("-5", None), ("abc", None), ("", None)])
+@pytest.mark.parametrize(
+    ("header", "seconds"), [("2", 2.0), ("-5", None), ("abc", None), ("", None), ("9" * 400, None)]
+)
 def test_status_429_is_a_rate_limit(header: str, seconds: float | None) -> None:
     """HTTP status 429 is a RateLimitedError with the seconds of Retry-After."""
     with pytest.raises(wxcv.RateLimitedError) as caught:

@@ -31,7 +31,7 @@ from wxcv.errors import (
     UnreadableImageError,
     WxcvError,
 )
-from wxcv.images import ImageBytes, ImageUrl
+from wxcv.images import Image, ImageBytes, ImageUrl
 from wxcv.models import AccessToken, CodeResult, ImgSize, Point, Pos, PrintedText, QrcodeScan, TextItem
 from wxcv.session import Session
 from wxcv.stores import RedisStore, Store, StoredToken
@@ -57,6 +57,7 @@ __all__ = [
     "EmptyImageError",
     "Endpoint",
     "FixedToken",
+    "Image",
     "ImageBytes",
     "ImageError",
     "ImageRejectedError",

@@ -100,7 +100,7 @@ class Call(Generic[AnswerT]):
         loaded = await line.load(image)
         self._bytes = len(loaded.data) if isinstance(loaded, LocalImage) else 0
         request = image_request(self._endpoint, loaded, fields)
-        known = line.credential.secrets + ((loaded.url,) if isinstance(loaded, ImageUrl) else ())
+        known = line.credential.secrets + (loaded.secrets if isinstance(loaded, ImageUrl) else ())
         token = await line.token()
         try:
             return await self._try(request, token, known)

@@ -10,8 +10,6 @@ from urllib.parse import urlsplit
 if TYPE_CHECKING:
     from urllib.parse import SplitResult
 
-_MASKED = "(not shown)"
-
 
 def seconds(name: str, value: object) -> float:
     """Return a finite number of seconds above 0."""
@@ -50,6 +48,7 @@ def _split(name: str, value: object) -> SplitResult:
         raise TypeError(f"{name} must be a str, not {type(value).__name__}")
     try:
         parts = urlsplit(value)
+        (parts.hostname or "").encode("idna")
         usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port or 1) > 0
     except ValueError:
         usable = False
@@ -58,16 +57,16 @@ def _split(name: str, value: object) -> SplitResult:
     return parts
 
 
-def base_url(value: object, *, allow_http: bool) -> str:
+def base_url(value: object, *, allow_http: bool, name: str = "base_url") -> str:
     """Return scheme, host and port; plain http is for loopback hosts unless it is allowed."""
-    parts = _split("base_url", value)
+    parts = _split(name, value)
     if parts.username is not None or parts.password is not None:
-        raise ValueError(f"base_url must not have a user part {_MASKED}")
+        raise ValueError(f"{name} must not have a user part (not shown)")
     if parts.path not in {"", "/"} or parts.query or parts.fragment:
-        raise ValueError("base_url must end after host and port: no path, query or fragment")
+        raise ValueError(f"{name} must end after host and port: no path, query or fragment")
     if parts.scheme == "http" and not allow_http and not _is_loopback(parts.hostname or ""):
         raise ValueError(
-            "base_url is plain http, which shows the secret to everyone on the way; use https, "
+            f"{name} is plain http, which shows the secret to everyone on the way; use https, "
             "or pass allow_http=True"
         )
     return f"{parts.scheme}://{parts.netloc}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import secrets
-from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 import attrs
@@ -16,7 +15,7 @@ from wxcv.steps import Ask, Asked, Steps
 from wxcv.wire import Request, decode, json_request
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from wxcv.wire import Response
 
@@ -101,9 +100,12 @@ def access_token(fields: Mapping[str, Any], kind: str, name: str = "access_token
         ProtocolError: no token, or a life that is no number above 0.
     """
     value, life = fields.get(name), _life(fields.get("expires_in"))
-    if isinstance(value, str) and value and life > 0:
+    usable = isinstance(value, str) and value.isascii() and value.isprintable() and " " not in value
+    if value and usable and life > 0:
         return AccessToken(value, life, kind)
-    fault = "expires_in is no number of seconds above 0" if value else f"{name} is missing"
+    fault = f"{name} is no token" if value and not usable else "expires_in is no number of seconds above 0"
+    if not value:
+        fault = f"{name} is missing"
     raise ProtocolError(f"the answer to a token request cannot be used: {fault}", status=200)
 
 

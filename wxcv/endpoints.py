@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import attrs
@@ -13,6 +14,13 @@ if TYPE_CHECKING:
     from typing import Any
 
 AnswerT = TypeVar("AnswerT")
+
+_PATH = re.compile(r"(/[\w.~-]+)+", re.ASCII)
+
+
+def _usable_path(_endpoint: object, _field: object, value: str) -> None:
+    if not isinstance(value, str) or not _PATH.fullmatch(value):
+        raise ValueError(f"path must look like /cv/ocr/comm, without query, not {value!r}")
 
 
 @attrs.frozen
@@ -28,7 +36,7 @@ class Endpoint(Generic[AnswerT]):
     """
 
     name: str
-    path: str
+    path: str = attrs.field(validator=_usable_path)
     read: Callable[[Mapping[str, Any]], AnswerT] = attrs.field(repr=False)
     fields: tuple[str, ...] = ()
 

@@ -163,9 +163,9 @@ ERRCODES: Mapping[int, Errcode] = {
 }
 
 # https://developers.weixin.qq.com/doc/oplatform/developers/dev/AccessToken.html shows both suffixes.
-_RID = re.compile(r"[,\s]*\brid:\s*([\w-]+)")
-_HINT = re.compile(r"[,\s]*\bhint:\s*\[([^\]]*)\]")
-_CLIPPED = 300
+_RID = re.compile(r"\brid: ?([\w-]+)")
+_HINT = re.compile(r"\bhint: ?\[([^\[\]]*)\]")
+_READ, _KEPT = 1000, 300
 
 
 def _cut(pattern: re.Pattern[str], text: str) -> tuple[str, str | None]:
@@ -190,8 +190,8 @@ def api_error(errcode: int, errmsg: str, *, is_own: bool = False) -> APIError:
         errmsg: already masked; at most 300 characters of it are kept.
         is_own: it answers a token request with the app's own secret, where 40001 is a wrong secret.
     """
-    text, rid = _cut(_RID, errmsg)
+    text, rid = _cut(_RID, errmsg[:_READ])
     text, hint = _cut(_HINT, text)
     row = _row(errcode, errmsg, is_own=is_own)
-    clipped = text.strip()[:_CLIPPED]
+    clipped = text.strip(", \t\r\n")[:_KEPT]
     return row.error(errcode, clipped, rid=rid, hint=hint, meaning=row.meaning, remedy=row.remedy)

@@ -14,6 +14,7 @@ import attrs
 
 from wxcv.errors import (
     EmptyImageError,
+    ImageError,
     ImageTooLargeError,
     InvalidImageUrlError,
     NotAnImageError,
@@ -39,7 +40,7 @@ _CONTENT_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+", re.ASCII)
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"avif", b"avis"}
 _URL_START = re.compile(r"\s*([a-z][a-z0-9+.-]*)://|\s*(data|file|cloud|https?):", re.IGNORECASE)
 _ENCODED_URL = re.compile(r"\s*https?%3a", re.IGNORECASE)
-_NOT_IN_URL = re.compile(r"[\x00-\x20\x7f-\x9f\s]")
+_NOT_IN_URL = re.compile(r"[\x00-\x20\x7f-\x9f\s\ud800-\udfff]")
 
 
 @attrs.frozen
@@ -59,18 +60,23 @@ class ImageUrl:
     def __attrs_post_init__(self) -> None:
         fault = _url_fault(self.url)
         if fault:
-            raise InvalidImageUrlError(self.name, fault)
+            # What stands before an @, however it is written, may be a user and a password.
+            raise InvalidImageUrlError(re.split("@|%40", self.name)[-1], fault)
 
     @property
     def name(self) -> str:
         """Host and path for people; the query may hold a signature and is left out."""
         return _url_name(self.url)
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What is masked wherever a server repeats it: the URL, without its scheme, and its query alone."""
+        rest, _, query = self.url.partition("//")[2].partition("?")
+        return (f"{rest}?{query}", query) if query else (rest,)
+
 
 def _url_name(url: str) -> str:
-    return shown(
-        re.sub(r"//[^/@]*@", "//", re.split(r"[?#]|%3f|%23", str(url), maxsplit=1, flags=re.IGNORECASE)[0])
-    )
+    return shown(re.split(r"[?#]|%3f|%23", str(url), maxsplit=1, flags=re.IGNORECASE)[0])
 
 
 def _url_fault(url: str) -> str:  # noqa: PLR0911 - one return a fault
@@ -175,7 +181,7 @@ def _checked(data: bytes, name: str, limit: int, content_type: str | None = None
 
 
 def _from_buffer(data: Buffer, limit: int, content_type: str | None = None) -> LocalImage:
-    view = memoryview(data)
+    view = memoryview(data)  # a released one raises ValueError
     name = f"image of {view.nbytes:,} bytes"
     if view.nbytes >= limit:
         raise ImageTooLargeError(name, view.nbytes, limit)
@@ -213,7 +219,7 @@ def load(image: Any, limit: int = IMAGE_LIMIT) -> LocalImage | ImageUrl:  # noqa
         return image
     if isinstance(image, ImageBytes):
         return _from_buffer(image.data, limit, image.content_type)
-    if isinstance(image, (bytes, bytearray, memoryview)):
+    if isinstance(image, bytes):
         return _from_buffer(image, limit)
     if isinstance(image, str) and _looks_like_url(image):
         return ImageUrl(image)
@@ -223,7 +229,9 @@ def load(image: Any, limit: int = IMAGE_LIMIT) -> LocalImage | ImageUrl:  # noqa
         return _checked(read_file(image, limit), file_name(image), limit)
     try:
         return _from_buffer(image, limit)
-    except TypeError:
+    except ImageError:
+        raise
+    except (TypeError, ValueError, BufferError):
         pass
     raise UnreadableImageError(
         f"<{type(image).__name__}>",

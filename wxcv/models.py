@@ -9,6 +9,7 @@ cannot be what the page describes; ``wxcv.wire`` turns it into a ProtocolError.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import attrs
@@ -22,7 +23,9 @@ SHAPE_ERRORS = (TypeError, ValueError, KeyError, AttributeError)
 
 
 def _number(value: object) -> Number:
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, float) and math.isfinite(value):
         return value
     raise TypeError(f"a number is needed, not {type(value).__name__}")
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import os
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import attrs
@@ -36,9 +38,9 @@ def _credential_from_env() -> Credential:
     if token and (appid or secret):
         raise ValueError("set either WXCV_ACCESS_TOKEN, or WXCV_APPID and WXCV_SECRET, not both")
     if token:
-        return FixedToken(token)
+        return FixedToken(checks.plain("WXCV_ACCESS_TOKEN", token))
     if appid and secret:
-        return AppCredential(appid, secret)
+        return AppCredential(checks.plain("WXCV_APPID", appid), checks.plain("WXCV_SECRET", secret))
     missing = " and ".join(
         f"WXCV_{name}" for name, value in (("APPID", appid), ("SECRET", secret)) if not value
     )
@@ -72,7 +74,8 @@ class Session:
         store: a Store for the session's own TokenCache, to share tokens with other processes.
         image_limit: bytes; an image must be smaller.
         on_send: called with a SendEvent after every attempt; what it raises is logged and dropped.
-        clock: where time comes from.
+        clock: where the time of tokens and of waits comes from; attempt_timeout and call_timeout run on the
+            event loop's own.
 
     Raises:
         ValueError, TypeError: an argument is out of range; it is named, a secret value is not shown.
@@ -97,6 +100,12 @@ class Session:
         clock: Clock | None = None,
     ) -> None:
         _require_credential(credential)
+        if on_send is not None and (not callable(on_send) or inspect.iscoroutinefunction(on_send)):
+            raise TypeError("on_send must be a function that is not async")
+        if tokens is not None and not isinstance(tokens, TokenCache):
+            raise TypeError(f"tokens must be a TokenCache, not {type(tokens).__name__}")
+        if clock is not None and not hasattr(clock, "monotonic"):
+            raise TypeError(f"clock must be a Clock, not {type(clock).__name__}")
         if tokens is not None and store is not None:
             raise ValueError("store belongs to the TokenCache that you share as tokens; give it there")
         if http is not None and trust_env:
@@ -135,8 +144,9 @@ class Session:
                 shown.
         """
         base_url = os.environ.get("WXCV_BASE_URL")
-        if base_url:
-            options.setdefault("base_url", base_url)
+        if base_url and "base_url" not in options:
+            allow_http = bool(options.get("allow_http"))
+            options["base_url"] = checks.base_url(base_url, allow_http=allow_http, name="WXCV_BASE_URL")
         return cls(_credential_from_env(), **options)
 
     async def scan_qrcode(self, image: Image) -> QrcodeScan:
@@ -165,6 +175,8 @@ class Session:
             SessionClosedError: the session is closed.
             ValueError: ``fields`` are not the endpoint's.
         """
+        if not isinstance(endpoint, Endpoint):
+            raise TypeError(f"endpoint must be an Endpoint such as wxcv.SCAN_QRCODE, not {endpoint!r}")
         return await Call(self._line, endpoint).run(image, fields)
 
     def on_behalf_of(self, credential: Credential) -> Self:
@@ -209,9 +221,10 @@ class Session:
         """
         if not self._is_owner:
             return
-        await self._line.slots.aclose(grace)
-        await self._line.tokens.release(self._line.transport.send)
-        await self._line.transport.aclose()
+        async with AsyncExitStack() as rest:  # done also when the wait for calls in flight is cancelled
+            rest.push_async_callback(self._line.transport.aclose)
+            rest.push_async_callback(self._line.tokens.release, self._line.transport.send)
+            await self._line.slots.aclose(grace)
 
     async def __aenter__(self) -> Self:
         return self

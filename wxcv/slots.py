@@ -74,11 +74,14 @@ class Slots:
                 async with asyncio.timeout(grace):
                     await self._idle.wait()
             except TimeoutError:
+                pass
+            finally:  # also when closing itself is cancelled
                 _end(self._running)
-                await self._idle.wait()
+            await self._idle.wait()
 
 
 def _end(scopes: set[asyncio.Timeout]) -> None:
     now = asyncio.get_running_loop().time()
     for scope in scopes:
-        scope.reschedule(now)
+        if not scope.expired():
+            scope.reschedule(now)

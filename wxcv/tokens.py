@@ -71,7 +71,8 @@ class TokenCache:
     60 s after a refusal; for 5 s, doubling to 60 s, after a failure that may pass; for 30 s when WeChat
     refuses the very token that it hands out and a forced refresh is not allowed yet.
 
-    It belongs to no event loop: a process may use it in several, one after the other.
+    It belongs to no event loop: a process may use it in several, one after the other. It is not for use by
+    several threads at a time.
 
     Args:
         store: what several processes share, such as a RedisStore. It is needed where a new token supersedes
@@ -170,10 +171,11 @@ class TokenCache:
         account = self._accounts.get(key)
         if account is None:
             account = self._accounts[key] = _Account()
-        if account.task is not None and account.task.get_loop() is not asyncio.get_running_loop():
-            # Left over from an event loop that has ended; nobody there can be told any more.
-            self._refreshing.discard(account)
-            account.waiters.clear()
+        task = account.task
+        if task is not None and task.get_loop() is not asyncio.get_running_loop():
+            if task.get_loop().is_closed():  # nobody there can be told any more
+                self._refreshing.discard(account)
+                account.waiters.clear()
             account = self._accounts[key] = _Account(refused=account.refused)
         return account
 

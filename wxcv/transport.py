@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -46,6 +47,7 @@ ERROR_KINDS: dict[type[BaseException], str] = {
     aiohttp.ClientConnectionError: "lost",
     aiohttp.ClientError: "lost",
     OSError: "lost",
+    Exception: "lost",
 }
 
 
@@ -124,6 +126,8 @@ class Transport:
         proxy: str | None = None,
         trust_env: bool = False,
     ) -> None:
+        if http is not None and not isinstance(http, aiohttp.ClientSession):
+            raise TypeError(f"http must be an aiohttp.ClientSession, not {type(http).__name__}")
         self._base_url = base_url
         self._host = URL(base_url).authority
         self._connections = connections
@@ -132,6 +136,7 @@ class Transport:
         self._proxy = proxy
         self._trust_env = trust_env
         self._closed = False
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._timeout = aiohttp.ClientTimeout(
             total=attempt_timeout,
             connect=min(_CONNECT_SECONDS, attempt_timeout) if self._owned else None,
@@ -140,6 +145,10 @@ class Transport:
         )
 
     def _session(self) -> aiohttp.ClientSession:
+        loop = asyncio.get_running_loop()
+        if self._loop not in {None, loop}:
+            raise SessionClosedError("the session belongs to another event loop; open a new one in this")
+        self._loop = loop
         if self._closed or (self._http is not None and self._http.closed):
             raise SessionClosedError("the HTTP session is closed; open a new one")
         if self._http is None:
@@ -164,7 +173,9 @@ class Transport:
         payload = _Payload(request.body or _NO_BODY, departed)
         try:
             return await self._exchange(request, payload)
-        except (aiohttp.ClientError, OSError) as error:
+        except WxcvError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a name that cannot be encoded, a caller's trace hook
             failure = _translated(error, self._host, left=payload.left)
         # Raised out here: inside the block aiohttp's error, which holds the URL, would be its context.
         raise failure

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 import re
 import secrets
@@ -28,9 +27,13 @@ ANSWER_LIMIT = 1024 * 1024
 """Bytes of an answer, decompressed; the real ones are small."""
 
 _EXCERPT = 200
+_ASCII = 127
+_LONGEST_SHOWN = 16 * 1024  # of a foreign text no more is looked through
+_MANY_DIGITS = 10
 _TOO_MANY_REQUESTS = 429
 _PAYLOAD_TOO_LARGE = 413
 _PROXY_AUTHENTICATION = 407
+_SURROGATES = re.compile("[\ud800-\udfff]")
 _NAMES_OF_SECRETS = (
     "(?:cloudbase_|component_|authorizer_)?access_token|appsecret|component_appsecret|secret|"
     "(?:authorizer_)?refresh_token|component_verify_ticket|img_url"
@@ -113,12 +116,12 @@ def image_request(
         ValueError: a field that the endpoint's page does not know, or one that is not a string.
     """
     extra = dict(fields or {})
-    unknown = sorted(set(extra) - set(endpoint.fields))
+    unknown = sorted(str(name) for name in extra if name not in endpoint.fields)
     if unknown:
         known = ", ".join(endpoint.fields) or "none"
         raise ValueError(f"{endpoint.name} does not know the fields {unknown}; it knows: {known}")
-    if not all(isinstance(value, str) for value in extra.values()):
-        raise ValueError(f"the fields of {endpoint.name} must be strings")
+    if not all(isinstance(value, str) and not _SURROGATES.search(value) for value in extra.values()):
+        raise ValueError(f"the fields of {endpoint.name} must be strings that can be encoded as UTF-8")
     if isinstance(image, ImageUrl):
         return Request("POST", endpoint.path, (("img_url", image.url), *extra.items()))
     return Request("POST", endpoint.path, (), multipart(image, extra))
@@ -129,11 +132,26 @@ def with_token(request: Request, name: str, token: str) -> Request:
     return attrs.evolve(request, query=((name, token), *request.query)) if name else request
 
 
+def _any_form(char: str) -> str:
+    """Return a pattern for a character as servers repeat it: percent-encoded, or escaped for JSON or HTML."""
+    if char.isalnum() and char.isascii():
+        return char
+    percent = (
+        quote(char, safe="").replace("%", "%(?:25)*") if ord(char) > _ASCII else f"%(?:25)*{ord(char):02x}"
+    )
+    escaped = "".join(rf"\\u{unit:04x}" for unit in _utf16(char))
+    return rf"(?:\\*{re.escape(char)}|(?i:{percent}|\\*{escaped}|&\w+;|&#\w+;))"
+
+
+def _utf16(char: str) -> list[int]:
+    units = char.encode("utf-16-be", "surrogatepass")
+    return [int.from_bytes(units[at : at + 2], "big") for at in range(0, len(units), 2)]
+
+
 def mask(text: str, known: Iterable[str] = ()) -> str:
     """Return the text without the known secrets, in any usual encoding, and without values named like one."""
-    for secret in known:
-        for form in {secret, quote(secret), quote(secret, safe=""), html.escape(secret)} - {""}:
-            text = text.replace(form, "***")
+    for secret in filter(None, known):
+        text = re.sub("".join(map(_any_form, secret)), "***", text)
     return _SECRET_PAIR.sub(r"\g<name>\g<sign>***", text)
 
 
@@ -175,15 +193,19 @@ def _json_object(text: str) -> dict[str, Any] | None:
 def _errcode(fields: Mapping[str, Any]) -> int | None:
     """Return the code, 0 where there is none, or None for one that is no number; strings occur."""
     value = fields.get("errcode", 0)
+    if value is None:
+        return 0
+    if isinstance(value, bool):
+        return None
     try:
-        return 0 if value is None else int(value)
+        return int(value) if int(value) == float(value) else None
     except (TypeError, ValueError, OverflowError):
         return None
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
     value = headers.get("retry-after", "").strip()
-    return float(value) if value.isascii() and value.isdigit() else None
+    return float(value) if value.isascii() and value.isdigit() and len(value) < _MANY_DIGITS else None
 
 
 def _outside(response: Response, text: str, kind: str) -> ProtocolError:
@@ -198,7 +220,9 @@ def _outside(response: Response, text: str, kind: str) -> ProtocolError:
     )
 
 
-def _kind(text: str) -> str:
+def _kind(text: str, fields: dict[str, Any] | None, errcode: int | None) -> str:
+    if fields is not None:
+        return "an errcode that is no number" if errcode is None else "JSON without an errcode"
     start = text.lstrip()[:1]
     return {"": "an empty body", "<": "HTML or XML", "{": "broken JSON", "[": "a JSON array"}.get(
         start, "no JSON object"
@@ -226,17 +250,14 @@ def decode(
     """
     text = _inflated(response).decode("utf-8-sig", "replace")
     fields = _json_object(text)
-    shown = "" if is_token_answer else mask(text, known)
-    if fields is None:
-        raise _unusable(response, shown, _kind(text))
-    errcode = _errcode(fields)
-    if errcode is None:
-        raise _unusable(response, shown, "an errcode that is no number")
-    if errcode:
-        raise _refusal(response, errcode, mask(str(fields.get("errmsg", "")), known), is_own=is_own)
-    if not 200 <= response.status < 300:  # noqa: PLR2004 - the class of success
-        raise _unusable(response, shown, "JSON without an errcode")
-    return fields
+    errcode = None if fields is None else _errcode(fields)
+    if fields is not None and errcode:
+        errmsg = mask(str(fields.get("errmsg", ""))[:_LONGEST_SHOWN], known)
+        raise _refusal(response, errcode, errmsg, is_own=is_own)
+    if fields is not None and errcode == 0 and 200 <= response.status < 300:  # noqa: PLR2004
+        return fields
+    kind = _kind(text, fields, errcode)
+    raise _unusable(response, "" if is_token_answer else mask(text[:_LONGEST_SHOWN], known), kind)
 
 
 def _refusal(response: Response, errcode: int, errmsg: str, *, is_own: bool = False) -> APIError:

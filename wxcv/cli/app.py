@@ -38,7 +38,7 @@ def _session_from_env() -> wxcv.Session:
     try:
         return wxcv.Session.from_env()
     except ValueError as error:
-        output.say(f"no usable credentials: {error}; or add --sandbox, which needs no account")
+        output.say(f"no account to use: {error}; or add --sandbox, which needs none")
     raise typer.Exit(reading.ACCOUNT)
 
 
@@ -78,6 +78,9 @@ def _run(
         code = asyncio.run(_read(images, endpoints, as_json=as_json, use_sandbox=sandbox))
     except KeyboardInterrupt:
         code = 128 + signal.SIGINT
+    except OSError as error:
+        output.say(f"cannot print: {error.strerror or error}")
+        code = reading.SOME_FAILED
     raise typer.Exit(code)
 
 
@@ -121,8 +124,9 @@ def sandbox_command(
     """Serve a local WeChat that really decodes, for trials and tests."""
     try:
         asyncio.run(_serve(host=host, port=port, allow_loopback=allow_loopback))
-    except OSError as error:
-        output.say(f"cannot listen on {host} port {port}: {error.strerror or error}; try another --port")
+    except (OSError, ValueError) as error:
+        reason = str(error).rsplit(": ", 1)[-1]
+        output.say(f"cannot listen on {host!r} port {port}: {reason}; try another --host or --port")
         raise typer.Exit(reading.USAGE) from None
     except KeyboardInterrupt:
         raise typer.Exit(128 + signal.SIGINT) from None

@@ -24,6 +24,11 @@ def _shown(text: str) -> Text:
     return Text("".join(c if c.isprintable() else ascii(c)[1:-1] for c in text))
 
 
+def _name(image: str) -> str:
+    """Return the image's name; the query of a URL may hold a signature."""
+    return image.split("?", maxsplit=1)[0] if "://" in image else image
+
+
 def _rows(answer: object) -> Iterator[tuple[str, str]]:
     if isinstance(answer, wxcv.QrcodeScan):
         yield from ((code.type_name, code.data) for code in answer.code_results)
@@ -39,7 +44,9 @@ def print_table(reading: Reading) -> None:
     """Print what was read in one image."""
     if not reading.answers:
         return
-    table = Table(title=_shown(reading.image), title_justify="left", box=box.SIMPLE_HEAD, show_header=False)
+    table = Table(
+        title=_shown(_name(reading.image)), title_justify="left", box=box.SIMPLE_HEAD, show_header=False
+    )
     table.add_column(no_wrap=True, style="bold")
     table.add_column(overflow="fold")
     for answer in reading.answers.values():
@@ -62,7 +69,7 @@ def print_json(reading: Reading) -> None:
 def print_errors(reading: Reading) -> None:
     """Print one line an error to stderr; it names the image."""
     for name, error in reading.errors.items():
-        say(str(error) if isinstance(error, wxcv.ImageError) else f"{reading.image}: {name}: {error}")
+        say(str(error) if isinstance(error, wxcv.ImageError) else f"{_name(reading.image)}: {name}: {error}")
 
 
 def say(message: str) -> None:
