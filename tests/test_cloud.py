@@ -102,6 +102,17 @@ async def test_a_central_token_service_is_asked_again_after_a_refusal(
     assert asked == [None, old]
 
 
+async def test_an_error_of_ours_from_a_token_function_is_passed_on(box: Sandbox) -> None:
+    """A WxcvError that a token function raises reaches the caller as it is."""
+
+    async def function(_refused: str | None) -> wxcv.AccessToken:
+        raise wxcv.QuotaExhaustedError(45009, "central service out of quota")
+
+    async with wxcv.Session(wxcv.TokenFrom(function), base_url=box.base_url) as session:
+        with pytest.raises(wxcv.QuotaExhaustedError, match="central service"):
+            await session.scan_qrcode(PICTURE)
+
+
 async def test_from_env_takes_a_token(
     box: Sandbox, credential: wxcv.AppCredential, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pictures
 import pytest
+from redis_server import RedisServer
 
 import wxcv
 from wxcv.sandbox import Choices, Sandbox
@@ -142,6 +143,50 @@ async def test_an_expired_component_token_is_renewed_for_a_merchant() -> None:
             assert (await merchant.scan_qrcode(PICTURE)).code_results
         assert box.mints["component"] == 2
         assert box.requests[AUTHORIZER_PATH] == 2
+
+
+async def test_a_rotated_refresh_token_is_shared() -> None:
+    """A merchant's newest refresh token is found by another process, although the old one is dead."""
+    server = RedisServer()
+    await server.start()
+    async with (
+        Sandbox(choices=Choices(refresh_token_rotates=True, old_refresh_token_works=False)) as box,
+        server.client() as redis,
+    ):
+        credential = wxcv.AuthorizerCredential(component_of(box), "wxm1", box.authorize("wxm1"))
+        tokens = set()
+        for _ in range(2):
+            async with wxcv.Session(
+                credential, base_url=box.base_url, store=wxcv.RedisStore(redis)
+            ) as session:
+                tokens.add((await session.token()).value)
+                session.invalidate_token()
+                tokens.add((await session.token()).value)
+    await server.aclose()
+
+    assert len(tokens) == 3
+
+
+async def test_a_refresh_token_that_cannot_be_shared_is_kept_here(caplog: pytest.LogCaptureFixture) -> None:
+    """If Redis dies while a refresh token is rotated, the new one is kept here, and that is logged."""
+    server = RedisServer()
+    await server.start()
+
+    async def ticket() -> str:
+        await server.stop()
+        return box.ticket
+
+    async with (
+        Sandbox(choices=Choices(refresh_token_rotates=True, old_refresh_token_works=False)) as box,
+        server.client() as redis,
+    ):
+        component = wxcv.ComponentCredential(box.component_appid, box.component_appsecret, ticket)
+        credential = wxcv.AuthorizerCredential(component, "wxm1", box.authorize("wxm1"))
+        async with wxcv.Session(credential, base_url=box.base_url, store=wxcv.RedisStore(redis)) as session:
+            await session.token()
+    await server.aclose()
+
+    assert "the new refresh token is not shared" in caplog.text
 
 
 async def test_a_stale_ticket_is_told(box: Sandbox) -> None:

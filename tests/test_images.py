@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array
 import io
 import os
 import re
@@ -72,6 +73,16 @@ def test_every_kind_of_local_input_gives_the_same_bytes(tmp_path: Path) -> None:
         images = [load(one) for one in inputs]
 
     assert all(isinstance(image, LocalImage) and image.data == PNG for image in images)
+
+
+def test_any_buffer_is_an_image() -> None:
+    """An array of bytes is taken like bytes, and refused like bytes when it is too large."""
+    image = load(array.array("B", PNG))
+
+    assert isinstance(image, LocalImage)
+    assert image.data == PNG
+    with pytest.raises(wxcv.ImageTooLargeError):
+        load(array.array("H", bytes(IMAGE_LIMIT)))
 
 
 def test_changeable_bytes_are_copied() -> None:

@@ -506,6 +506,30 @@ async def test_sessions_have_tokens_and_store_from_one_place() -> None:
         wxcv.Session(APP, tokens=wxcv.TokenCache(), store=wxcv.RedisStore(None))  # type: ignore[arg-type]
 
 
+async def test_a_dead_stable_token_is_healed_by_one_forced_refresh(
+    box: Sandbox, session: wxcv.Session
+) -> None:
+    """A stable token that is dead but still handed out is replaced by exactly one forced refresh."""
+    box.kill((await session.token()).value)
+    scans = await asyncio.gather(*(session.scan_qrcode(pictures.qr_png("x")) for _ in range(8)))
+
+    assert all(scan.code_results for scan in scans)
+    assert box.mints["stable"] == 2
+
+
+async def test_a_second_dead_token_within_half_a_minute_is_told(box: Sandbox, session: wxcv.Session) -> None:
+    """A second dead token within 30 s of a forced refresh ends in TokenRejectedError and forces nothing."""
+    for expected in (True, False):
+        box.kill((await session.token()).value)
+        if expected:
+            await session.scan_qrcode(pictures.qr_png("x"))
+    for _ in range(5):
+        with pytest.raises(wxcv.TokenRejectedError):
+            await session.scan_qrcode(pictures.qr_png("x"))
+
+    assert box.mints["stable"] == 2
+
+
 async def test_an_operator_can_drop_a_token(box: Sandbox, session: wxcv.Session) -> None:
     """invalidate_token drops the living token, and the next call has another, by force."""
     session.invalidate_token()

@@ -329,6 +329,45 @@ async def test_a_dead_stable_token_is_forced_once_by_all(server: RedisServer) ->
     assert forced == 1
 
 
+async def test_one_process_asks_while_the_others_watch(server: RedisServer) -> None:
+    """Of five caches that need a classic token at once, one asks, and the others get what it stored."""
+    wechat = WeChat()
+
+    async def slow(request: Request) -> Response:
+        await asyncio.sleep(0.3)
+        return await wechat.send(request)
+
+    async with server.client() as redis:
+        caches = [wxcv.TokenCache(wxcv.RedisStore(redis)) for _ in range(5)]
+        tokens = await asyncio.gather(*(cache.get(CLASSIC, slow) for cache in caches))
+
+    assert set(tokens) == {"T1"}
+    assert wechat.mints == 1
+
+
+class _Forgetful(wxcv.RedisStore):
+    """A store that loses its Redis when the newest refresh token is looked up."""
+
+    asked = 0
+
+    async def load_refresh_token(self, key: str) -> str | None:
+        self.asked += 1
+        raise wxcv.StoreError(key)
+
+
+async def test_a_refresh_token_that_cannot_be_looked_up_fails_closed(server: RedisServer) -> None:
+    """If the newest refresh token cannot be looked up, an older one is not tried, and nothing is sent."""
+    wechat = WeChat()
+    component = wxcv.ComponentCredential("wxp", "s", "t")
+    merchant = wxcv.AuthorizerCredential(component, "wxm", "old")
+    async with server.client() as redis:
+        store = _Forgetful(redis)
+        with pytest.raises(wxcv.StoreError):
+            await wxcv.TokenCache(store).get(merchant, wechat.send)
+
+    assert (store.asked, wechat.mints) == (1, 0)
+
+
 async def test_a_newer_token_wins_over_a_late_one(server: RedisServer) -> None:
     """If a newer token was stored while one was fetched, the newer one is used."""
     wechat = WeChat()

@@ -459,15 +459,29 @@ async def test_ending_a_refresh_hands_its_waiters_on(cache: wxcv.TokenCache) -> 
 async def test_a_cancelled_waiter_is_passed_over(cache: wxcv.TokenCache) -> None:
     """A waiter cancelled in the moment in which the token arrives does not disturb the others."""
     wechat = Endpoint()
-    wechat.open.clear()
-    waiters = [asyncio.create_task(cache.get(CREDENTIAL, wechat.send)) for _ in range(3)]
-    await turn()
-    wechat.open.set()
-    await asyncio.sleep(0)
-    waiters[1].cancel()
+
+    async def send(request: Request) -> Response:
+        await turn()
+        waiters[1].cancel()
+        return await wechat.send(request)
+
+    waiters = [asyncio.create_task(cache.get(CREDENTIAL, send)) for _ in range(3)]
     results = await asyncio.gather(*waiters, return_exceptions=True)
 
     assert [type(result).__name__ for result in results] == ["str", "CancelledError", "str"]
+
+
+async def test_callers_that_come_while_nobody_asks_fail_at_once(
+    cache: wxcv.TokenCache,
+) -> None:
+    """A caller that comes in the silence after a failure gets the error without any request."""
+    wechat = Endpoint()
+    wechat.error = wxcv.PermissionDeniedError(48001, "no")
+    for _ in range(3):
+        with pytest.raises(wxcv.PermissionDeniedError):
+            await cache.get(CREDENTIAL, wechat.send)
+
+    assert wechat.mints == 1
 
 
 async def test_accounts_do_not_mix(cache: wxcv.TokenCache) -> None:

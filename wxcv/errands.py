@@ -102,9 +102,7 @@ class Errands:
                 return await _called(function, *arguments)
             case Newest():
                 return await self._newest()
-            case Keep():
-                await self._keep(step)
-                return None
+        return await self._keep(step)
 
     async def _newest(self) -> str | None:
         key = self.credential.key
