@@ -3,7 +3,7 @@
 import logging
 import uuid
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from aiohttp import web
@@ -14,6 +14,7 @@ from wxcv.sandbox.choices import Choices
 from wxcv.sandbox.component import Platform
 from wxcv.sandbox.cv import CV_PAGES, CvPage, Reader
 from wxcv.sandbox.faults import Fault, FaultPlan
+from wxcv.sandbox.quota import Purse
 from wxcv.sandbox.tokens import TokenDesk
 from wxcv.sandbox.uploads import Received, Upload, drain, read_json_object, read_upload
 
@@ -55,6 +56,7 @@ class App:
     tokens: TokenDesk
     platform: Platform
     reader: Reader
+    purses: Mapping[str, Purse]
     faults: FaultPlan
     breaker: Breaker
     choices: Choices
@@ -172,7 +174,8 @@ class App:
         if request.method != "POST" and not (request.method == "GET" and self.choices.accept_get):
             raise Refusal(43002)
         self._check_token(request)
-        return await self.reader.answer(page, upload, request.query.get("img_url", ""))
+        with self.purses[request.path].spending():
+            return await self.reader.answer(page, upload, request.query.get("img_url", ""))
 
     async def _upload(self, request: web.Request) -> Upload | None:
         upload = await read_upload(request, limit=self.size_limit, any_part_name=self.choices.any_part_name)

@@ -5,7 +5,7 @@ import contextlib
 import secrets
 import time
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -20,6 +20,7 @@ from wxcv.sandbox.cv import Reader
 from wxcv.sandbox.engines import Engines, require_extra
 from wxcv.sandbox.faults import Fault, FaultPlan
 from wxcv.sandbox.fetch import Fetcher
+from wxcv.sandbox.quota import Quota, Spent, purses
 from wxcv.sandbox.tokens import TokenDesk
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 _CLOSING_SECONDS = 2.0
 _DEFAULTS = Choices()
+_UNLIMITED = Quota()
 _RECEIVED_KEPT = 10_000
 
 
@@ -38,12 +40,14 @@ class Sandbox:
         port: the port to listen at; 0 takes a free one.
         appid: of the account; None makes one up.
         secret: of the account; None makes one up.
-        clock: returns the Unix time in seconds; tokens age by it.
+        clock: returns the Unix time in seconds; tokens and tickets age by it, and quotas begin anew.
         size_limit: bytes; an image of this size or more is refused.
         token_life: seconds that a new token lives.
         relay: be the relay of cloud hosting, where cv calls need no token (one that is sent is looked at) and
             every answer has the header `x-openapi-seqid`.
         allow_loopback: let `img_url` lead to this machine. It never leads into other private networks.
+        quota: the calls that each cv page may get, counted apart, or a Quota by path; as many as come by
+            default.
         choices: what WeChat's pages leave open.
 
     Attributes:
@@ -66,6 +70,7 @@ class Sandbox:
         token_life: int = 7200,
         relay: bool = False,
         allow_loopback: bool = False,
+        quota: Quota | Mapping[str, Quota] = _UNLIMITED,
         choices: Choices = _DEFAULTS,
     ) -> None:
         self._host = word("host", host)
@@ -82,7 +87,9 @@ class Sandbox:
         self._tokens = TokenDesk(
             clock=clock,
             life=whole("token_life", token_life, least=1),
+            reset_hour=choices.quota_reset_hour,
         )
+        self._purses = purses(quota, clock=clock, choices=choices)
         self._faults = FaultPlan()
         self._platform = Platform(account=self.appid, desk=self._tokens, clock=clock, choices=choices)
         self._relay = flag("relay", relay)
@@ -186,6 +193,10 @@ class Sandbox:
         """Forget all faults of a path; requests that have arrived keep theirs."""
         self._faults.heal(path)
 
+    def spent(self, path: str) -> Spent:
+        """Return the calls to a cv page that counted in this day and minute, and ever; KeyError elsewhere."""
+        return self._purses[path].spent
+
     async def start(self) -> None:
         """Begin to answer.
 
@@ -227,6 +238,7 @@ class Sandbox:
             tokens=self._tokens,
             platform=self._platform,
             reader=Reader(engines=engines, fetcher=fetcher, choices=self._choices),
+            purses=self._purses,
             faults=self._faults,
             breaker=breaker,
             choices=self._choices,
