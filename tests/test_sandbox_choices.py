@@ -209,6 +209,9 @@ async def test_component_token_expired(errcode: int, errmsg: str) -> None:
         ("refresh_token_rotates", "rotate"),
         ("old_refresh_token_works", None),
         ("component_token_expired", 40001),
+        ("failed_call_spends", 0),
+        ("quota_reset_hour", 24),
+        ("quota_reset_hour", True),
     ],
 )
 def test_bad_choice_is_named(name: str, value: object) -> None:

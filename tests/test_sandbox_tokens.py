@@ -255,6 +255,15 @@ async def test_killed_stable_token_is_replaced_in_its_last_five_minutes() -> Non
         assert await caller.errcode((await caller.stable())["access_token"]) == GOOD
 
 
+async def test_killed_classic_token_stays_dead_when_a_newer_one_comes() -> None:
+    """A killed token is not good again for the 300 seconds that a newer one leaves to it."""
+    async with calling() as caller:
+        dead = (await caller.classic())["access_token"]
+        caller.box.kill(dead)
+        await caller.classic()
+        assert await caller.errcode(dead) == 40001
+
+
 def test_unknown_token_cannot_be_killed() -> None:
     """Killing what is no token of the sandbox raises, and the error does not hold it."""
     with pytest.raises(ValueError, match="token must be one that") as caught:

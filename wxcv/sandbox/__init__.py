@@ -7,6 +7,7 @@ For tests and for trying things out without an account:
 
 It is also a third-party platform (`box.component_appid`, `box.ticket`, `box.authorize`) and cloud hosting
 (`box.cloud_token`, `Sandbox(relay=True)`). All tokens age on the clock that a test passes in.
+Any path can be made to fail (`Fault`, `box.fail_next`, `box.fail_always`), and calls be limited (`Quota`).
 
 It shares no code with the client, so that the two cannot share a mistake. What WeChat's pages leave open is
 a switch of `Choices`. It needs the extra `sandbox`: `pip install 'wxcv[sandbox]'`.
@@ -14,6 +15,8 @@ a switch of `Choices`. It needs the extra `sandbox`: `pip install 'wxcv[sandbox]
 
 from wxcv.sandbox.box import Sandbox
 from wxcv.sandbox.choices import Choices
+from wxcv.sandbox.faults import Fault
+from wxcv.sandbox.quota import Quota, Spent
 from wxcv.sandbox.uploads import Received
 
-__all__ = ["Choices", "Received", "Sandbox"]
+__all__ = ["Choices", "Fault", "Quota", "Received", "Sandbox", "Spent"]

@@ -3,15 +3,18 @@
 import logging
 import uuid
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from aiohttp import web
 
 from wxcv.sandbox.answers import Fields, Refusal, encode, refusal_fields
+from wxcv.sandbox.breaking import Breaker
 from wxcv.sandbox.choices import Choices
 from wxcv.sandbox.component import Platform
 from wxcv.sandbox.cv import CV_PAGES, CvPage, Reader
+from wxcv.sandbox.faults import Fault, FaultPlan
+from wxcv.sandbox.quota import Purse
 from wxcv.sandbox.tokens import TokenDesk
 from wxcv.sandbox.uploads import Received, Upload, drain, read_json_object, read_upload
 
@@ -53,6 +56,9 @@ class App:
     tokens: TokenDesk
     platform: Platform
     reader: Reader
+    purses: Mapping[str, Purse]
+    faults: FaultPlan
+    breaker: Breaker
     choices: Choices
     size_limit: int
     relay: bool
@@ -60,20 +66,53 @@ class App:
     requests: Counter[str]
     received: deque[Received]
 
-    async def answer(self, request: web.Request) -> web.Response:
-        """Answer any request: with JSON on the pages that exist, with a plain 404 elsewhere."""
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        """Answer any request: with JSON on the pages that exist, else with a plain 404, or with a fault."""
         self.requests[request.path] += 1
+        fault = self.faults.take(request.path)
+        try:
+            if fault is None:
+                return await self._respond(request, None)
+            await self.breaker.before(fault, request)
+            return await self.breaker.after(fault, request, await self._respond(request, fault))
+        except ConnectionError:
+            # The sender went away, or was cut off by a fault: nobody is left to read an answer.
+            return web.Response()
+
+    async def _respond(self, request: web.Request, fault: Fault | None) -> web.Response:
         errcode = 0
         try:
-            fields = await self._page(request)
+            if fault is not None and fault.replaces:
+                response = await self._instead(request, fault)
+            else:
+                response = self._sealed(await self._page(request))
         except Refusal as refusal:
-            errcode, fields = refusal.errcode, refusal_fields(refusal, now=self.clock())
-        except ConnectionError:
-            # The sender went away in the middle of its body: nobody is left to read an answer.
-            return web.Response()
+            errcode = refusal.errcode
+            response = self._sealed(refusal_fields(refusal, now=self.clock()))
+        except web.HTTPNotFound:
+            response = web.Response(status=404, text="404: Not Found", headers=self._seqid())
+        if fault is not None:
+            response.set_status(fault.status or response.status)
+            response.headers.update(fault.headers)
         if request.path in CV_PAGES:
-            self._record(request, errcode)
-        return web.Response(body=encode(fields), headers=self._headers())
+            self._record(request, errcode, fault)
+        return response
+
+    def _sealed(self, fields: Fields) -> web.Response:
+        headers = {"Content-Type": self.choices.content_type, **self._seqid()}
+        return web.Response(body=encode(fields), headers=headers)
+
+    def _seqid(self) -> dict[str, str]:
+        return {"x-openapi-seqid": uuid.uuid4().hex} if self.relay else {}
+
+    async def _instead(self, request: web.Request, fault: Fault) -> web.Response:
+        if request.path in CV_PAGES:
+            await self._upload(request)
+        else:
+            await drain(request)
+        if fault.refusal is not None:
+            raise fault.refusal
+        return web.Response(body=fault.body or b"", headers={"Content-Type": self.choices.content_type})
 
     async def _page(self, request: web.Request) -> Fields:
         try:
@@ -93,11 +132,7 @@ class App:
         except Exception:
             logger.exception("%s is answered with errcode -1", request.path)
             raise Refusal(-1) from None
-        raise web.HTTPNotFound(headers=self._headers())
-
-    def _headers(self) -> dict[str, str]:
-        headers = {"Content-Type": self.choices.content_type}
-        return {**headers, "x-openapi-seqid": uuid.uuid4().hex} if self.relay else headers
+        raise web.HTTPNotFound
 
     async def _classic(self, request: web.Request) -> Fields:
         await drain(request)
@@ -135,13 +170,18 @@ class App:
 
     async def _cv(self, page: CvPage, request: web.Request) -> Fields:
         # The body is read first, so that `received` tells of an upload that came with a bad token.
-        upload = await read_upload(request, limit=self.size_limit, any_part_name=self.choices.any_part_name)
-        if upload is not None:
-            request[_UPLOAD] = upload
+        upload = await self._upload(request)
         if request.method != "POST" and not (request.method == "GET" and self.choices.accept_get):
             raise Refusal(43002)
         self._check_token(request)
-        return await self.reader.answer(page, upload, request.query.get("img_url", ""))
+        with self.purses[request.path].spending():
+            return await self.reader.answer(page, upload, request.query.get("img_url", ""))
+
+    async def _upload(self, request: web.Request) -> Upload | None:
+        upload = await read_upload(request, limit=self.size_limit, any_part_name=self.choices.any_part_name)
+        if upload is not None:
+            request[_UPLOAD] = upload
+        return upload
 
     def _check_token(self, request: web.Request) -> None:
         token = request.query.get("access_token", "")
@@ -155,8 +195,8 @@ class App:
         if sent_as_cloud != (kind == "cloud"):
             raise Refusal(40001)
 
-    def _record(self, request: web.Request, errcode: int) -> None:
-        arrived = Received(path=request.path, method=request.method, errcode=errcode)
+    def _record(self, request: web.Request, errcode: int, fault: Fault | None) -> None:
+        arrived = Received(path=request.path, method=request.method, errcode=errcode, fault=fault)
         if (upload := request.get(_UPLOAD)) is not None:
             arrived = replace(arrived, **upload.facts)
         self.received.append(arrived)

@@ -2,22 +2,25 @@
 
 import asyncio
 import contextlib
-import math
 import secrets
 import time
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from aiohttp import web
 
 from wxcv.sandbox.app import Account, App
+from wxcv.sandbox.breaking import Breaker
+from wxcv.sandbox.checks import flag, whole, word
 from wxcv.sandbox.choices import Choices
 from wxcv.sandbox.component import Platform
 from wxcv.sandbox.cv import Reader
 from wxcv.sandbox.engines import Engines, require_extra
+from wxcv.sandbox.faults import Fault, FaultPlan
 from wxcv.sandbox.fetch import Fetcher
+from wxcv.sandbox.quota import Quota, Spent, purses
 from wxcv.sandbox.tokens import TokenDesk
 
 if TYPE_CHECKING:
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 
 _CLOSING_SECONDS = 2.0
 _DEFAULTS = Choices()
+_UNLIMITED = Quota()
 _RECEIVED_KEPT = 10_000
 
 
@@ -36,12 +40,14 @@ class Sandbox:
         port: the port to listen at; 0 takes a free one.
         appid: of the account; None makes one up.
         secret: of the account; None makes one up.
-        clock: returns the Unix time in seconds; tokens age by it.
+        clock: returns the Unix time in seconds; tokens and tickets age by it, and quotas begin anew.
         size_limit: bytes; an image of this size or more is refused.
         token_life: seconds that a new token lives.
         relay: be the relay of cloud hosting, where cv calls need no token (one that is sent is looked at) and
             every answer has the header `x-openapi-seqid`.
         allow_loopback: let `img_url` lead to this machine. It never leads into other private networks.
+        quota: the calls that each cv page may get, counted apart, or a Quota by path; as many as come by
+            default.
         choices: what WeChat's pages leave open.
 
     Attributes:
@@ -64,26 +70,30 @@ class Sandbox:
         token_life: int = 7200,
         relay: bool = False,
         allow_loopback: bool = False,
+        quota: Quota | Mapping[str, Quota] = _UNLIMITED,
         choices: Choices = _DEFAULTS,
     ) -> None:
-        self._host = _word("host", host)
-        self._port = _whole("port", port, least=0, most=65_535)
+        self._host = word("host", host)
+        self._port = whole("port", port, least=0, most=65_535)
         appid = f"wx{secrets.token_hex(8)}" if appid is None else appid
         secret = secrets.token_hex(16) if secret is None else secret
-        self._account = Account(appid=_word("appid", appid), secret=_word("secret", secret))
+        self._account = Account(appid=word("appid", appid), secret=word("secret", secret))
         if not callable(clock):
             raise TypeError("clock must be callable")
-        for name, value in (("relay", relay), ("allow_loopback", allow_loopback)):
-            if not isinstance(value, bool):
-                raise TypeError(f"{name} must be True or False")
         if not isinstance(choices, Choices):
             raise TypeError("choices must be a Choices")
         self._clock = clock
-        self._size_limit = _whole("size_limit", size_limit, least=1)
-        self._tokens = TokenDesk(clock=clock, life=_whole("token_life", token_life, least=1))
+        self._size_limit = whole("size_limit", size_limit, least=1)
+        self._tokens = TokenDesk(
+            clock=clock,
+            life=whole("token_life", token_life, least=1),
+            reset_hour=choices.quota_reset_hour,
+        )
+        self._purses = purses(quota, clock=clock, choices=choices)
+        self._faults = FaultPlan()
         self._platform = Platform(account=self.appid, desk=self._tokens, clock=clock, choices=choices)
-        self._relay = relay
-        self._allow_loopback = allow_loopback
+        self._relay = flag("relay", relay)
+        self._allow_loopback = flag("allow_loopback", allow_loopback)
         self._choices = choices
         self.requests: Counter[str] = Counter()
         self.received: deque[Received] = deque(maxlen=_RECEIVED_KEPT)
@@ -134,7 +144,7 @@ class Sandbox:
 
     @ticket.setter
     def ticket(self, value: str) -> None:
-        self._platform.ticket = _word("ticket", value)
+        self._platform.ticket = word("ticket", value)
 
     def push_ticket(self) -> str:
         """Push a new component_verify_ticket, as WeChat does every 10 minutes, and return it."""
@@ -145,7 +155,7 @@ class Sandbox:
 
         When it did so before, the refresh tokens of then are refused from now on, as WeChat does it.
         """
-        return self._platform.authorize(_word("authorizer_appid", authorizer_appid))
+        return self._platform.authorize(word("authorizer_appid", authorizer_appid))
 
     def cloud_token(self) -> str:
         """Make a cloudbase_access_token, as cloud hosting mounts one every 10 minutes; it lives 30."""
@@ -167,6 +177,25 @@ class Sandbox:
         if self._base_url is None:
             raise RuntimeError("the sandbox is not started")
         return self._base_url
+
+    def fail_next(self, path: str, *faults: Fault | None) -> None:
+        """Let the next requests to a path have these faults in turn, after those that are waiting already.
+
+        None is a request that has none. A request takes its fault as it arrives.
+        """
+        self._faults.fail_next(path, *faults)
+
+    def fail_always(self, path: str, fault: Fault) -> None:
+        """Let every request to a path have this fault, once those of `fail_next` are used up."""
+        self._faults.fail_always(path, fault)
+
+    def heal(self, path: str) -> None:
+        """Forget all faults of a path; requests that have arrived keep theirs."""
+        self._faults.heal(path)
+
+    def spent(self, path: str) -> Spent:
+        """Return the calls to a cv page that counted in this day and minute, and ever; KeyError elsewhere."""
+        return self._purses[path].spent
 
     async def start(self) -> None:
         """Begin to answer.
@@ -194,17 +223,24 @@ class Sandbox:
             self._running = stack.pop_all()
 
     async def aclose(self) -> None:
-        """Stop answering; requests under way have two seconds to end. Tokens and counters stay."""
+        """Stop answering; requests under way have two seconds to end, and faulty ones none.
+
+        Tokens, counters and faults stay.
+        """
         running, self._running, self._base_url = self._running, None, None
         if running is not None:
             await running.aclose()
 
     def _application(self, engines: Engines, fetcher: Fetcher) -> web.Application:
+        breaker = Breaker()
         app = App(
             account=self._account,
             tokens=self._tokens,
             platform=self._platform,
             reader=Reader(engines=engines, fetcher=fetcher, choices=self._choices),
+            purses=self._purses,
+            faults=self._faults,
+            breaker=breaker,
             choices=self._choices,
             size_limit=self._size_limit,
             relay=self._relay,
@@ -213,21 +249,10 @@ class Sandbox:
             received=self.received,
         )
         application = web.Application()
+        application.on_shutdown.append(breaker.close)
         application.router.add_route("*", "/{path:.*}", app.answer)
         return application
 
     def _authority(self, port: int) -> str:
         host = f"[{self._host}]" if ":" in self._host else self._host
         return f"{host}:{port}"
-
-
-def _word(name: str, value: object) -> str:
-    if isinstance(value, str) and value and value.isascii() and value.isprintable() and " " not in value:
-        return value
-    raise ValueError(f"{name} must be ASCII text without white space, and not empty")
-
-
-def _whole(name: str, value: object, *, least: int, most: float = math.inf) -> int:
-    if isinstance(value, int) and not isinstance(value, bool) and least <= value <= most:
-        return value
-    raise ValueError(f"{name} must be an integer from {least} to {most}, not {value!r}")

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, fields
 from typing import Literal, get_args, get_origin
 
+from wxcv.sandbox.checks import whole
+
 
 @dataclass(frozen=True, kw_only=True)
 class Choices:
@@ -41,6 +43,11 @@ class Choices:
             chosen because the loss of one answer would else lock the platform out.
         component_token_expired: errcode for a component token whose life is over. Unknown of WeChat; default
             chosen because the platform's pages list 42001, while 42006 is in the table of all codes only.
+        failed_call_spends: a call that is answered with an errcode after its token was found good counts for
+            the day and for the market, if the quota let it through. Unknown of WeChat; default chosen
+            because a program must not count on the other.
+        quota_reset_hour: the hour in Beijing, 0 to 23, when a new day of quota begins. Unknown of WeChat;
+            default chosen because midnight is when a day begins.
 
     Raises:
         ValueError: a switch has a value that is not one of its own; the message names the switch.
@@ -59,6 +66,8 @@ class Choices:
     refresh_token_rotates: bool = False
     old_refresh_token_works: bool = True
     component_token_expired: Literal[42001, 42006] = 42001
+    failed_call_spends: bool = True
+    quota_reset_hour: int = 0
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -67,6 +76,7 @@ class Choices:
                 raise ValueError(f"{field.name} must be one of {get_args(field.type)}, not {value!r}")
             if field.type is bool and not isinstance(value, bool):
                 raise ValueError(f"{field.name} must be True or False, not {value!r}")
+        whole("quota_reset_hour", self.quota_reset_hour, least=0, most=23)
         if self.oversize is not None and not _is_fault(self.oversize):
             raise ValueError(f"oversize must be None or a pair (errcode, errmsg), not {self.oversize!r}")
         if not isinstance(self.content_type, str) or not _is_header_value(self.content_type):

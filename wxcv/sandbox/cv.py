@@ -21,9 +21,12 @@ class CvPage:
     read: Callable[[Engines, bytes, Choices], Awaitable[Reading]]
 
 
+QRCODE = "/cv/img/qrcode"
+COMM = "/cv/ocr/comm"
+
 CV_PAGES = {
-    "/cv/img/qrcode": CvPage(list_key="code_results", unreadable="invalid image data", read=Engines.codes),
-    "/cv/ocr/comm": CvPage(list_key="items", unreadable="decode image failed", read=Engines.text),
+    QRCODE: CvPage(list_key="code_results", unreadable="invalid image data", read=Engines.codes),
+    COMM: CvPage(list_key="items", unreadable="decode image failed", read=Engines.text),
 }
 """By their paths."""
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from wxcv.sandbox.answers import Fields, Refusal
+from wxcv.sandbox.quota import quota_day
 
 Kind = Literal["stable", "classic", "component", "authorizer", "cloud"]
 
@@ -30,8 +31,6 @@ CLOUD_LIFE = 1800
 
 REMEMBERED = 100_000
 """Tokens that are known at a time; beyond them the oldest is forgotten, as if it had never been ours."""
-
-_BEIJING = 8 * 3600
 
 
 @dataclass(slots=True)
@@ -55,15 +54,17 @@ class TokenDesk:
         clock: returns the Unix time in seconds.
         life: seconds that a new token lives. Under 600 the overlap shrinks to half of the life, so that a
             token of a short life is still handed out more than once.
+        reset_hour: the hour in Beijing when the forced refreshes of a new day begin.
 
     Attributes:
         mints: how many tokens were made, by kind.
     """
 
-    def __init__(self, *, clock: Callable[[], float], life: int) -> None:
+    def __init__(self, *, clock: Callable[[], float], life: int, reset_hour: int = 0) -> None:
         self.mints: Counter[str] = Counter()
         self._clock = clock
         self._life = life
+        self._reset_hour = reset_hour
         self._overlap = min(OVERLAP, life / 2)
         self._current: dict[tuple[Kind, str], Token] = {}
         self._issued: dict[str, Token] = {}
@@ -136,8 +137,7 @@ class TokenDesk:
         self._issued[value].die(self._clock())
 
     def _force(self, now: float) -> None:
-        # The day of the quota is taken to begin at midnight in Beijing; no page says when it does.
-        today = int((now + _BEIJING) // 86_400)
+        today = quota_day(now, reset_hour=self._reset_hour)
         if self._forced_by_day[today] >= FORCED_A_DAY:
             raise Refusal(45009)
         self._forced_by_day[today] += 1

@@ -9,6 +9,8 @@ from typing import TypedDict
 
 from aiohttp import BodyPartReader, web
 
+from wxcv.sandbox.faults import Fault
+
 _CHUNK = 64 * 1024
 _JSON_LIMIT = 64 * 1024
 
@@ -19,7 +21,7 @@ class Received:
 
     `filename`, `content_type` and `part_length` are the image part's own headers, None where it had none;
     `part_length` and `size` are bytes. Without an image part `size` is 0 and `sha256` None; else `size` and
-    `sha256` (hex) are of the whole part, even beyond the size limit.
+    `sha256` (hex) are of the whole part, even beyond the size limit. `fault` is the one that was done to it.
     """
 
     path: str
@@ -30,6 +32,7 @@ class Received:
     sha256: str | None = None
     part_length: int | None = None
     errcode: int = 0
+    fault: Fault | None = None
 
 
 class PartFacts(TypedDict):
