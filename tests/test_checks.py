@@ -44,6 +44,7 @@ GOOD = wxcv.AppCredential("wx0123456789abcdef", "0123456789abcdef")
         ("http", "http://127.0.0.1"),
         ("on_send", 5),
         ("tokens", {}),
+        ("retries", 3),
         ("clock", 5),
         ("proxy", "user:PASSWORD@proxy:8080"),
         ("proxy", 8080),

@@ -14,8 +14,8 @@ import wxcv
 
 PACKAGE = Path(wxcv.__file__).parent
 PURE = {
-    *("errors", "errcodes", "models", "files", "images", "endpoints", "wire"),
-    *("steps", "credentials", "component", "cloud"),
+    *("errors", "errcodes", "models", "files", "images", "endpoints", "masking", "wire"),
+    *("steps", "credentials", "component", "cloud", "retries"),
 }
 ALLOWED = {
     "errors": set(),
@@ -27,7 +27,8 @@ ALLOWED = {
     "files": {"errors"},
     "images": {"errors", "files", "models"},
     "endpoints": {"errors", "models"},
-    "wire": {"errors", "errcodes", "models", "images", "endpoints"},
+    "masking": set(),
+    "wire": {"errors", "errcodes", "masking", "models", "images", "endpoints"},
     "transport": {"errors", "wire"},
     "steps": {"models", "wire"},
     "credentials": {"checks", "errors", "models", "steps", "wire"},
@@ -37,20 +38,13 @@ ALLOWED = {
     "errands": {"errors", "steps", "stores", "wire"},
     "renewal": {"errands", "errors", "steps", "stores"},
     "tokens": {"checks", "clock", "errands", "errors", "models", "renewal", "stores"},
-    "calls": {
-        "errors",
-        "images",
-        "endpoints",
-        "wire",
-        "transport",
-        "credentials",
-        "tokens",
-        "slots",
-        "clock",
-    },
+    "batch": {"errors"},
+    "retries": {"checks", "errors"},
+    "calls": {"batch", "errors", "images", "retries", "wire"},
+    "arguments": {"checks", "credentials", "endpoints", "retries", "tokens", "wire"},
     "session": {
-        *("calls", "checks", "clock", "credentials", "endpoints", "errors", "images", "models", "slots"),
-        *("errcodes", "tokens", "transport"),
+        *("arguments", "batch", "calls", "checks", "clock", "endpoints", "errcodes", "errors", "images"),
+        *("retries", "slots", "tokens", "transport"),
     },
 }
 THIRD_PARTY = {
@@ -67,6 +61,8 @@ THIRD_PARTY = {
     "errands": {"attrs"},
     "renewal": {"attrs"},
     "tokens": {"attrs", "cachetools"},
+    "batch": {"attrs"},
+    "retries": {"attrs"},
     "session": {"attrs"},
     "calls": {"attrs"},
 }

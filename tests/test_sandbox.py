@@ -222,7 +222,7 @@ async def test_sender_that_goes_away_is_not_recorded(caplog: pytest.LogCaptureFi
             b"Content-Type: multipart/form-data; boundary=b\r\n\r\n--b\r\n"
         )
         await writer.drain()
-        while not caller.box.requests:  # noqa: ASYNC110 - the sandbox has no event for it
+        while not caller.box.requests:
             await asyncio.sleep(0)
         writer.close()
         await writer.wait_closed()

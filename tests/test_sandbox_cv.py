@@ -374,5 +374,5 @@ async def test_slow_page_of_text_does_not_hold_up_codes() -> None:
 
 
 async def _arrived(caller: Caller, path: str) -> None:
-    while not caller.box.requests[path]:  # noqa: ASYNC110 - the sandbox has no event for it
+    while not caller.box.requests[path]:
         await asyncio.sleep(0)

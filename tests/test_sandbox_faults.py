@@ -54,7 +54,7 @@ async def connected(
 async def until(condition: Callable[[], object]) -> None:
     """Wait until the condition holds: the sandbox has no event for it."""
     async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110
+        while not condition():
             await asyncio.sleep(0.001)
 
 

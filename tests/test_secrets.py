@@ -104,7 +104,11 @@ async def opened() -> AsyncIterator[Callable[[str], wxcv.Session]]:
 
     def make(url: str) -> wxcv.Session:
         credential = wxcv.AppCredential("wx1", SECRET)
-        sessions.append(wxcv.Session(credential, base_url=url, attempt_timeout=0.3, image_limit=10_000))
+        quick = wxcv.RetryPolicy(base=0.01)
+        session = wxcv.Session(
+            credential, base_url=url, attempt_timeout=0.3, call_timeout=3, retries=quick, image_limit=10_000
+        )
+        sessions.append(session)
         return sessions[-1]
 
     yield make

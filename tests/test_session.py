@@ -291,7 +291,10 @@ async def test_an_attempt_without_answer_is_told_too() -> None:
         with pytest.raises(wxcv.AnswerLostError):
             await session.scan_qrcode(pictures.qr_png("x"))
 
-    assert [(event.status, event.errcode) for event in events] == [(None, None)]
+    assert [(event.attempt, event.status, event.errcode) for event in events] == [
+        (1, None, None),
+        (2, None, None),
+    ]
 
 
 async def test_a_hook_that_raises_does_not_harm_the_call(

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 import wxcv
-from wxcv.slots import Slots
+from wxcv.slots import Slot, Slots
 
 
 async def test_no_more_than_the_count_run_at_a_time() -> None:
@@ -22,7 +22,7 @@ async def test_no_more_than_the_count_run_at_a_time() -> None:
         await asyncio.sleep(0)
         running -= 1
 
-    await asyncio.gather(*(slots.run(lambda n=n: work(n), 5.0) for n in range(10)))  # type: ignore[misc]
+    await asyncio.gather(*(slots.run(lambda _, n=n: work(n), 5.0) for n in range(10)))  # type: ignore[misc]
 
     assert most == 3
     assert order == list(range(10))
@@ -32,9 +32,9 @@ async def test_the_deadline_counts_from_the_slot() -> None:
     """Work that outlasts its deadline ends in CallTimeoutError, and its slot is free again."""
     slots = Slots(1)
     with pytest.raises(wxcv.CallTimeoutError, match=r"within 0\.01 s"):
-        await slots.run(lambda: asyncio.Event().wait(), 0.01)
+        await slots.run(lambda _: asyncio.Event().wait(), 0.01)
 
-    assert await slots.run(lambda: asyncio.sleep(0, "free"), 5.0) == "free"
+    assert await slots.run(lambda _: asyncio.sleep(0, "free"), 5.0) == "free"
 
 
 async def test_a_timeout_of_the_work_itself_is_its_own() -> None:
@@ -44,14 +44,14 @@ async def test_a_timeout_of_the_work_itself_is_its_own() -> None:
         raise TimeoutError("mine")
 
     with pytest.raises(TimeoutError, match="mine"):
-        await Slots(1).run(work, 5.0)
+        await Slots(1).run(lambda _: work(), 5.0)
 
 
 async def test_closing_ends_waiters_at_once_and_lets_the_running_finish() -> None:
     """On closing, who waits for a slot gets SessionClosedError, and who runs within the grace ends well."""
     slots, go = Slots(1), asyncio.Event()
-    running = asyncio.create_task(slots.run(go.wait, 5.0))
-    waiting = asyncio.create_task(slots.run(go.wait, 5.0))
+    running = asyncio.create_task(slots.run(lambda _: go.wait(), 5.0))
+    waiting = asyncio.create_task(slots.run(lambda _: go.wait(), 5.0))
     await asyncio.sleep(0)
     closing = asyncio.create_task(slots.aclose(grace=60.0))
 
@@ -62,13 +62,13 @@ async def test_closing_ends_waiters_at_once_and_lets_the_running_finish() -> Non
     assert await running is True
     await closing
     with pytest.raises(wxcv.SessionClosedError):
-        await slots.run(go.wait, 5.0)
+        await slots.run(lambda _: go.wait(), 5.0)
 
 
 async def test_closing_ends_the_running_after_the_grace() -> None:
     """Who still runs when the grace is over gets SessionClosedError."""
     slots = Slots(1)
-    running = asyncio.create_task(slots.run(lambda: asyncio.Event().wait(), 60.0))
+    running = asyncio.create_task(slots.run(lambda _: asyncio.Event().wait(), 60.0))
     await asyncio.sleep(0)
     await slots.aclose(grace=0)
 
@@ -86,7 +86,7 @@ async def test_a_waiter_that_gets_its_slot_while_closing_does_not_run() -> None:
         await asyncio.sleep(0)
         closing.append(asyncio.create_task(slots.aclose(grace=5.0)))
 
-    first, second = (asyncio.create_task(slots.run(work, 5.0)) for _ in range(2))
+    first, second = (asyncio.create_task(slots.run(lambda _: work(), 5.0)) for _ in range(2))
     await first
     with pytest.raises(wxcv.SessionClosedError):
         await second
@@ -99,7 +99,7 @@ async def test_closing_at_the_same_time_is_allowed() -> None:
     """Several that close at once, at any distance, all succeed."""
     for distance in range(8):
         slots = Slots(1)
-        running = asyncio.create_task(slots.run(lambda: asyncio.Event().wait(), 60.0))
+        running = asyncio.create_task(slots.run(lambda _: asyncio.Event().wait(), 60.0))
         await asyncio.sleep(0)
         first = asyncio.create_task(slots.aclose(grace=0))
         for _ in range(distance):
@@ -112,7 +112,7 @@ async def test_closing_at_the_same_time_is_allowed() -> None:
 async def test_closing_that_is_cancelled_ends_the_running_at_once() -> None:
     """If the wait for the running is cancelled, they are ended without the rest of the grace."""
     slots = Slots(1)
-    running = asyncio.create_task(slots.run(lambda: asyncio.Event().wait(), 60.0))
+    running = asyncio.create_task(slots.run(lambda _: asyncio.Event().wait(), 60.0))
     await asyncio.sleep(0)
     closing = asyncio.create_task(slots.aclose(grace=60))
     await asyncio.sleep(0)
@@ -126,11 +126,23 @@ async def test_closing_that_is_cancelled_ends_the_running_at_once() -> None:
 async def test_cancelling_a_waiter_leaves_the_slots_as_they_were() -> None:
     """A cancelled waiter and a cancelled holder both leave their slot to others."""
     slots = Slots(1)
-    tasks = [asyncio.create_task(slots.run(lambda: asyncio.Event().wait(), 60.0)) for _ in range(3)]
+    tasks = [asyncio.create_task(slots.run(lambda _: asyncio.Event().wait(), 60.0)) for _ in range(3)]
     await asyncio.sleep(0)
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
 
     assert all(task.cancelled() for task in tasks)
-    assert await slots.run(lambda: asyncio.sleep(0, "free"), 5.0) == "free"
+    assert await slots.run(lambda _: asyncio.sleep(0, "free"), 5.0) == "free"
+
+
+async def test_a_deadline_can_be_moved() -> None:
+    """A wait that does not count moves the deadline by its length."""
+
+    async def work(slot: Slot) -> str:
+        slot.extend(60.0)
+        await asyncio.sleep(0.05)
+        return "ended well"
+
+    assert await Slots(1).run(work, 0.01) == "ended well"
+    Slot(asyncio.timeout(None)).extend(60.0)  # without a deadline there is nothing to move

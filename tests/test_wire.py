@@ -16,6 +16,7 @@ import pytest
 import wxcv
 from wxcv.endpoints import PRINTED_TEXT, SCAN_QRCODE
 from wxcv.images import ImageUrl, LocalImage
+from wxcv.masking import mask
 from wxcv.wire import (
     ANSWER_LIMIT,
     Body,
@@ -24,7 +25,6 @@ from wxcv.wire import (
     decode,
     image_request,
     json_request,
-    mask,
     read_answer,
     with_token,
 )
@@ -282,6 +282,23 @@ def test_status_429_is_a_rate_limit(header: str, seconds: float | None) -> None:
         decode(response(b"<html>slow down</html>", 429, retry_after=header))
 
     assert (caught.value.errcode, caught.value.retry_after) == (429, seconds)
+
+
+@pytest.mark.parametrize(
+    ("until", "now", "seconds"),
+    [
+        ("Fri, 20 Nov 2026 06:00:30 GMT", "Fri, 20 Nov 2026 06:00:00 GMT", 30.0),
+        ("Fri, 20 Nov 2026 06:00:00 GMT", "Fri, 20 Nov 2026 06:00:30 GMT", None),
+        ("Fri, 20 Nov 2026 06:00:30 GMT", "", None),
+        ("Fri, 29 Sep 100000 00:00:00 GMT", "Fri, 20 Nov 2026 06:00:00 GMT", None),
+    ],
+)
+def test_a_retry_after_may_be_a_date(until: str, now: str, seconds: float | None) -> None:
+    """A Retry-After that is a date counts from the answer's own Date; nonsense is ignored."""
+    with pytest.raises(wxcv.ProtocolError) as caught:
+        decode(response(b"<html>", 503, retry_after=until, date=now))
+
+    assert caught.value.retry_after == seconds
 
 
 def test_nan_is_not_json() -> None:

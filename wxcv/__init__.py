@@ -1,5 +1,6 @@
 """Asyncio client for WeChat's image endpoints: QR codes, barcodes and printed text."""
 
+from wxcv.batch import Batch, Outcome
 from wxcv.calls import SendEvent
 from wxcv.clock import Clock, ManualClock
 from wxcv.cloud import CloudCredential, CloudRelayCredential
@@ -33,6 +34,7 @@ from wxcv.errors import (
 )
 from wxcv.images import Image, ImageBytes, ImageUrl
 from wxcv.models import AccessToken, CodeResult, ImgSize, Point, Pos, PrintedText, QrcodeScan, TextItem
+from wxcv.retries import RetryPolicy
 from wxcv.session import Session
 from wxcv.stores import RedisStore, Store, StoredToken
 from wxcv.tokens import TokenCache
@@ -45,6 +47,7 @@ __all__ = [
     "AnswerLostError",
     "AppCredential",
     "AuthorizerCredential",
+    "Batch",
     "CallTimeoutError",
     "Clock",
     "CloudCredential",
@@ -68,6 +71,7 @@ __all__ = [
     "InvalidImageUrlError",
     "ManualClock",
     "NotAnImageError",
+    "Outcome",
     "PermissionDeniedError",
     "Point",
     "Pos",
@@ -77,6 +81,7 @@ __all__ = [
     "QuotaExhaustedError",
     "RateLimitedError",
     "RedisStore",
+    "RetryPolicy",
     "SendEvent",
     "Session",
     "SessionClosedError",

@@ -1,15 +1,19 @@
-"""One call, from its slot to its answer: read, token, send, decode, and once more after a refused token."""
+"""One call, from its slot to its answer: read, keep the pace, token, send, decode, perhaps again."""
 
 from __future__ import annotations
 
 import asyncio
+import copy
 import logging
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from weakref import WeakSet
 
 import attrs
 
-from wxcv.errors import APIError, TokenRejectedError, WxcvError
+from wxcv.batch import Batch, Tried
+from wxcv.errors import APIError, ConnectError, RateLimitedError, TokenRejectedError, WxcvError
 from wxcv.images import Image, ImageUrl, LocalImage, is_slow, load
+from wxcv.retries import Pace, RetryPolicy, RetryQuota
 from wxcv.wire import Request, image_request, read_answer, with_token
 
 if TYPE_CHECKING:
@@ -18,13 +22,16 @@ if TYPE_CHECKING:
     from wxcv.clock import Clock
     from wxcv.credentials import Credential
     from wxcv.endpoints import Endpoint
-    from wxcv.slots import Slots
+    from wxcv.slots import Slot, Slots
     from wxcv.tokens import TokenCache
     from wxcv.transport import Transport
 
 AnswerT = TypeVar("AnswerT")
 
 logger = logging.getLogger("wxcv")
+
+_LEAST_LEFT = 1.0  # seconds of a deadline for which it is worth waiting
+_MOST_THROTTLINGS = 10  # of one call, should every minute begin with a refusal
 
 
 @attrs.frozen
@@ -55,11 +62,16 @@ class Line:
     credential: Credential
     transport: Transport
     tokens: TokenCache
+    concurrency: int
     slots: Slots
     clock: Clock
+    retries: RetryPolicy
     call_timeout: float
     image_limit: int
     on_send: Callable[[SendEvent], object] | None
+    quota: RetryQuota = attrs.field(factory=RetryQuota)
+    paces: dict[str, Pace] = attrs.field(factory=dict)
+    batches: WeakSet[Batch[Any]] = attrs.field(factory=WeakSet)
 
     async def token(self) -> str:
         """Return a living token, at once if there is one."""
@@ -72,67 +84,164 @@ class Line:
             return await asyncio.to_thread(load, image, self.image_limit)
         return load(image, self.image_limit)
 
+    def pace(self, path: str) -> Pace:
+        """Return the pace of an endpoint, for all accounts of the session."""
+        return self.paces.setdefault(path, Pace())
+
 
 class Call(Generic[AnswerT]):
-    """One call: how often it has sent so far, and since when."""
+    """One call: what it has sent so far, and how that went.
 
-    def __init__(self, line: Line, endpoint: Endpoint[AnswerT]) -> None:
+    Args:
+        line: the account's.
+        endpoint: where it goes.
+        gate: asked before every send; what it raises ends the call. With a gate, as in a batch, the waits
+            after a throttling do not count in the call's deadline.
+    """
+
+    def __init__(
+        self, line: Line, endpoint: Endpoint[AnswerT], gate: Callable[[], None] | None = None
+    ) -> None:
         self._line = line
         self._endpoint = endpoint
+        self._gate = gate
+        self._slot: Slot | None = None
         self._started: float | None = None
-        self._attempt = 0
+        self._uncounted = 0.0
+        self._attempts = self._throttled = self._number = 0
+        self._taken = 0.0
         self._bytes = 0
-        self._sends = 0
+        self.sends = self.lost = self.unreached = 0
+        self.wants_token = False
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the slot was had."""
+        return 0.0 if self._started is None else self._line.clock.monotonic() - self._started
 
     async def run(self, image: Image, fields: Mapping[str, str] | None) -> AnswerT:
         """Wait for a slot and do the call in it; an error says how often it was sent and how long it took."""
         try:
-            return await self._line.slots.run(lambda: self._in_slot(image, fields), self._line.call_timeout)
+            return await self._line.slots.run(
+                lambda slot: self._in_slot(slot, image, fields), self._line.call_timeout
+            )
         except WxcvError as error:
-            error.sends = self._sends
-            if self._started is not None:
-                error.elapsed = self._line.clock.monotonic() - self._started
+            error.sends, error.elapsed = self.sends, self.elapsed
             raise
 
-    async def _in_slot(self, image: Image, fields: Mapping[str, str] | None) -> AnswerT:
-        line = self._line
-        self._started = line.clock.monotonic()
-        loaded = await line.load(image)
+    async def tried(self, image: Image, fields: Mapping[str, str] | None) -> Tried[AnswerT]:
+        """Run, and tell what came of it instead of raising."""
+        answer = error = None
+        try:
+            answer = await self.run(image, fields)
+        except WxcvError as failure:
+            error = failure
+        return Tried(answer, error, self.sends, self.lost, self.unreached, self.wants_token, self.elapsed)
+
+    async def _in_slot(self, slot: Slot, image: Image, fields: Mapping[str, str] | None) -> AnswerT:
+        self._slot, self._started = slot, self._line.clock.monotonic()
+        loaded = await self._line.load(image)
         self._bytes = len(loaded.data) if isinstance(loaded, LocalImage) else 0
         request = image_request(self._endpoint, loaded, fields)
-        known = line.credential.secrets + (loaded.secrets if isinstance(loaded, ImageUrl) else ())
-        token = await line.token()
+        known = self._line.credential.secrets + (loaded.secrets if isinstance(loaded, ImageUrl) else ())
+        while True:
+            await self._keep_pace()
+            try:
+                answer = await self._tried(request, known)
+            except WxcvError as error:
+                wait = self._wait_after(error)
+                if wait is None:
+                    raise
+            else:
+                self._line.quota.succeeded(self._taken)
+                return answer
+            await self._line.clock.sleep(wait)
+
+    async def _tried(self, request: Request, known: tuple[str, ...]) -> AnswerT:
+        """Send, and once more with a new token if WeChat refused the first."""
+        token = await self._token()
+        self._attempts += 1
         try:
-            return await self._try(request, token, known)
+            return await self._sent(request, token, known)
         except TokenRejectedError as error:
-            line.tokens.invalidate(line.credential, token, error)
+            self._line.tokens.invalidate(self._line.credential, token, error)
             if not error.renewable:
                 raise
-        return await self._try(request, await line.token(), known)
+        return await self._sent(request, await self._token(), known)
+
+    async def _token(self) -> str:
+        self.wants_token = True
+        token = await self._line.token()
+        self.wants_token = False
+        return token
+
+    def _remaining(self) -> float:
+        return self._line.call_timeout - (self.elapsed - self._uncounted)
+
+    def _wait_after(self, error: WxcvError) -> float | None:
+        """Return the seconds until the next attempt, or None if the error is final."""
+        self.unreached += isinstance(error, ConnectError)
+        if self.wants_token:  # the TokenCache has tried for itself
+            return None
+        if isinstance(error, RateLimitedError):  # the pace says how long
+            return 0.0 if self._throttled <= _MOST_THROTTLINGS else None
+        wait = self._line.retries.wait(error, self._attempts, self.lost)
+        if wait is None or wait >= self._remaining():
+            return None
+        taken = self._line.quota.take(error)
+        self._taken += taken
+        return wait if taken else None
+
+    async def _keep_pace(self) -> None:
+        """Wait until the endpoint's pace lets a request out, if the deadline allows it."""
+        pace, clock = self._line.pace(self._endpoint.path), self._line.clock
+        while (wait := pace.wait(clock.monotonic())) > 0:
+            if self._gate is None and wait + _LEAST_LEFT >= self._remaining():
+                raise copy.copy(pace.refusal)
+            if self._gate is not None and self._slot is not None:
+                self._gate()
+                self._slot.extend(wait)
+                self._uncounted += wait
+            await clock.sleep(wait)
 
     def _departed(self) -> None:
-        self._sends += 1
+        self.sends += 1
+        self.lost += 1  # until an answer comes
 
-    async def _try(self, request: Request, token: str, known: tuple[str, ...]) -> AnswerT:
-        clock = self._line.clock
-        self._attempt += 1
+    async def _sent(self, request: Request, token: str, known: tuple[str, ...]) -> AnswerT:
+        line, clock = self._line, self._line.clock
+        if self._gate is not None:
+            self._gate()
+        self._number += 1
         status = errcode = None
         started = clock.monotonic()
         try:
-            tokened = with_token(request, self._line.credential.query_name, token)
-            response = await self._line.transport.send(tokened, self._departed)
+            tokened = with_token(request, line.credential.query_name, token)
+            response = await line.transport.send(tokened, self._departed)
+            self.lost -= 1
             status = response.status
-            self._line.credential.check(response)
+            line.credential.check(response)
             answer = read_answer(self._endpoint, response, (token, *known))
             errcode = 0
         except APIError as error:
             errcode = error.errcode
+            self._note_refusal(error, started)
             raise
         else:
+            line.pace(self._endpoint.path).got_through(clock.wall())
             return answer
         finally:
             seconds = clock.monotonic() - started
-            self._report(SendEvent(self._endpoint.path, self._attempt, status, errcode, self._bytes, seconds))
+            self._report(SendEvent(self._endpoint.path, self._number, status, errcode, self._bytes, seconds))
+
+    def _note_refusal(self, error: APIError, sent_at: float) -> None:
+        pace, clock = self._line.pace(self._endpoint.path), self._line.clock
+        if isinstance(error, RateLimitedError):
+            self._attempts -= 1
+            self._throttled += 1
+            pace.refused(error, sent_at, clock.monotonic(), clock.wall())
+        else:
+            pace.got_through(clock.wall())
 
     def _report(self, event: SendEvent) -> None:
         logger.debug("%s", event)

@@ -102,7 +102,8 @@ class Errands:
                 return await _called(function, *arguments)
             case Newest():
                 return await self._newest()
-        return await self._keep(step)
+        await self._keep(step)
+        return None
 
     async def _newest(self) -> str | None:
         key = self.credential.key

@@ -149,7 +149,10 @@ class ProtocolError(WxcvError):
     Attributes:
         status: the HTTP status.
         excerpt: the start of the answer, masked; empty for the answers of token requests.
+        retry_after: seconds to wait as the answer's Retry-After says, or None.
     """
+
+    retry_after: float | None = None
 
     def __init__(self, message: str, *, status: int, excerpt: str = "") -> None:
         super().__init__(f"{message}: {excerpt!r}" if excerpt else message)

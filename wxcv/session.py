@@ -2,54 +2,39 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import attrs
 
-from wxcv import checks
+from wxcv import arguments, checks
+from wxcv.batch import Batch, Weather
 from wxcv.calls import Call, Line, SendEvent
 from wxcv.clock import SystemClock
-from wxcv.credentials import AppCredential, Credential, FixedToken
-from wxcv.endpoints import PRINTED_TEXT, SCAN_QRCODE, Endpoint
+from wxcv.endpoints import PRINTED_TEXT, SCAN_QRCODE
 from wxcv.errcodes import api_error
-from wxcv.images import IMAGE_LIMIT, Image
+from wxcv.errors import SessionClosedError
+from wxcv.images import IMAGE_LIMIT
+from wxcv.retries import RetryPolicy
 from wxcv.slots import Slots
 from wxcv.tokens import TokenCache
 from wxcv.transport import Transport
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import AsyncIterable, Callable, Iterable, Mapping
     from types import TracebackType
 
     import aiohttp
 
     from wxcv.clock import Clock
+    from wxcv.credentials import Credential
+    from wxcv.endpoints import Endpoint
+    from wxcv.images import Image
     from wxcv.models import AccessToken, PrintedText, QrcodeScan
     from wxcv.stores import Store
 
 AnswerT = TypeVar("AnswerT")
-
-
-def _credential_from_env() -> Credential:
-    appid, secret, token = (os.environ.get(f"WXCV_{name}") for name in ("APPID", "SECRET", "ACCESS_TOKEN"))
-    if token and (appid or secret):
-        raise ValueError("set either WXCV_ACCESS_TOKEN, or WXCV_APPID and WXCV_SECRET, not both")
-    if token:
-        return FixedToken(checks.plain("WXCV_ACCESS_TOKEN", token))
-    if appid and secret:
-        return AppCredential(checks.plain("WXCV_APPID", appid), checks.plain("WXCV_SECRET", secret))
-    missing = " and ".join(
-        f"WXCV_{name}" for name, value in (("APPID", appid), ("SECRET", secret)) if not value
-    )
-    raise ValueError(f"set the environment variables {missing} (or WXCV_ACCESS_TOKEN)")
-
-
-def _require_credential(credential: object) -> None:
-    if not isinstance(credential, Credential):
-        raise TypeError(f"credential must be one of wxcv's, not {type(credential).__name__}")
 
 
 class Session:
@@ -64,6 +49,7 @@ class Session:
         attempt_timeout: seconds for one upload and its answer.
         call_timeout: seconds for a whole call, from when it has its slot. ``asyncio.timeout`` around a
             call bounds the wait for a slot too.
+        retries: a RetryPolicy; without it, RetryPolicy().
         base_url: scheme, host and port of the API; without it, the credential's own.
         allow_http: permit plain http to a host other than this one.
         http: a borrowed aiohttp.ClientSession; it is never closed here, and its own raise_for_status,
@@ -88,6 +74,7 @@ class Session:
         concurrency: int = 8,
         attempt_timeout: float = 30.0,
         call_timeout: float = 60.0,
+        retries: RetryPolicy | None = None,
         base_url: str | None = None,
         allow_http: bool = False,
         http: aiohttp.ClientSession | None = None,
@@ -99,17 +86,9 @@ class Session:
         on_send: Callable[[SendEvent], object] | None = None,
         clock: Clock | None = None,
     ) -> None:
-        _require_credential(credential)
-        if on_send is not None and (not callable(on_send) or inspect.iscoroutinefunction(on_send)):
-            raise TypeError("on_send must be a function that is not async")
-        if tokens is not None and not isinstance(tokens, TokenCache):
-            raise TypeError(f"tokens must be a TokenCache, not {type(tokens).__name__}")
-        if clock is not None and not hasattr(clock, "monotonic"):
-            raise TypeError(f"clock must be a Clock, not {type(clock).__name__}")
-        if tokens is not None and store is not None:
-            raise ValueError("store belongs to the TokenCache that you share as tokens; give it there")
-        if http is not None and trust_env:
-            raise ValueError("trust_env belongs to the ClientSession that you lend as http; set it there")
+        arguments.check_credential(credential)
+        arguments.check_objects(on_send=on_send, retries=retries, tokens=tokens, clock=clock)
+        arguments.check_together(tokens=tokens, store=store, http=http, trust_env=trust_env)
         own_clock = clock or SystemClock()
         self._is_owner = True
         self._line = Line(
@@ -125,8 +104,10 @@ class Session:
                 trust_env=trust_env,
             ),
             tokens=tokens if tokens is not None else TokenCache(store, clock=own_clock),
+            concurrency=concurrency,
             slots=Slots(concurrency),
             clock=own_clock,
+            retries=retries if retries is not None else RetryPolicy(),
             call_timeout=checks.seconds("call_timeout", call_timeout),
             image_limit=checks.whole("image_limit", image_limit),
             on_send=on_send,
@@ -147,7 +128,7 @@ class Session:
         if base_url and "base_url" not in options:
             allow_http = bool(options.get("allow_http"))
             options["base_url"] = checks.base_url(base_url, allow_http=allow_http, name="WXCV_BASE_URL")
-        return cls(_credential_from_env(), **options)
+        return cls(arguments.credential_from_env(), **options)
 
     async def scan_qrcode(self, image: Image) -> QrcodeScan:
         """Read QR codes, barcodes, DataMatrix and PDF417; see ``call``."""
@@ -175,9 +156,49 @@ class Session:
             SessionClosedError: the session is closed.
             ValueError: ``fields`` are not the endpoint's.
         """
-        if not isinstance(endpoint, Endpoint):
-            raise TypeError(f"endpoint must be an Endpoint such as wxcv.SCAN_QRCODE, not {endpoint!r}")
+        arguments.check_endpoint(endpoint, fields)
         return await Call(self._line, endpoint).run(image, fields)
+
+    def batch(  # noqa: PLR0913 - the settings of one batch
+        self,
+        endpoint: Endpoint[AnswerT],
+        images: Iterable[Any] | AsyncIterable[Any],
+        *,
+        ordered: bool = False,
+        key: Callable[[Any], Image] | None = None,
+        fields: Mapping[str, str] | None = None,
+        window: int | None = None,
+    ) -> Batch[AnswerT]:
+        """Send any number of images; see Batch for what is promised.
+
+        Args:
+            endpoint: such as ``wxcv.SCAN_QRCODE``.
+            images: any iterable or async iterable, of any length, also endless; taken from lazily.
+            ordered: give the outcomes in the order of the images, not as they come.
+            key: gives the image of an item, so that ``outcome.item`` can be a queue's message.
+            fields: extra fields that the endpoint's page knows.
+            window: how many outcomes may wait for their turn if ordered; ``16 * concurrency`` without it.
+
+        Raises:
+            TypeError, ValueError: an argument cannot be used; it is named.
+        """
+        line = self._line
+        arguments.check_endpoint(endpoint, fields)
+        arguments.check_batch(images, key)
+        widest = 16 * line.concurrency if window is None else checks.whole("window", window)
+        weather = Weather(line.clock, line.call_timeout, lambda: line.tokens.next_ask(line.credential))
+        batch: Batch[AnswerT] = Batch(
+            lambda image, gate: Call(line, endpoint, gate).tried(image, fields),
+            images,
+            weather=weather,
+            clock=line.clock,
+            concurrency=line.concurrency,
+            window=widest if ordered else 2 * line.concurrency,
+            ordered=ordered,
+            key=key,
+        )
+        line.batches.add(batch)
+        return batch
 
     def on_behalf_of(self, credential: Credential) -> Self:
         """Return a session for another account that shares http, slots, settings and tokens with this one.
@@ -187,7 +208,7 @@ class Session:
         Args:
             credential: such as an AuthorizerCredential.
         """
-        _require_credential(credential)
+        arguments.check_credential(credential)
         other = object.__new__(type(self))
         other._line = attrs.evolve(self._line, credential=credential)
         other._is_owner = False
@@ -224,6 +245,10 @@ class Session:
         async with AsyncExitStack() as rest:  # done also when the wait for calls in flight is cancelled
             rest.push_async_callback(self._line.transport.aclose)
             rest.push_async_callback(self._line.tokens.release, self._line.transport.send)
+            batches = list(self._line.batches)
+            for batch in batches:
+                batch.pull_no_more()
+                rest.push_async_callback(batch.end, SessionClosedError("the session was closed"))
             await self._line.slots.aclose(grace)
 
     async def __aenter__(self) -> Self:

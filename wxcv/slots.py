@@ -15,6 +15,19 @@ T = TypeVar("T")
 _CLOSED = "the session is closed; open a new one"
 
 
+class Slot:
+    """A slot that is had, with its deadline."""
+
+    def __init__(self, scope: asyncio.Timeout) -> None:
+        self._scope = scope
+
+    def extend(self, seconds: float) -> None:
+        """Move the deadline, for a wait that does not count."""
+        when = self._scope.when()
+        if when is not None and not self._scope.expired():
+            self._scope.reschedule(when + seconds)
+
+
 class Slots:
     """A semaphore, first come first served, with a deadline for whoever holds a slot.
 
@@ -29,8 +42,8 @@ class Slots:
         self._idle = asyncio.Event()
         self.closed = False
 
-    async def run(self, work: Callable[[], Awaitable[T]], deadline: float) -> T:
-        """Wait for a slot, then run ``work`` for at most ``deadline`` seconds.
+    async def run(self, work: Callable[[Slot], Awaitable[T]], deadline: float) -> T:
+        """Wait for a slot, then run ``work`` with it for at most ``deadline`` seconds.
 
         Raises:
             CallTimeoutError: the deadline came.
@@ -54,7 +67,9 @@ class Slots:
             raise SessionClosedError(_CLOSED)
         raise CallTimeoutError(f"the call did not end within {deadline:g} s", reason="call_timeout")
 
-    async def _in_slot(self, work: Callable[[], Awaitable[T]], deadline: float, scope: asyncio.Timeout) -> T:
+    async def _in_slot(
+        self, work: Callable[[Slot], Awaitable[T]], deadline: float, scope: asyncio.Timeout
+    ) -> T:
         self._waiting.add(scope)
         async with self._free:
             if self.closed:
@@ -62,7 +77,7 @@ class Slots:
             self._waiting.discard(scope)
             self._running.add(scope)
             scope.reschedule(asyncio.get_running_loop().time() + deadline)
-            return await work()
+            return await work(Slot(scope))
 
     async def aclose(self, grace: float) -> None:
         """End the waiting calls now, and the running ones when ``grace`` seconds have passed."""

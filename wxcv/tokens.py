@@ -140,6 +140,11 @@ class TokenCache:
         left = min(held.ends_at - self._clock.monotonic(), held.ends_at_wall - self._clock.wall())
         return AccessToken(held.value, left, held.kind)
 
+    def next_ask(self, credential: Credential) -> float:
+        """Return the seconds after which a token may be asked for again; 0 if at once."""
+        account = self._accounts.get(credential.key)
+        return 0.0 if account is None else max(0.0, account.silent_until - self._clock.monotonic())
+
     def invalidate(self, credential: Credential, token: str, error: WxcvError) -> None:
         """Drop the token if it is still the current one; a late refusal of an older one drops nothing.
 

@@ -6,6 +6,7 @@ import json
 import re
 import secrets
 import zlib
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, urlencode
 
@@ -14,6 +15,7 @@ import attrs
 from wxcv.errcodes import api_error
 from wxcv.errors import APIError, ProtocolError, RateLimitedError
 from wxcv.images import ImageUrl, LocalImage
+from wxcv.masking import mask
 from wxcv.models import SHAPE_ERRORS
 
 if TYPE_CHECKING:
@@ -27,21 +29,12 @@ ANSWER_LIMIT = 1024 * 1024
 """Bytes of an answer, decompressed; the real ones are small."""
 
 _EXCERPT = 200
-_ASCII = 127
 _LONGEST_SHOWN = 16 * 1024  # of a foreign text no more is looked through
 _MANY_DIGITS = 10
 _TOO_MANY_REQUESTS = 429
 _PAYLOAD_TOO_LARGE = 413
 _PROXY_AUTHENTICATION = 407
 _SURROGATES = re.compile("[\ud800-\udfff]")
-_NAMES_OF_SECRETS = (
-    "(?:cloudbase_|component_|authorizer_)?access_token|appsecret|component_appsecret|secret|"
-    "(?:authorizer_)?refresh_token|component_verify_ticket|img_url"
-)
-_SECRET_PAIR = re.compile(
-    rf"(?P<name>{_NAMES_OF_SECRETS})(?P<sign>=|%3d|%253d|\\?[\"']\s*:\s*\\?[\"']?)[^&\s\"'<>\\]+",
-    re.IGNORECASE,
-)
 
 
 @attrs.frozen
@@ -107,10 +100,8 @@ def multipart(image: LocalImage, fields: Mapping[str, str]) -> Body:
     return Body(f"multipart/form-data; boundary={boundary}", parts)
 
 
-def image_request(
-    endpoint: Endpoint[Any], image: LocalImage | ImageUrl, fields: Mapping[str, str] | None = None
-) -> Request:
-    """Make the request of a call, still without its token, so that every attempt sends the same bytes.
+def checked_fields(endpoint: Endpoint[Any], fields: Mapping[str, str] | None) -> dict[str, str]:
+    """Return the extra fields of a call.
 
     Raises:
         ValueError: a field that the endpoint's page does not know, or one that is not a string.
@@ -122,6 +113,18 @@ def image_request(
         raise ValueError(f"{endpoint.name} does not know the fields {unknown}; it knows: {known}")
     if not all(isinstance(value, str) and not _SURROGATES.search(value) for value in extra.values()):
         raise ValueError(f"the fields of {endpoint.name} must be strings that can be encoded as UTF-8")
+    return extra
+
+
+def image_request(
+    endpoint: Endpoint[Any], image: LocalImage | ImageUrl, fields: Mapping[str, str] | None = None
+) -> Request:
+    """Make the request of a call, still without its token, so that every attempt sends the same bytes.
+
+    Raises:
+        ValueError: as ``checked_fields`` does.
+    """
+    extra = checked_fields(endpoint, fields)
     if isinstance(image, ImageUrl):
         return Request("POST", endpoint.path, (("img_url", image.url), *extra.items()))
     return Request("POST", endpoint.path, (), multipart(image, extra))
@@ -130,29 +133,6 @@ def image_request(
 def with_token(request: Request, name: str, token: str) -> Request:
     """Return the request with the token in its query, where every page wants it; no name means no token."""
     return attrs.evolve(request, query=((name, token), *request.query)) if name else request
-
-
-def _any_form(char: str) -> str:
-    """Return a pattern for a character as servers repeat it: percent-encoded, or escaped for JSON or HTML."""
-    if char.isalnum() and char.isascii():
-        return char
-    percent = (
-        quote(char, safe="").replace("%", "%(?:25)*") if ord(char) > _ASCII else f"%(?:25)*{ord(char):02x}"
-    )
-    escaped = "".join(rf"\\u{unit:04x}" for unit in _utf16(char))
-    return rf"(?:\\*{re.escape(char)}|(?i:{percent}|\\*{escaped}|&\w+;|&#\w+;))"
-
-
-def _utf16(char: str) -> list[int]:
-    units = char.encode("utf-16-be", "surrogatepass")
-    return [int.from_bytes(units[at : at + 2], "big") for at in range(0, len(units), 2)]
-
-
-def mask(text: str, known: Iterable[str] = ()) -> str:
-    """Return the text without the known secrets, in any usual encoding, and without values named like one."""
-    for secret in filter(None, known):
-        text = re.sub("".join(map(_any_form, secret)), "***", text)
-    return _SECRET_PAIR.sub(r"\g<name>\g<sign>***", text)
 
 
 def _inflated(response: Response) -> bytes:
@@ -204,8 +184,16 @@ def _errcode(fields: Mapping[str, Any]) -> int | None:
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return seconds; a date counts from the answer's own Date, as the clocks may differ."""
     value = headers.get("retry-after", "").strip()
-    return float(value) if value.isascii() and value.isdigit() and len(value) < _MANY_DIGITS else None
+    if value.isascii() and value.isdigit() and len(value) < _MANY_DIGITS:
+        return float(value)
+    try:
+        until, now = (parsedate_to_datetime(date) for date in (value, headers.get("date", "")))
+        seconds = (until - now).total_seconds()
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return seconds if seconds >= 0 else None
 
 
 def _outside(response: Response, text: str, kind: str) -> ProtocolError:
@@ -215,9 +203,11 @@ def _outside(response: Response, text: str, kind: str) -> ProtocolError:
         _PROXY_AUTHENTICATION: "the proxy wants a user and a password; put them into its URL",
     }.get(status, "a redirect, which is not followed" if 300 <= status < 400 else kind)  # noqa: PLR2004
     clean = "".join(c if c.isprintable() else " " for c in text[:_EXCERPT])
-    return ProtocolError(
+    error = ProtocolError(
         f"not an answer of WeChat's API: {says} (HTTP status {status})", status=status, excerpt=clean
     )
+    error.retry_after = _retry_after(response.headers)
+    return error
 
 
 def _kind(text: str, fields: dict[str, Any] | None, errcode: int | None) -> str:

@@ -1,0 +1,77 @@
+"""Checks of the objects that a Session is given."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from typing import TYPE_CHECKING
+
+from wxcv import checks
+from wxcv.credentials import AppCredential, Credential, FixedToken
+from wxcv.endpoints import Endpoint
+from wxcv.retries import RetryPolicy
+from wxcv.tokens import TokenCache
+from wxcv.wire import checked_fields
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def credential_from_env() -> Credential:
+    """Make the credential that the environment names; a variable that is wrong is named, not shown."""
+    appid, secret, token = (os.environ.get(f"WXCV_{name}") for name in ("APPID", "SECRET", "ACCESS_TOKEN"))
+    if token and (appid or secret):
+        raise ValueError("set either WXCV_ACCESS_TOKEN, or WXCV_APPID and WXCV_SECRET, not both")
+    if token:
+        return FixedToken(checks.plain("WXCV_ACCESS_TOKEN", token))
+    if appid and secret:
+        return AppCredential(checks.plain("WXCV_APPID", appid), checks.plain("WXCV_SECRET", secret))
+    missing = " and ".join(
+        f"WXCV_{name}" for name, value in (("APPID", appid), ("SECRET", secret)) if not value
+    )
+    raise ValueError(f"set the environment variables {missing} (or WXCV_ACCESS_TOKEN)")
+
+
+def check_endpoint(endpoint: object, fields: Mapping[str, str] | None) -> None:
+    """Refuse what is no endpoint, and fields that it does not know."""
+    if not isinstance(endpoint, Endpoint):
+        raise TypeError(f"endpoint must be an Endpoint such as wxcv.SCAN_QRCODE, not {endpoint!r}")
+    checked_fields(endpoint, fields)
+
+
+def check_batch(images: object, key: object) -> None:
+    """Refuse one image where many are meant, and a key that is no function."""
+    if isinstance(images, (str, bytes, bytearray, memoryview)):
+        raise TypeError(
+            f"images must be an iterable of images, not one {type(images).__name__}; put it into a list"
+        )
+    if not hasattr(images, "__aiter__") and not hasattr(images, "__iter__"):
+        raise TypeError(f"images must be an iterable or async iterable, not {type(images).__name__}")
+    if key is not None and not callable(key):
+        raise TypeError("key must be a function that gives the image of an item")
+
+
+def check_credential(credential: object) -> None:
+    """Refuse what is no credential; it may be a secret and is not shown."""
+    if not isinstance(credential, Credential):
+        raise TypeError(f"credential must be one of wxcv's, not {type(credential).__name__}")
+
+
+def check_objects(*, on_send: object, retries: object, tokens: object, clock: object) -> None:
+    """Refuse an object of another kind than is wanted; None is always accepted."""
+    if on_send is not None and (not callable(on_send) or inspect.iscoroutinefunction(on_send)):
+        raise TypeError("on_send must be a function that is not async")
+    if retries is not None and not isinstance(retries, RetryPolicy):
+        raise TypeError(f"retries must be a RetryPolicy, not {type(retries).__name__}")
+    if tokens is not None and not isinstance(tokens, TokenCache):
+        raise TypeError(f"tokens must be a TokenCache, not {type(tokens).__name__}")
+    if clock is not None and not hasattr(clock, "monotonic"):
+        raise TypeError(f"clock must be a Clock, not {type(clock).__name__}")
+
+
+def check_together(*, tokens: object, store: object, http: object, trust_env: bool) -> None:
+    """Refuse an argument that would have no effect beside another."""
+    if tokens is not None and store is not None:
+        raise ValueError("store belongs to the TokenCache that you share as tokens; give it there")
+    if http is not None and trust_env:
+        raise ValueError("trust_env belongs to the ClientSession that you lend as http; set it there")
