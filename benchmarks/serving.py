@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import json
-import subprocess
-import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 from urllib.request import ProxyHandler, build_opener
 
 from benchmarks.answerer import Options
 from benchmarks.core import require
-from benchmarks.runner import child_environment, core_of_answerer
+from benchmarks.runner import core_of_answerer
+from benchmarks.talking import Talking
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,25 +31,10 @@ class Answerer:
 @contextlib.contextmanager
 def answering(**options: Any) -> Iterator[Answerer]:  # noqa: ANN401 - the fields of Options
     """Start an answerer with these Options; end it with the block."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.answerer"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env=child_environment(),
-    )
-    with process:
-        stdin, stdout = process.stdin, process.stdout
-        require(is_true=stdin is not None and stdout is not None, otherwise="the answerer has no pipes")
-        task = {"options": asdict(Options(**options)), "core": core_of_answerer()}
-        stdin.write(json.dumps(task) + "\n")  # type: ignore[union-attr]
-        stdin.flush()  # type: ignore[union-attr]
-        line = stdout.readline()  # type: ignore[union-attr]
-        require(is_true=bool(line), otherwise="the answerer did not start")
-        try:
-            yield Answerer(json.loads(line))
-        finally:
-            process.kill()
+    task = {"options": asdict(Options(**options)), "core": core_of_answerer()}
+    with Talking("benchmarks.answerer") as process:
+        process.tell(json.dumps(task))
+        yield Answerer(json.loads(process.hear()))
 
 
 def counts(base_url: str) -> dict[str, Any]:
