@@ -55,7 +55,7 @@ async def loop(
 
     async def send(path: Path) -> str:
         async with free:
-            with path.open("rb") as file:  # noqa: ASYNC230 - as a user would write it
+            with path.open("rb") as file:
                 form = aiohttp.FormData()
                 content = file.read() if is_read else file
                 form.add_field("img", content, filename="image.jpg", content_type="image/jpeg")

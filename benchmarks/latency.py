@@ -1,8 +1,8 @@
 """`latency`: how close a batch comes to the least time that it can take.
 
 Measured: the clock over 2,048 pictures of 20 KB, each answered after 200 ms, 64 at a time, divided by the
-ideal 2,048 x 0.2 s / 64. Then the same with every hundredth answer ten times slower, ordered and as they come;
-the wait for the last slow one is not in that ideal.
+ideal 2,048 x 0.2 s / 64. Then the same with every hundredth answer ten times slower, ordered and as they
+come; the wait for the last slow one is not in that ideal.
 Baselines: aiohttp with FormData and a gather under a semaphore; for the ordered batch, the unordered one.
 """
 

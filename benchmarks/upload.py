@@ -11,6 +11,7 @@ information.
 
 from __future__ import annotations
 
+import inspect
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -72,7 +73,11 @@ def on_uvloop(some: Iterable[Case]) -> list[Case]:
     """Return the same cases on uvloop, where it is installed, but those that have no event loop."""
     if not installed(["uvloop"]):
         return []
-    return [replace(case, who=f"{case.who}, uvloop", loop="uvloop") for case in some if case.work is on_loop]
+    return [
+        replace(case, who=f"{case.who}, uvloop", loop="uvloop")
+        for case in some
+        if inspect.iscoroutinefunction(case.work)
+    ]
 
 
 def by_group(rows: Iterable[Row]) -> list[Row]:
