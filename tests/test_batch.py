@@ -645,7 +645,7 @@ async def test_cancelling_at_any_moment_leaks_nothing(box: Sandbox, credential: 
             await asyncio.gather(task, return_exceptions=True)
         left = [one for one in asyncio.all_tasks() if one.get_name().startswith("wxcv")]
         assert left == []
-        assert session._line.slots._free._value == 4
+        assert session._line.slots.free == 4
         assert (await session.scan_qrcode(PICTURE)).code_results
 
 
@@ -662,5 +662,5 @@ async def test_calls_cancelled_at_any_moment_leak_nothing(
                     await asyncio.sleep(0)
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
-            assert session._line.slots._free._value == 2
+            assert session._line.slots.free == 2
             assert (await session.scan_qrcode(PICTURE)).code_results

@@ -61,7 +61,7 @@ async def test_a_refused_connection_is_tried_again() -> None:
 
 
 async def test_nobody_listening_is_told_after_three_attempts() -> None:
-    """If nobody ever listens, a call ends after three attempts, with the system's error number and no send."""
+    """If nobody listens, a call ends after three attempts, with the system's error number and no send."""
     events: list[wxcv.SendEvent] = []
     async with raw_server(lambda _r, _w: asyncio.sleep(0)) as url:
         pass

@@ -40,7 +40,7 @@ ALLOWED = {
     "tokens": {"checks", "clock", "errands", "errors", "models", "renewal", "stores"},
     "batch": {"errors"},
     "retries": {"checks", "errors"},
-    "calls": {"batch", "errors", "images", "retries", "wire"},
+    "calls": {"batch", "errors", "images", "retries", "slots", "wire"},
     "arguments": {"checks", "credentials", "endpoints", "retries", "tokens", "wire"},
     "session": {
         *("arguments", "batch", "calls", "checks", "clock", "endpoints", "errcodes", "errors", "images"),

@@ -14,6 +14,7 @@ from wxcv.batch import Batch, Tried
 from wxcv.errors import APIError, ConnectError, RateLimitedError, TokenRejectedError, WxcvError
 from wxcv.images import Image, ImageUrl, LocalImage, is_slow, load
 from wxcv.retries import Pace, RetryPolicy, RetryQuota
+from wxcv.slots import extend
 from wxcv.wire import Request, image_request, read_answer, with_token
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from wxcv.clock import Clock
     from wxcv.credentials import Credential
     from wxcv.endpoints import Endpoint
-    from wxcv.slots import Slot, Slots
+    from wxcv.slots import Slots
     from wxcv.tokens import TokenCache
     from wxcv.transport import Transport
 
@@ -86,44 +87,53 @@ class Line:
 
     def pace(self, path: str) -> Pace:
         """Return the pace of an endpoint, for all accounts of the session."""
-        return self.paces.setdefault(path, Pace())
+        pace = self.paces.get(path)
+        if pace is None:
+            pace = self.paces[path] = Pace()
+        return pace
 
 
+@attrs.define(eq=False)
 class Call(Generic[AnswerT]):
     """One call: what it has sent so far, and how that went.
 
-    Args:
+    Attributes:
         line: the account's.
         endpoint: where it goes.
         gate: asked before every send; what it raises ends the call. With a gate, as in a batch, the waits
             after a throttling do not count in the call's deadline.
+        sends: how often it went out.
+        lost: how many of these had no answer.
+        unreached: how many attempts could not connect.
+        wants_token: whether it waits for a token, or ended so.
     """
 
-    def __init__(
-        self, line: Line, endpoint: Endpoint[AnswerT], gate: Callable[[], None] | None = None
-    ) -> None:
-        self._line = line
-        self._endpoint = endpoint
-        self._gate = gate
-        self._slot: Slot | None = None
-        self._started: float | None = None
-        self._uncounted = 0.0
-        self._attempts = self._throttled = self._number = 0
-        self._taken = 0.0
-        self._bytes = 0
-        self.sends = self.lost = self.unreached = 0
-        self.wants_token = False
+    line: Line
+    endpoint: Endpoint[AnswerT]
+    gate: Callable[[], None] | None = None
+    sends: int = attrs.field(init=False, default=0)
+    lost: int = attrs.field(init=False, default=0)
+    unreached: int = attrs.field(init=False, default=0)
+    wants_token: bool = attrs.field(init=False, default=False)
+    _scope: asyncio.Timeout | None = attrs.field(init=False, default=None)
+    _started: float | None = attrs.field(init=False, default=None)
+    _uncounted: float = attrs.field(init=False, default=0.0)
+    _attempts: int = attrs.field(init=False, default=0)
+    _throttled: int = attrs.field(init=False, default=0)
+    _number: int = attrs.field(init=False, default=0)
+    _taken: float = attrs.field(init=False, default=0.0)
+    _bytes: int = attrs.field(init=False, default=0)
 
     @property
     def elapsed(self) -> float:
         """Seconds since the slot was had."""
-        return 0.0 if self._started is None else self._line.clock.monotonic() - self._started
+        return 0.0 if self._started is None else self.line.clock.monotonic() - self._started
 
     async def run(self, image: Image, fields: Mapping[str, str] | None) -> AnswerT:
         """Wait for a slot and do the call in it; an error says how often it was sent and how long it took."""
         try:
-            return await self._line.slots.run(
-                lambda slot: self._in_slot(slot, image, fields), self._line.call_timeout
+            return await self.line.slots.run(
+                lambda scope: self._in_slot(scope, image, fields), self.line.call_timeout
             )
         except WxcvError as error:
             error.sends, error.elapsed = self.sends, self.elapsed
@@ -138,12 +148,14 @@ class Call(Generic[AnswerT]):
             error = failure
         return Tried(answer, error, self.sends, self.lost, self.unreached, self.wants_token, self.elapsed)
 
-    async def _in_slot(self, slot: Slot, image: Image, fields: Mapping[str, str] | None) -> AnswerT:
-        self._slot, self._started = slot, self._line.clock.monotonic()
-        loaded = await self._line.load(image)
+    async def _in_slot(
+        self, scope: asyncio.Timeout, image: Image, fields: Mapping[str, str] | None
+    ) -> AnswerT:
+        self._scope, self._started = scope, self.line.clock.monotonic()
+        loaded = await self.line.load(image)
         self._bytes = len(loaded.data) if isinstance(loaded, LocalImage) else 0
-        request = image_request(self._endpoint, loaded, fields)
-        known = self._line.credential.secrets + (loaded.secrets if isinstance(loaded, ImageUrl) else ())
+        request = image_request(self.endpoint, loaded, fields)
+        known = self.line.credential.secrets + (loaded.secrets if isinstance(loaded, ImageUrl) else ())
         while True:
             await self._keep_pace()
             try:
@@ -153,9 +165,9 @@ class Call(Generic[AnswerT]):
                 if wait is None:
                     raise
             else:
-                self._line.quota.succeeded(self._taken)
+                self.line.quota.succeeded(self._taken)
                 return answer
-            await self._line.clock.sleep(wait)
+            await self.line.clock.sleep(wait)
 
     async def _tried(self, request: Request, known: tuple[str, ...]) -> AnswerT:
         """Send, and once more with a new token if WeChat refused the first."""
@@ -164,19 +176,19 @@ class Call(Generic[AnswerT]):
         try:
             return await self._sent(request, token, known)
         except TokenRejectedError as error:
-            self._line.tokens.invalidate(self._line.credential, token, error)
+            self.line.tokens.invalidate(self.line.credential, token, error)
             if not error.renewable:
                 raise
         return await self._sent(request, await self._token(), known)
 
     async def _token(self) -> str:
         self.wants_token = True
-        token = await self._line.token()
+        token = await self.line.token()
         self.wants_token = False
         return token
 
     def _remaining(self) -> float:
-        return self._line.call_timeout - (self.elapsed - self._uncounted)
+        return self.line.call_timeout - (self.elapsed - self._uncounted)
 
     def _wait_after(self, error: WxcvError) -> float | None:
         """Return the seconds until the next attempt, or None if the error is final."""
@@ -185,22 +197,22 @@ class Call(Generic[AnswerT]):
             return None
         if isinstance(error, RateLimitedError):  # the pace says how long
             return 0.0 if self._throttled <= _MOST_THROTTLINGS else None
-        wait = self._line.retries.wait(error, self._attempts, self.lost)
+        wait = self.line.retries.wait(error, self._attempts, self.lost)
         if wait is None or wait >= self._remaining():
             return None
-        taken = self._line.quota.take(error)
+        taken = self.line.quota.take(error)
         self._taken += taken
         return wait if taken else None
 
     async def _keep_pace(self) -> None:
         """Wait until the endpoint's pace lets a request out, if the deadline allows it."""
-        pace, clock = self._line.pace(self._endpoint.path), self._line.clock
+        pace, clock = self.line.pace(self.endpoint.path), self.line.clock
         while (wait := pace.wait(clock.monotonic())) > 0:
-            if self._gate is None and wait + _LEAST_LEFT >= self._remaining():
+            if self.gate is None and wait + _LEAST_LEFT >= self._remaining():
                 raise copy.copy(pace.refusal)
-            if self._gate is not None and self._slot is not None:
-                self._gate()
-                self._slot.extend(wait)
+            if self.gate is not None and self._scope is not None:
+                self.gate()
+                extend(self._scope, wait)
                 self._uncounted += wait
             await clock.sleep(wait)
 
@@ -209,9 +221,9 @@ class Call(Generic[AnswerT]):
         self.lost += 1  # until an answer comes
 
     async def _sent(self, request: Request, token: str, known: tuple[str, ...]) -> AnswerT:
-        line, clock = self._line, self._line.clock
-        if self._gate is not None:
-            self._gate()
+        line, clock = self.line, self.line.clock
+        if self.gate is not None:
+            self.gate()
         self._number += 1
         status = errcode = None
         started = clock.monotonic()
@@ -221,21 +233,24 @@ class Call(Generic[AnswerT]):
             self.lost -= 1
             status = response.status
             line.credential.check(response)
-            answer = read_answer(self._endpoint, response, (token, *known))
+            answer = read_answer(self.endpoint, response, (token, *known))
             errcode = 0
         except APIError as error:
             errcode = error.errcode
             self._note_refusal(error, started)
             raise
         else:
-            line.pace(self._endpoint.path).got_through(clock.wall())
+            line.pace(self.endpoint.path).got_through(clock.wall())
             return answer
         finally:
-            seconds = clock.monotonic() - started
-            self._report(SendEvent(self._endpoint.path, self._number, status, errcode, self._bytes, seconds))
+            if line.on_send is not None or logger.isEnabledFor(logging.DEBUG):
+                seconds = clock.monotonic() - started
+                self._report(
+                    SendEvent(self.endpoint.path, self._number, status, errcode, self._bytes, seconds)
+                )
 
     def _note_refusal(self, error: APIError, sent_at: float) -> None:
-        pace, clock = self._line.pace(self._endpoint.path), self._line.clock
+        pace, clock = self.line.pace(self.endpoint.path), self.line.clock
         if isinstance(error, RateLimitedError):
             self._attempts -= 1
             self._throttled += 1
@@ -245,9 +260,9 @@ class Call(Generic[AnswerT]):
 
     def _report(self, event: SendEvent) -> None:
         logger.debug("%s", event)
-        if self._line.on_send is None:
+        if self.line.on_send is None:
             return
         try:
-            self._line.on_send(event)
+            self.line.on_send(event)
         except Exception:
             logger.exception("on_send raised; the call goes on")

@@ -57,7 +57,10 @@ class Point:
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> Point:
         """Read ``{"x": ..., "y": ...}``."""
-        return cls(_number(fields["x"]), _number(fields["y"]))
+        x, y = fields["x"], fields["y"]
+        if type(x) is int and type(y) is int:  # as in every answer that was ever seen
+            return cls(x, y)
+        return cls(_number(x), _number(y))
 
     def to_dict(self) -> dict[str, Number]:
         """Return WeChat's JSON shape."""
@@ -78,13 +81,14 @@ class Pos:
         """Read the four corners; None for a missing pos, a null one, and one whose numbers are all -1."""
         if not fields:
             return None
+        point = Point.from_dict
         pos = cls(
-            Point.from_dict(fields["left_top"]),
-            Point.from_dict(fields["right_top"]),
-            Point.from_dict(fields["right_bottom"]),
-            Point.from_dict(fields["left_bottom"]),
+            point(fields["left_top"]),
+            point(fields["right_top"]),
+            point(fields["right_bottom"]),
+            point(fields["left_bottom"]),
         )
-        return None if pos == _NOWHERE else pos
+        return None if pos.left_top.x == -1 and pos == _NOWHERE else pos
 
     def to_dict(self) -> dict[str, dict[str, Number]]:
         """Return WeChat's JSON shape."""

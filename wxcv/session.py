@@ -22,7 +22,7 @@ from wxcv.tokens import TokenCache
 from wxcv.transport import Transport
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Callable, Iterable, Mapping
+    from collections.abc import AsyncIterable, Callable, Coroutine, Iterable, Mapping
     from types import TracebackType
 
     import aiohttp
@@ -130,18 +130,21 @@ class Session:
             options["base_url"] = checks.base_url(base_url, allow_http=allow_http, name="WXCV_BASE_URL")
         return cls(arguments.credential_from_env(), **options)
 
-    async def scan_qrcode(self, image: Image) -> QrcodeScan:
-        """Read QR codes, barcodes, DataMatrix and PDF417; see ``call``."""
-        return await self.call(SCAN_QRCODE, image)
+    # The next three hand a coroutine on instead of awaiting it: thousands may wait for a slot, and every frame
+    # of theirs costs memory and time.
 
-    async def printed_text(self, image: Image) -> PrintedText:
-        """Read printed text; see ``call``."""
-        return await self.call(PRINTED_TEXT, image)
+    def scan_qrcode(self, image: Image) -> Coroutine[Any, Any, QrcodeScan]:
+        """Await it to read QR codes, barcodes, DataMatrix and PDF417; see ``call``."""
+        return self.call(SCAN_QRCODE, image)
 
-    async def call(
+    def printed_text(self, image: Image) -> Coroutine[Any, Any, PrintedText]:
+        """Await it to read printed text; see ``call``."""
+        return self.call(PRINTED_TEXT, image)
+
+    def call(
         self, endpoint: Endpoint[AnswerT], image: Image, *, fields: Mapping[str, str] | None = None
-    ) -> AnswerT:
-        """Send one image to an endpoint.
+    ) -> Coroutine[Any, Any, AnswerT]:
+        """Send one image to an endpoint; await it for the endpoint's answer.
 
         Args:
             endpoint: such as ``wxcv.SCAN_QRCODE``.
@@ -157,7 +160,7 @@ class Session:
             ValueError: ``fields`` are not the endpoint's.
         """
         arguments.check_endpoint(endpoint, fields)
-        return await Call(self._line, endpoint).run(image, fields)
+        return Call(self._line, endpoint).run(image, fields)
 
     def batch(  # noqa: PLR0913 - the settings of one batch
         self,

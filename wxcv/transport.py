@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _CONNECT_SECONDS = 5.0
 _READ_SECONDS = 15.0
 _KEEPALIVE_SECONDS = 15.0
+_JOINED = 64 * 1024
 _SLICE = 256 * 1024  # asyncio on 3.11 copies the unsent rest of one big write
 _HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "wxcv"}
 _NO_BODY = Body("application/x-www-form-urlencoded", ())
@@ -70,6 +71,9 @@ class _Payload(aiohttp.Payload):
             raise aiohttp.ClientConnectionResetError("the connection closed before the body left")
         self.left = True
         self._departed()
+        if self._body.size <= _JOINED:
+            await writer.write(b"".join(self._body.parts))  # one system call costs more than so small a copy
+            return
         for part in self._body.parts:
             view = memoryview(part)
             for start in range(0, len(view), _SLICE):
@@ -95,6 +99,8 @@ def _translated(error: Exception, host: str, *, left: bool) -> WxcvError:
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:
+    if response.content_length is not None and response.content_length <= ANSWER_LIMIT:
+        return await response.read()
     chunks, size = [], 0
     async for chunk in response.content.iter_any():
         size += len(chunk)
@@ -193,8 +199,7 @@ class Transport:
             auto_decompress=False,
             middlewares=(),
         ) as response:
-            headers = {name.lower(): value for name, value in response.headers.items()}
-            return Response(response.status, headers, await _read(response))
+            return Response(response.status, response.headers, await _read(response))
 
     async def aclose(self) -> None:
         """Close an own session and its connections; a borrowed one is left as it is."""

@@ -8,7 +8,7 @@ import secrets
 import zlib
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 import attrs
 
@@ -62,12 +62,13 @@ class Request:
     @property
     def target(self) -> str:
         """Path and query, percent-encoded once. Secret."""
-        return f"{self.path}?{urlencode(self.query, quote_via=quote)}" if self.query else self.path
+        pairs = "&".join([f"{name}={quote(value, safe='')}" for name, value in self.query])
+        return f"{self.path}?{pairs}" if pairs else self.path
 
 
 @attrs.frozen
 class Response:
-    """What came back: the status, the headers in lower case, and at most ANSWER_LIMIT bytes."""
+    """What came back: the status, the headers (found by their names in lower case), at most ANSWER_LIMIT bytes."""
 
     status: int
     headers: Mapping[str, str] = attrs.field(repr=False)
@@ -106,7 +107,9 @@ def checked_fields(endpoint: Endpoint[Any], fields: Mapping[str, str] | None) ->
     Raises:
         ValueError: a field that the endpoint's page does not know, or one that is not a string.
     """
-    extra = dict(fields or {})
+    if not fields:
+        return {}
+    extra = dict(fields)
     unknown = sorted(str(name) for name in extra if name not in endpoint.fields)
     if unknown:
         known = ", ".join(endpoint.fields) or "none"
@@ -132,7 +135,9 @@ def image_request(
 
 def with_token(request: Request, name: str, token: str) -> Request:
     """Return the request with the token in its query, where every page wants it; no name means no token."""
-    return attrs.evolve(request, query=((name, token), *request.query)) if name else request
+    if not name:
+        return request
+    return Request(request.method, request.path, ((name, token), *request.query), request.body)
 
 
 def _inflated(response: Response) -> bytes:
@@ -161,10 +166,13 @@ def _refuse_constant(name: str) -> float:
     raise ValueError(f"{name} is not JSON")
 
 
+_DECODER = json.JSONDecoder(strict=False, parse_constant=_refuse_constant)  # json.loads would make one a call
+
+
 def _json_object(text: str) -> dict[str, Any] | None:
     """Read leniently what WeChat is known to send: raw control characters occur."""
     try:
-        value = json.loads(text, strict=False, parse_constant=_refuse_constant)
+        value = _DECODER.decode(text)
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
@@ -238,7 +246,7 @@ def decode(
         APIError: errcode is not 0 (whatever the HTTP status), or the status is 429.
         ProtocolError: no JSON object, an errcode that is no number, or another status than 2xx.
     """
-    text = _inflated(response).decode("utf-8-sig", "replace")
+    text = _inflated(response).decode("utf-8", "replace").removeprefix("\ufeff")
     fields = _json_object(text)
     errcode = None if fields is None else _errcode(fields)
     if fields is not None and errcode:
