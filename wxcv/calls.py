@@ -14,7 +14,6 @@ from wxcv.batch import Batch, Tried
 from wxcv.errors import APIError, ConnectError, RateLimitedError, TokenRejectedError, WxcvError
 from wxcv.images import Image, ImageUrl, LocalImage, is_slow, load
 from wxcv.retries import Pace, RetryPolicy, RetryQuota
-from wxcv.slots import extend
 from wxcv.wire import Request, image_request, read_answer, with_token
 
 if TYPE_CHECKING:
@@ -78,12 +77,6 @@ class Line:
         """Return a living token, at once if there is one."""
         send = self.transport.send
         return self.tokens.current(self.credential, send) or await self.tokens.get(self.credential, send)
-
-    async def load(self, image: Image) -> LocalImage | ImageUrl:
-        """Read and check an image, off the event loop where it may block."""
-        if is_slow(image):
-            return await asyncio.to_thread(load, image, self.image_limit)
-        return load(image, self.image_limit)
 
     def pace(self, path: str) -> Pace:
         """Return the pace of an endpoint, for all accounts of the session."""
@@ -152,12 +145,15 @@ class Call(Generic[AnswerT]):
         self, scope: asyncio.Timeout, image: Image, fields: Mapping[str, str] | None
     ) -> AnswerT:
         self._scope, self._started = scope, self.line.clock.monotonic()
-        loaded = await self.line.load(image)
+        limit = self.line.image_limit
+        loaded = await asyncio.to_thread(load, image, limit) if is_slow(image) else load(image, limit)
         self._bytes = len(loaded.data) if isinstance(loaded, LocalImage) else 0
         request = image_request(self.endpoint, loaded, fields)
         known = self.line.credential.secrets + (loaded.secrets if isinstance(loaded, ImageUrl) else ())
+        pace = self.line.pace(self.endpoint.path)
         while True:
-            await self._keep_pace()
+            if pace.is_paced:
+                await self._keep_pace(pace)
             try:
                 answer = await self._tried(request, known)
             except WxcvError as error:
@@ -204,15 +200,15 @@ class Call(Generic[AnswerT]):
         self._taken += taken
         return wait if taken else None
 
-    async def _keep_pace(self) -> None:
+    async def _keep_pace(self, pace: Pace) -> None:
         """Wait until the endpoint's pace lets a request out, if the deadline allows it."""
-        pace, clock = self.line.pace(self.endpoint.path), self.line.clock
+        clock = self.line.clock
         while (wait := pace.wait(clock.monotonic())) > 0:
             if self.gate is None and wait + _LEAST_LEFT >= self._remaining():
                 raise copy.copy(pace.refusal)
             if self.gate is not None and self._scope is not None:
                 self.gate()
-                extend(self._scope, wait)
+                self.line.slots.extend(self._scope, wait)
                 self._uncounted += wait
             await clock.sleep(wait)
 

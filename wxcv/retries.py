@@ -112,6 +112,11 @@ class Pace:
     _next: float = 0.0
     refusal: RateLimitedError = attrs.field(factory=lambda: RateLimitedError(45011, "too many calls"))
 
+    @property
+    def is_paced(self) -> bool:
+        """Whether there was a throttling at all."""
+        return self._per_minute is not None
+
     def wait(self, now: float) -> float:
         """Return 0 and count a request that goes out now, or the seconds after which to ask again."""
         if self._per_minute is None:

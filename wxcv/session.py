@@ -130,8 +130,8 @@ class Session:
             options["base_url"] = checks.base_url(base_url, allow_http=allow_http, name="WXCV_BASE_URL")
         return cls(arguments.credential_from_env(), **options)
 
-    # The next three hand a coroutine on instead of awaiting it: thousands may wait for a slot, and every frame
-    # of theirs costs memory and time.
+    # The next three hand a coroutine on instead of awaiting it: thousands may wait for a slot, and every
+    # frame of theirs costs memory and time.
 
     def scan_qrcode(self, image: Image) -> Coroutine[Any, Any, QrcodeScan]:
         """Await it to read QR codes, barcodes, DataMatrix and PDF417; see ``call``."""

@@ -16,13 +16,6 @@ T = TypeVar("T")
 _CLOSED = "the session is closed; open a new one"
 
 
-def extend(scope: asyncio.Timeout, seconds: float) -> None:
-    """Move the deadline of who holds a slot, for a wait that does not count."""
-    when = scope.when()
-    if when is not None and not scope.expired():
-        scope.reschedule(when + seconds)
-
-
 class Slots:
     """A number of slots, first come first served, with a deadline for whoever holds one.
 
@@ -35,7 +28,8 @@ class Slots:
         self.closed = False
         # asyncio.Semaphore cannot be closed, and a scope for each of thousands that wait would cost more.
         self._queue: deque[asyncio.Future[None]] = deque()
-        self._running: set[asyncio.Timeout] = set()
+        self._running: dict[asyncio.Timeout, float] = {}
+        self._sweep: asyncio.TimerHandle | None = None
         self._idle = asyncio.Event()
 
     async def run(self, work: Callable[[asyncio.Timeout], Awaitable[T]], deadline: float) -> T:
@@ -49,8 +43,8 @@ class Slots:
             self.free -= 1
         else:
             await self._wait()
-        scope = asyncio.timeout(deadline)
-        self._running.add(scope)
+        scope = asyncio.timeout(None)
+        self._watch(scope, deadline)
         try:
             async with scope:
                 return await work(scope)
@@ -58,13 +52,36 @@ class Slots:
             if not scope.expired():
                 raise
         finally:
-            self._running.discard(scope)
+            del self._running[scope]
             self._hand_on()
             if not self._running:
                 self._idle.set()
         if self.closed:
             raise SessionClosedError(_CLOSED)
         raise CallTimeoutError(f"the call did not end within {deadline:g} s", reason="call_timeout")
+
+    def _watch(self, scope: asyncio.Timeout, deadline: float) -> None:
+        """Note the deadline; all calls have the same number of seconds, so one timer serves them in turn."""
+        loop = asyncio.get_running_loop()
+        when = self._running[scope] = loop.time() + deadline
+        if self._sweep is None:
+            self._sweep = loop.call_at(when, self._end_overdue)
+
+    def _end_overdue(self) -> None:
+        self._sweep = None
+        loop = asyncio.get_running_loop()
+        for scope, when in self._running.items():
+            if scope.when() is not None:
+                continue
+            if when > loop.time():
+                self._sweep = loop.call_at(when, self._end_overdue)
+                break
+            scope.reschedule(when)
+
+    def extend(self, scope: asyncio.Timeout, seconds: float) -> None:
+        """Move the deadline of who holds a slot, for a wait that does not count."""
+        if not scope.expired():
+            scope.reschedule((scope.when() or self._running[scope]) + seconds)
 
     async def _wait(self) -> None:
         if self.closed:
@@ -93,6 +110,8 @@ class Slots:
     async def aclose(self, grace: float) -> None:
         """End the waiting calls now, and the running ones when ``grace`` seconds have passed."""
         self.closed = True
+        if self._sweep is not None and not self._running:
+            self._sweep.cancel()
         while self._queue:
             turn = self._queue.popleft()
             if not turn.done():

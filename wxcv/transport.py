@@ -66,6 +66,13 @@ class _Payload(aiohttp.Payload):
         return b"".join(self._body.parts).decode(encoding, errors)
 
     async def write(self, writer: AbstractStreamWriter) -> None:
+        await self.write_with_length(writer, None)
+
+    async def write_with_length(
+        self,
+        writer: AbstractStreamWriter,
+        content_length: int | None,  # noqa: ARG002 - always the whole body
+    ) -> None:
         transport = getattr(writer, "transport", None)
         if transport is None or transport.is_closing():
             raise aiohttp.ClientConnectionResetError("the connection closed before the body left")
@@ -178,28 +185,25 @@ class Transport:
         """
         payload = _Payload(request.body or _NO_BODY, departed)
         try:
-            return await self._exchange(request, payload)
+            async with self._session().request(
+                request.method,
+                URL(self._base_url + request.target, encoded=True),
+                data=payload,
+                headers=_HEADERS,
+                timeout=self._timeout,
+                proxy=self._proxy,
+                allow_redirects=False,
+                raise_for_status=False,
+                auto_decompress=False,
+                middlewares=(),
+            ) as response:
+                return Response(response.status, response.headers, await _read(response))
         except WxcvError:
             raise
         except Exception as error:  # noqa: BLE001 - a name that cannot be encoded, a caller's trace hook
             failure = _translated(error, self._host, left=payload.left)
         # Raised out here: inside the block aiohttp's error, which holds the URL, would be its context.
         raise failure
-
-    async def _exchange(self, request: Request, payload: _Payload) -> Response:
-        async with self._session().request(
-            request.method,
-            URL(self._base_url + request.target, encoded=True),
-            data=payload,
-            headers=_HEADERS,
-            timeout=self._timeout,
-            proxy=self._proxy,
-            allow_redirects=False,
-            raise_for_status=False,
-            auto_decompress=False,
-            middlewares=(),
-        ) as response:
-            return Response(response.status, response.headers, await _read(response))
 
     async def aclose(self) -> None:
         """Close an own session and its connections; a borrowed one is left as it is."""

@@ -68,7 +68,7 @@ class Request:
 
 @attrs.frozen
 class Response:
-    """What came back: the status, the headers (found by their names in lower case), at most ANSWER_LIMIT bytes."""
+    """What came back: the status, the headers by their names in lower case, at most ANSWER_LIMIT bytes."""
 
     status: int
     headers: Mapping[str, str] = attrs.field(repr=False)
