@@ -109,6 +109,7 @@ class Call(Generic[AnswerT]):
     unreached: int = attrs.field(init=False, default=0)
     wants_token: bool = attrs.field(init=False, default=False)
     _scope: asyncio.Timeout | None = attrs.field(init=False, default=None)
+    _pace: Pace = attrs.field(init=False)
     _started: float | None = attrs.field(init=False, default=None)
     _uncounted: float = attrs.field(init=False, default=0.0)
     _attempts: int = attrs.field(init=False, default=0)
@@ -150,10 +151,10 @@ class Call(Generic[AnswerT]):
         self._bytes = len(loaded.data) if isinstance(loaded, LocalImage) else 0
         request = image_request(self.endpoint, loaded, fields)
         known = self.line.credential.secrets + (loaded.secrets if isinstance(loaded, ImageUrl) else ())
-        pace = self.line.pace(self.endpoint.path)
+        self._pace = self.line.pace(self.endpoint.path)
         while True:
-            if pace.is_paced:
-                await self._keep_pace(pace)
+            if self._pace.is_paced:
+                await self._keep_pace(self._pace)
             try:
                 answer = await self._tried(request, known)
             except WxcvError as error:
@@ -236,7 +237,7 @@ class Call(Generic[AnswerT]):
             self._note_refusal(error, started)
             raise
         else:
-            line.pace(self.endpoint.path).got_through(clock.wall())
+            self._pace.got_through(clock.wall())
             return answer
         finally:
             if line.on_send is not None or logger.isEnabledFor(logging.DEBUG):
@@ -246,7 +247,7 @@ class Call(Generic[AnswerT]):
                 )
 
     def _note_refusal(self, error: APIError, sent_at: float) -> None:
-        pace, clock = self.line.pace(self.endpoint.path), self.line.clock
+        pace, clock = self._pace, self.line.clock
         if isinstance(error, RateLimitedError):
             self._attempts -= 1
             self._throttled += 1

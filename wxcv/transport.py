@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -141,8 +142,9 @@ class Transport:
     ) -> None:
         if http is not None and not isinstance(http, aiohttp.ClientSession):
             raise TypeError(f"http must be an aiohttp.ClientSession, not {type(http).__name__}")
-        self._base_url = base_url
         self._host = URL(base_url).authority
+        # Uploads share a target as long as their token lives, and a URL remembers what aiohttp asks of it.
+        self._url = lru_cache(maxsize=64)(lambda target: URL(base_url + target, encoded=True))
         self._connections = connections
         self._owned = http is None
         self._http = http
@@ -187,7 +189,7 @@ class Transport:
         try:
             async with self._session().request(
                 request.method,
-                URL(self._base_url + request.target, encoded=True),
+                self._url(request.target),
                 data=payload,
                 headers=_HEADERS,
                 timeout=self._timeout,

@@ -142,8 +142,9 @@ def with_token(request: Request, name: str, token: str) -> Request:
 
 def _inflated(response: Response) -> bytes:
     """Undo a compression that was not asked for, up to the limit."""
-    coding = response.headers.get("content-encoding", "identity").strip().lower()
-    if coding not in {"gzip", "deflate"}:
+    if "content-encoding" not in response.headers:
+        return response.body
+    if response.headers["content-encoding"].strip().lower() not in {"gzip", "deflate"}:
         return response.body
     inflater = zlib.decompressobj(zlib.MAX_WBITS | 32)
     try:
@@ -181,6 +182,8 @@ def _json_object(text: str) -> dict[str, Any] | None:
 def _errcode(fields: Mapping[str, Any]) -> int | None:
     """Return the code, 0 where there is none, or None for one that is no number; strings occur."""
     value = fields.get("errcode", 0)
+    if type(value) is int:
+        return value
     if value is None:
         return 0
     if isinstance(value, bool):

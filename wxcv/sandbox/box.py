@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from wxcv.sandbox.uploads import Received
 
 _CLOSING_SECONDS = 2.0
+_REACHED_AT = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - who listens everywhere is reached here too
 _DEFAULTS = Choices()
 _UNLIMITED = Quota()
 _RECEIVED_KEPT = 10_000
@@ -254,5 +255,5 @@ class Sandbox:
         return application
 
     def _authority(self, port: int) -> str:
-        host = f"[{self._host}]" if ":" in self._host else self._host
-        return f"{host}:{port}"
+        host = _REACHED_AT.get(self._host, self._host)
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
