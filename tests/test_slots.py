@@ -148,3 +148,73 @@ async def test_a_deadline_can_be_moved() -> None:
         return "ended well"
 
     assert await slots.run(work, 0.01) == "ended well"
+
+
+async def test_one_timer_serves_all_deadlines() -> None:
+    """Of calls that end, have their deadline moved, or hang, each hanging one ends at its own time."""
+    slots = Slots(5)
+
+    async def moved(scope: asyncio.Timeout) -> str:
+        slots.extend(scope, 60.0)
+        await asyncio.sleep(0.1)
+        return "moved"
+
+    async def hang(_: asyncio.Timeout) -> None:
+        await asyncio.Event().wait()
+
+    runs = [
+        slots.run(lambda _: asyncio.sleep(0, "short"), 0.03),
+        slots.run(moved, 0.03),
+        slots.run(hang, 0.03),
+    ]
+    tasks = [asyncio.create_task(run) for run in runs]  # type: ignore[arg-type]
+    await asyncio.sleep(0.02)
+    tasks.append(asyncio.create_task(slots.run(hang, 0.03)))
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+
+    assert results[:2] == ["short", "moved"]
+    assert [type(result) for result in results[2:]] == [wxcv.CallTimeoutError] * 2
+
+
+async def test_a_deadline_that_has_come_cannot_be_moved() -> None:
+    """Work that asks for more time when its deadline has come ends all the same."""
+    slots = Slots(1)
+
+    async def work(scope: asyncio.Timeout) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            slots.extend(scope, 60.0)
+
+    with pytest.raises(wxcv.CallTimeoutError):
+        await slots.run(work, 0.01)
+
+
+async def test_a_waiter_cancelled_as_its_slot_comes_hands_it_on() -> None:
+    """A waiter that is cancelled in the moment in which it gets its slot leaves the slot to the next."""
+    slots = Slots(1)
+
+    async def work() -> None:
+        await asyncio.sleep(0)
+        asyncio.get_running_loop().call_soon(second.cancel)
+
+    first = asyncio.create_task(slots.run(lambda _: work(), 5.0))
+    second = asyncio.create_task(slots.run(lambda _: asyncio.Event().wait(), 5.0))
+    third = asyncio.create_task(slots.run(lambda _: asyncio.sleep(0, "third"), 5.0))
+    await asyncio.gather(first, second, return_exceptions=True)
+
+    assert second.cancelled()
+    assert await third == "third"
+    assert slots.free == 1
+
+
+async def test_closing_passes_over_a_waiter_that_was_cancelled() -> None:
+    """Closing right after a waiter was cancelled leaves that waiter cancelled."""
+    slots = Slots(1)
+    tasks = [asyncio.create_task(slots.run(lambda _: asyncio.Event().wait(), 60.0)) for _ in range(2)]
+    await asyncio.sleep(0)
+    tasks[1].cancel()
+    await slots.aclose(grace=0)
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+
+    assert [type(result) for result in results] == [wxcv.SessionClosedError, asyncio.CancelledError]

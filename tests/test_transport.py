@@ -222,6 +222,19 @@ async def test_an_endless_answer_is_cut(opened: Callable[..., Transport]) -> Non
     assert written < 32 * ANSWER_LIMIT
 
 
+async def test_a_chunked_answer_is_read(opened: Callable[..., Transport]) -> None:
+    """An answer that does not tell its length is read to its end."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        chunks = b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in (b'{"errcode"', b":0}", b""))
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks)
+        await writer.drain()
+
+    async with raw_server(serve) as url:
+        assert (await opened(url).send(BY_URL)).body == b'{"errcode":0}'
+
+
 async def test_a_compressed_answer_is_not_inflated_on_the_way(opened: Callable[..., Transport]) -> None:
     """The bytes of a compressed bomb are kept as they came."""
     bomb = gzip.compress(bytes(50 * ANSWER_LIMIT))

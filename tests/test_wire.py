@@ -327,6 +327,7 @@ def test_an_unasked_compression_is_undone() -> None:
     body = gzip.compress(b'{"a":1}')
 
     assert decode(response(body, content_encoding="gzip")) == {"a": 1}
+    assert decode(response(b'{"a":1}', content_encoding="identity")) == {"a": 1}
     with pytest.raises(wxcv.ProtocolError):
         decode(response(b"not gzip", content_encoding="gzip"))
 

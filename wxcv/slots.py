@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from typing import TYPE_CHECKING, TypeVar
 
@@ -110,23 +111,28 @@ class Slots:
     async def aclose(self, grace: float) -> None:
         """End the waiting calls now, and the running ones when ``grace`` seconds have passed."""
         self.closed = True
-        if self._sweep is not None and not self._running:
-            self._sweep.cancel()
         while self._queue:
             turn = self._queue.popleft()
             if not turn.done():
                 turn.set_exception(SessionClosedError(_CLOSED))
-        if not self._running:
-            return
-        self._idle.clear()
         try:
-            async with asyncio.timeout(grace):
-                await self._idle.wait()
-        except TimeoutError:
-            pass
+            await self._wait_for_running(grace)
         finally:  # also when closing itself is cancelled
-            now = asyncio.get_running_loop().time()
-            for scope in self._running:
-                if not scope.expired():
-                    scope.reschedule(now)
-        await self._idle.wait()
+            self._end_running()
+        if self._running:
+            await self._idle.wait()
+
+    async def _wait_for_running(self, grace: float) -> None:
+        if self._running:
+            self._idle.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(grace):
+                    await self._idle.wait()
+
+    def _end_running(self) -> None:
+        if self._sweep is not None:
+            self._sweep.cancel()
+        now = asyncio.get_running_loop().time()
+        for scope in self._running:
+            if not scope.expired():
+                scope.reschedule(now)
