@@ -1,8 +1,9 @@
-"""Reads the images of one command: all of them at once, given back in the order of the command line."""
+"""Reads the images of one command: some at a time, given back in the order of the command line."""
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -11,6 +12,8 @@ import wxcv
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
+
+_AHEAD = 32
 
 ALL_READ, SOME_FAILED, USAGE, ACCOUNT, QUOTA = range(5)
 """Exit codes."""
@@ -54,12 +57,18 @@ async def _read_one(session: wxcv.Session, image: str, endpoints: Sequence[wxcv.
 async def read_all(
     session: wxcv.Session, images: Sequence[str], endpoints: Sequence[wxcv.Endpoint[Any]]
 ) -> AsyncGenerator[Reading, None]:
-    """Yield the readings in order; closing it ends what still runs."""
-    tasks = [asyncio.create_task(_read_one(session, image, endpoints)) for image in images]
+    """Yield the readings in order, a few being read ahead; closing it ends what still runs."""
+    ahead: deque[asyncio.Task[Reading]] = deque()
     try:
-        for task in tasks:
-            yield await task
+        for image in images:
+            ahead.append(asyncio.create_task(_read_one(session, image, endpoints)))
+            if len(ahead) == _AHEAD:
+                yield await ahead[0]
+                ahead.popleft()
+        while ahead:
+            yield await ahead[0]
+            ahead.popleft()
     finally:
-        for task in tasks:
+        for task in ahead:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*ahead, return_exceptions=True)
