@@ -1,6 +1,6 @@
 """`import`: what `import wxcv` costs beside `import aiohttp`, without which there is no call.
 
-Measured: milliseconds of the clock and of CPU, and how many modules are new, in fresh interpreters with
+Measured: milliseconds of CPU and of the clock, and how many modules are new, in fresh interpreters with
 bytecode at hand.
 Baseline: `import aiohttp` (1.00). "wxcv, after aiohttp" is the same difference measured in one process, which
 other work on the machine disturbs less.
@@ -20,7 +20,7 @@ MUST, AIM = 15.0, 8.0
 
 # Modules that are imported first, and the one that is measured.
 CASES = {"aiohttp": ("", "aiohttp"), "wxcv": ("", "wxcv"), "wxcv, after aiohttp": ("aiohttp", "wxcv")}
-COLUMNS = {"ms": "clock, ms", "cpu_ms": "CPU, ms", "modules": "modules"}
+COLUMNS = {"cpu_ms": "CPU, ms", "ms": "clock, ms", "modules": "modules"}
 
 _SCRIPT = """
 import os, sys, time
@@ -32,7 +32,7 @@ if before:
 modules, cpu, wall = len(sys.modules), time.process_time(), time.perf_counter()
 __import__(name)
 wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-print([wall * 1000, cpu * 1000, len(sys.modules) - modules])
+print([cpu * 1000, wall * 1000, len(sys.modules) - modules])
 """
 
 
@@ -59,7 +59,7 @@ def run(settings: Settings) -> list[Report]:
         for who, (before, name) in CASES.items():
             rows[who].add(_measure(before, name))
     report = Report("import, in fresh interpreters", COLUMNS, "aiohttp", list(rows.values()))
-    difference = rows["wxcv"].median("ms") - rows["aiohttp"].median("ms")
-    report.hold("wxcv over aiohttp, ms, difference of medians", difference, MUST, AIM)
-    report.hold("the same in one process, ms", rows["wxcv, after aiohttp"].median("ms"), MUST, AIM)
+    difference = rows["wxcv"].median("cpu_ms") - rows["aiohttp"].median("cpu_ms")
+    report.hold("wxcv over aiohttp, ms of CPU, difference of medians", difference, MUST, AIM)
+    report.hold("the same in one process, ms of CPU", rows["wxcv, after aiohttp"].median("cpu_ms"), MUST, AIM)
     return [report]

@@ -36,7 +36,7 @@ TASKS = 32
 SIZE = 20_000
 LIFE, DELAY, TOKEN_DELAY = 2.0, 0.02, 0.2
 MARGIN = 0.5
-SECONDS, QUICK_SECONDS = 20.0, 6.0
+SECONDS, QUICK_SECONDS = 15.0, 6.0
 COLUMNS = {
     "failed": "failed calls",
     "asked": "requests a rotation",

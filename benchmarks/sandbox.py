@@ -23,8 +23,8 @@ from benchmarks.runner import rounds_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-ROUNDS = 5
-READS = {"codes": 200, "pages": 12}
+ROUNDS = 3
+READS = {"codes": 100, "pages": 8}
 PICTURE = Path(__file__).parent.parent / "tests" / "images" / "parcel.png"
 MUST, AIM = 0.9, 0.97
 
@@ -104,7 +104,7 @@ def run(settings: Settings) -> list[Report]:
     require_modules("zxingcpp", "PIL", "rapidocr", "onnxruntime", "numpy")
     cases = []
     for what, reads in READS.items():
-        arguments = {"what": what, "reads": settings.pick(reads, reads // 4)}
+        arguments = {"what": what, "reads": settings.pick(reads, reads // 2)}
         for who, work in {"through the sandbox": through, "engine alone": direct}.items():
             cases.append(Case(who, work, arguments, what, is_pinned=False))
     rows = rounds_of(cases, settings.rounds_or(ROUNDS))
