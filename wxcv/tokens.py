@@ -38,7 +38,7 @@ class _Account:
 
     task: asyncio.Task[None] | None = None
     send: Send | None = None
-    waiters: set[_Waiter] = attrs.field(factory=set)
+    waiters: list[_Waiter] = attrs.field(factory=list)
     refused: tuple[str, WxcvError] | None = attrs.field(default=None, repr=False)
     asked_at: float = float("-inf")
     failure: WxcvError | None = None
@@ -124,7 +124,12 @@ class TokenCache:
             account = self._account(credential.key)
             if account.failure is not None and self._clock.monotonic() < account.silent_until:
                 raise copy.copy(account.failure)
-            ended = await self._joined(credential, account, send)
+            # A future each, and nothing to undo when it is cancelled: thousands may be, all at once.
+            future: _Waiter = asyncio.get_running_loop().create_future()
+            account.waiters.append(future)
+            if account.task is None:
+                self._start(credential, account, send)
+            ended = await future
             if isinstance(ended, WxcvError):
                 raise copy.copy(ended)
             if ended is not None:
@@ -184,17 +189,6 @@ class TokenCache:
             account = self._accounts[key] = _Account(refused=account.refused)
         return account
 
-    async def _joined(self, credential: Credential, account: _Account, send: Send) -> str | WxcvError | None:
-        """Wait for the refresh, starting it if need be, on a future of one's own."""
-        future: _Waiter = asyncio.get_running_loop().create_future()
-        account.waiters.add(future)
-        if account.task is None:
-            self._start(credential, account, send)
-        try:
-            return await future
-        finally:
-            account.waiters.discard(future)
-
     def _start(self, credential: Credential, account: _Account, send: Send) -> None:
         account.asked_at = self._clock.monotonic()
         account.send = send
@@ -222,13 +216,15 @@ class TokenCache:
         finally:
             account.task = None
             self._refreshing.discard(account)
-            for waiter in account.waiters:
+            waiters, account.waiters = account.waiters, []
+            for waiter in waiters:
                 if not waiter.done():
                     waiter.set_result(ended)
 
     def _noted(self, credential: Credential, account: _Account, error: WxcvError) -> WxcvError:
         account.failed(error, self._clock.monotonic())
         # Waiters are told; only a renewal behind their backs would fail unseen.
-        level = logging.DEBUG if account.waiters else logging.WARNING
+        is_told = any(not waiter.done() for waiter in account.waiters)
+        level = logging.DEBUG if is_told else logging.WARNING
         logger.log(level, "token refresh for %s failed: %s", credential.key, error)
         return error

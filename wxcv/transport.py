@@ -25,10 +25,9 @@ if TYPE_CHECKING:
     from aiohttp.abc import AbstractStreamWriter
 
 _CONNECT_SECONDS = 5.0
-_READ_SECONDS = 15.0
 _KEEPALIVE_SECONDS = 15.0
 _JOINED = 64 * 1024
-_SLICE = 256 * 1024  # asyncio on 3.11 copies the unsent rest of one big write
+_SLICE = 512 * 1024  # asyncio on 3.11 copies the unsent rest of one big write
 _HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "wxcv"}
 _NO_BODY = Body("application/x-www-form-urlencoded", ())
 
@@ -156,7 +155,6 @@ class Transport:
             total=attempt_timeout,
             connect=min(_CONNECT_SECONDS, attempt_timeout) if self._owned else None,
             sock_connect=min(_CONNECT_SECONDS, attempt_timeout),
-            sock_read=min(_READ_SECONDS, attempt_timeout),
         )
 
     def _session(self) -> aiohttp.ClientSession:
