@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import random
 import threading
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,8 @@ import pytest
 from servers import TOKEN, answer, api_server, raw_server
 
 import wxcv
-from wxcv.batch import Tried, Weather
+from wxcv.batch import Weather
+from wxcv.outcomes import Tried
 from wxcv.sandbox import Fault, Quota, Sandbox
 
 if TYPE_CHECKING:
@@ -238,6 +240,57 @@ async def test_a_key_that_raises_fails_its_item_only(session: wxcv.Session) -> N
     assert "image 1: key raised KeyError" in str([outcome.error for outcome in outcomes if outcome.error])
 
 
+async def test_a_batch_that_is_ended_before_it_began_ends(box: Sandbox) -> None:
+    """If the session is closed in the moment in which a batch begins, its consumer is told."""
+    session = wxcv.Session(wxcv.AppCredential(box.appid, box.secret), base_url=box.base_url)
+    first = asyncio.ensure_future(anext(session.batch(wxcv.SCAN_QRCODE, [PICTURE])))
+    await asyncio.sleep(0)
+    await session.aclose()
+    with pytest.raises(wxcv.SessionClosedError):
+        await first
+
+
+async def test_an_iterable_that_is_cancelled_does_not_end_a_batch_silently(session: wxcv.Session) -> None:
+    """If the images' iterable raises CancelledError by itself, that is an error after its outcomes."""
+
+    def images() -> Iterator[bytes]:
+        yield PICTURE
+        raise asyncio.CancelledError
+
+    seen = []
+    with pytest.raises(RuntimeError, match="iterable was cancelled"):
+        async with session.batch(wxcv.SCAN_QRCODE, images()) as outcomes:
+            async for outcome in outcomes:
+                seen.append(outcome.status)  # noqa: PERF401 - the rest must be kept
+
+    assert seen == ["ok"]
+
+
+class _Odd:
+    """A path that breaks when it is asked for."""
+
+    def __fspath__(self) -> str:
+        raise KeyError("broken")
+
+
+async def test_an_object_that_breaks_fails_alone(session: wxcv.Session) -> None:
+    """An image object that raises anything at all fails by itself."""
+    outcomes = await collect(session.batch(wxcv.SCAN_QRCODE, [PICTURE, _Odd(), PICTURE]))
+
+    assert statuses(outcomes) == ["ok", "failed", "ok"]
+
+
+async def test_a_batch_left_with_break_ends_with_its_session(box: Sandbox) -> None:
+    """A batch that is left without being closed is ended by its session, without a warning."""
+    credential, before = wxcv.AppCredential(box.appid, box.secret), asyncio.all_tasks()
+    async with wxcv.Session(credential, base_url=box.base_url) as session:
+        async for _ in session.batch(wxcv.SCAN_QRCODE, [PICTURE] * 100):
+            break
+        gc.collect()
+
+    assert not [one for one in asyncio.all_tasks() - before if one.get_name() == "wxcv batch"]
+
+
 async def test_a_single_call_does_not_wait_behind_a_whole_batch() -> None:
     """A call made while a batch runs waits for at most as many sends as there are slots."""
     server = Server()
@@ -438,6 +491,19 @@ async def test_a_token_endpoint_that_comes_back_costs_nothing(box: Sandbox) -> N
     credential = wxcv.AppCredential(box.appid, box.secret)
     async with wxcv.Session(credential, base_url=box.base_url, clock=clock) as session:
         task = asyncio.create_task(collect(session.batch(wxcv.SCAN_QRCODE, [PICTURE] * 50)))
+        await moved(clock, task.done)
+
+    assert set(statuses(task.result())) == {"ok"}
+
+
+async def test_a_refused_token_while_no_new_one_can_be_had_fails_no_image(box: Sandbox) -> None:
+    """If the token is refused while the token endpoint is down, images wait for it, and all are read."""
+    clock = wxcv.ManualClock()
+    credential = wxcv.AppCredential(box.appid, box.secret)
+    async with wxcv.Session(credential, base_url=box.base_url, clock=clock) as session:
+        box.kill((await session.token()).value)
+        box.fail_next(STABLE, *[Fault(status=503)] * 6)
+        task = asyncio.create_task(collect(session.batch(wxcv.SCAN_QRCODE, [PICTURE] * 20)))
         await moved(clock, task.done)
 
     assert set(statuses(task.result())) == {"ok"}

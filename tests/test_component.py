@@ -189,6 +189,48 @@ async def test_a_refresh_token_that_cannot_be_shared_is_kept_here(caplog: pytest
     assert "the new refresh token is not shared" in caplog.text
 
 
+async def test_closing_waits_for_a_refresh_token_that_is_being_kept() -> None:
+    """If the session is closed while a callback keeps a rotated refresh token, the callback is let finish."""
+    begun, finish, log = asyncio.Event(), asyncio.Event(), []
+
+    async def keep(_refresh_token: str) -> None:
+        begun.set()
+        await finish.wait()
+        log.append("kept")
+
+    async with Sandbox(choices=Choices(refresh_token_rotates=True)) as box:
+        credential = wxcv.AuthorizerCredential(
+            component_of(box), "wxm1", box.authorize("wxm1"), on_refresh_token=keep
+        )
+        session = wxcv.Session(credential, base_url=box.base_url)
+        call = asyncio.create_task(session.token())
+        await begun.wait()
+        closing = asyncio.create_task(session.aclose(grace=0))
+        await asyncio.sleep(0.01)
+        finish.set()
+        await closing
+        call.cancel()
+        await asyncio.gather(call, return_exceptions=True)
+
+    assert log == ["kept"]
+
+
+async def test_a_function_that_is_cancelled_by_itself_is_no_storm(box: Sandbox) -> None:
+    """A ticket function that raises CancelledError ends in a ConnectError after three tries."""
+    calls = []
+
+    async def ticket() -> str:
+        calls.append(1)
+        raise asyncio.CancelledError
+
+    component = wxcv.ComponentCredential(box.component_appid, box.component_appsecret, ticket)
+    async with wxcv.Session(component, base_url=box.base_url) as session:
+        with pytest.raises(wxcv.ConnectError, match="CancelledError"):
+            await session.token()
+
+    assert len(calls) == 3
+
+
 async def test_a_stale_ticket_is_told(box: Sandbox) -> None:
     """A ticket that WeChat does not know is a CredentialRejectedError with the remedy, for merchants too."""
     component = wxcv.ComponentCredential(box.component_appid, box.component_appsecret, "ticket@@@stale")

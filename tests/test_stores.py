@@ -128,7 +128,19 @@ async def test_keys_hold_no_secret(redis: Redis) -> None:
     assert keys == [f"shop:{{classic:wx1}}:{what}" for what in ("forced", "lease", "refresh_token", "token")]
 
 
-@pytest.mark.parametrize("garbage", [b"\xff\xfe", b"", b"{}", b"wxcv1 x y z", b"wxcv9 1 2 T"])
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"\xff\xfe",
+        b"",
+        b"{}",
+        b"wxcv1 x y z",
+        b"wxcv9 1 2 T",
+        b"wxcv1 1 . T",
+        b"wxcv1 1 1.2.3 T",
+        b"wxcv1 1 9 \xff",
+    ],
+)
 async def test_garbage_counts_as_nothing(server: RedisServer, garbage: bytes) -> None:
     """What is under our keys and not ours is ignored, and overwritten by the next token."""
     async with server.client() as redis:
@@ -366,6 +378,15 @@ async def test_a_refresh_token_that_cannot_be_looked_up_fails_closed(server: Red
             await wxcv.TokenCache(store).get(merchant, wechat.send)
 
     assert (store.asked, wechat.mints) == (1, 0)
+
+
+async def test_only_the_leases_owner_may_store(redis: Redis) -> None:
+    """A token is not stored for an owner whose lease has passed to another, though it is no newer."""
+    store = wxcv.RedisStore(redis)
+    await store.acquire("k", "new owner")
+
+    assert not await store.save("k", TOKEN, "old owner")
+    assert await store.save("k", TOKEN, "new owner")
 
 
 async def test_a_newer_token_wins_over_a_late_one(server: RedisServer) -> None:

@@ -484,6 +484,61 @@ async def test_callers_that_come_while_nobody_asks_fail_at_once(
     assert wechat.mints == 1
 
 
+async def test_a_refresh_that_is_ended_before_it_began_leaves_nobody_waiting(cache: wxcv.TokenCache) -> None:
+    """If a session is closed in the moment in which it starts a refresh, others go on with their own."""
+    closing, staying = Endpoint(), Endpoint()
+    first, second = (asyncio.create_task(cache.get(CREDENTIAL, wechat.send)) for wechat in (closing, staying))
+    await asyncio.sleep(0)
+    first.cancel()
+    await cache.release(closing.send)
+
+    assert await second == "T1"
+    assert (closing.mints, staying.mints) == (0, 1)
+
+
+async def test_a_token_refused_while_it_is_fetched_again_is_not_kept(cache: wxcv.TokenCache) -> None:
+    """If a renewal in flight brings the very token that was refused meanwhile, a new one is forced."""
+    wechat = Endpoint(life=100)
+    wechat.sticky = True
+    old = await cache.get(CREDENTIAL, wechat.send)
+    clock = cache._clock
+    assert isinstance(clock, wxcv.ManualClock)
+    clock.advance(60)
+    wechat.open.clear()
+    assert cache.current(CREDENTIAL, wechat.send) == old
+    await turn()
+    cache.invalidate(CREDENTIAL, old, REFUSAL)
+    wechat.open.set()
+
+    assert await cache.get(CREDENTIAL, wechat.send) == "T2"
+    assert wechat.forced == 1
+
+
+async def test_a_new_token_that_is_refused_at_once_ends_the_asking(
+    cache: wxcv.TokenCache, clock: wxcv.ManualClock
+) -> None:
+    """If the token that replaced a refused one is refused too, nobody asks for 30 s."""
+    wechat = Endpoint()
+    for _ in range(2):
+        cache.invalidate(CREDENTIAL, await cache.get(CREDENTIAL, wechat.send), REFUSAL)
+    for _ in range(20):
+        with pytest.raises(wxcv.TokenRejectedError):
+            await cache.get(CREDENTIAL, wechat.send)
+    assert wechat.mints == 2
+
+    clock.advance(30)
+    assert await cache.get(CREDENTIAL, wechat.send) == "T3"
+
+
+async def test_an_account_that_is_refreshed_is_not_forgotten(clock: wxcv.ManualClock) -> None:
+    """A cache of one account asks once for each of two that are fetched at the same time."""
+    cache, wechat = wxcv.TokenCache(maxsize=1, clock=clock), Endpoint()
+    accounts = [CREDENTIAL, wxcv.AppCredential("wx2", "s")]
+    await asyncio.gather(*(cache.get(account, wechat.send) for account in accounts * 5))
+
+    assert wechat.mints == 2
+
+
 async def test_accounts_do_not_mix(cache: wxcv.TokenCache) -> None:
     """Two accounts in one cache have a token each."""
     one, other = Endpoint(), Endpoint()

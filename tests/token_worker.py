@@ -21,14 +21,14 @@ class Watched(wxcv.RedisStore):
 
     then = "go"
 
-    async def save(self, key: str, token: wxcv.StoredToken) -> bool:
+    async def save(self, key: str, token: wxcv.StoredToken, owner: str = "") -> bool:
         """Say so, then do as told."""
         print("minted", flush=True)  # noqa: T201
         if self.then == "hang":
             await asyncio.Event().wait()
         if self.then == "pause":
             await asyncio.sleep(0.3)
-        return await super().save(key, token)
+        return await super().save(key, token, owner)
 
 
 async def main() -> None:

@@ -1,6 +1,6 @@
 """Asyncio client for WeChat's image endpoints: QR codes, barcodes and printed text."""
 
-from wxcv.batch import Batch, Outcome
+from wxcv.batch import Batch
 from wxcv.calls import SendEvent
 from wxcv.clock import Clock, ManualClock
 from wxcv.cloud import CloudCredential, CloudRelayCredential
@@ -34,6 +34,7 @@ from wxcv.errors import (
 )
 from wxcv.images import Image, ImageBytes, ImageUrl
 from wxcv.models import AccessToken, CodeResult, ImgSize, Point, Pos, PrintedText, QrcodeScan, TextItem
+from wxcv.outcomes import Outcome
 from wxcv.retries import RetryPolicy
 from wxcv.session import Session
 from wxcv.stores import RedisStore, Store, StoredToken

@@ -7,8 +7,6 @@ import copy
 from collections import deque
 from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar
 
-import attrs
-
 from wxcv.errors import (
     CallTimeoutError,
     ConnectError,
@@ -21,6 +19,7 @@ from wxcv.errors import (
     UnreadableImageError,
     WxcvError,
 )
+from wxcv.outcomes import Outcome, Tried
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable
@@ -35,62 +34,6 @@ STOPS = (QuotaExhaustedError, PermissionDeniedError, CredentialRejectedError, To
 
 _UNREACHED_IN_A_ROW = 50
 _PAUSE = 5.0
-
-
-@attrs.frozen
-class Outcome(Generic[AnswerT]):
-    """What became of one image of a batch.
-
-    Attributes:
-        index: the place of the item among the images, from 0.
-        item: as the iterable gave it.
-        image: the item, or what ``key`` made of it.
-        status: "ok"; "failed": refused here or by WeChat, or its attempts are used up, and the same image
-            will fail again; "not_sent": never tried, try it again later; "unknown": it went out and had no
-            answer, so WeChat may have counted it.
-        answer: the endpoint's answer if the status is "ok", else None.
-        error: why, if the status is another.
-        sends: how many times it went out, wholly or in part.
-        elapsed: seconds from when it had its slot.
-    """
-
-    index: int
-    item: Any = attrs.field(repr=False)
-    image: Any = attrs.field(repr=False)
-    status: Literal["ok", "failed", "not_sent", "unknown"]
-    answer: AnswerT | None
-    error: WxcvError | None
-    sends: int
-    elapsed: float
-
-    def unwrap(self) -> AnswerT:
-        """Return the answer, or raise the error."""
-        if self.error is not None:
-            raise self.error
-        return self.answer  # type: ignore[return-value] # there is one if there is no error
-
-
-@attrs.frozen
-class Tried(Generic[AnswerT]):
-    """What a batch's function made of one image.
-
-    Attributes:
-        answer: or None, if there is an error.
-        error: or None.
-        sends: how many times it went out.
-        lost: how many of these had no answer.
-        unreached: how many attempts could not connect.
-        wants_token: it ended because no token could be had.
-        elapsed: seconds.
-    """
-
-    answer: AnswerT | None
-    error: WxcvError | None
-    sends: int
-    lost: int
-    unreached: int
-    wants_token: bool
-    elapsed: float
 
 
 class Weather:
@@ -123,11 +66,12 @@ class Weather:
         return max(0.0, min(max(wait, 0.01), left))
 
     def _is_trouble(self, tried: Tried[Any]) -> bool:
-        if tried.error is None or tried.sends:
+        if tried.error is None or tried.lost:
             return False
         if tried.wants_token:
             return tried.error.retryable
-        return isinstance(tried.error, ConnectError) and self._unreached >= _UNREACHED_IN_A_ROW
+        is_unreached = isinstance(tried.error, ConnectError) and not tried.sends
+        return is_unreached and self._unreached >= _UNREACHED_IN_A_ROW
 
 
 async def _each(images: Iterable[Any] | AsyncIterable[Any]) -> AsyncGenerator[Any, None]:
@@ -137,6 +81,11 @@ async def _each(images: Iterable[Any] | AsyncIterable[Any]) -> AsyncGenerator[An
     else:
         for image in images:
             yield image
+
+
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 class Batch(Generic[AnswerT]):
@@ -164,6 +113,7 @@ class Batch(Generic[AnswerT]):
         window: int,
         ordered: bool,
         key: Callable[[Any], Any] | None,
+        forget: Callable[[Batch[Any]], None] = lambda _batch: None,
     ) -> None:
         self._work = work
         self._source = _each(images)
@@ -172,6 +122,7 @@ class Batch(Generic[AnswerT]):
         self._concurrency = concurrency
         self._ordered = ordered
         self._key = key
+        self._forget = forget
         self._room = asyncio.Semaphore(window)
         self._turn = asyncio.Lock()
         self._news = asyncio.Event()
@@ -191,6 +142,8 @@ class Batch(Generic[AnswerT]):
             self._workers = [
                 asyncio.create_task(self._worker(), name="wxcv batch") for _ in range(self._concurrency)
             ]
+            for worker in self._workers:  # not in the worker, which may be cancelled before its first step
+                worker.add_done_callback(self._note_end)
         while not self._ready:
             if self._ended == len(self._workers):
                 fault, self._fault = self._fault, None
@@ -234,9 +187,12 @@ class Batch(Generic[AnswerT]):
                 self._deliver(await self._outcome(*pulled))
         except Exception as error:  # noqa: BLE001 - raised where the outcomes are taken
             self._fault, self._exhausted = error, True
-        finally:
-            self._ended += 1
-            self._news.set()
+
+    def _note_end(self, _worker: asyncio.Task[None]) -> None:
+        self._ended += 1
+        self._news.set()
+        if self._ended == len(self._workers):
+            self._forget(self)
 
     async def _pull(self) -> tuple[int, Any] | None:
         """Return the next item with its index, when there is room for its outcome; None at the end."""
@@ -249,6 +205,10 @@ class Batch(Generic[AnswerT]):
                     return self._pulled - 1, item
             except StopAsyncIteration:
                 self._exhausted = True
+            except asyncio.CancelledError:
+                if self._closed or _is_cancelled():
+                    raise
+                self._fault, self._exhausted = RuntimeError("the images' iterable was cancelled"), True
             except Exception as error:  # noqa: BLE001 - the caller's iterable may raise anything
                 self._fault, self._exhausted = error, True
         self._room.release()  # for the next worker to find out too
@@ -271,7 +231,7 @@ class Batch(Generic[AnswerT]):
     async def _outcome(self, index: int, item: Any) -> Outcome[AnswerT]:  # noqa: ANN401 - the caller's
         try:
             image = item if self._key is None else self._key(item)
-        except Exception as error:  # noqa: BLE001 - the caller's function may raise anything
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - a caller's function
             reason = f"key raised {type(error).__name__}: {error}"
             refusal = UnreadableImageError(f"image {index}", reason)
             return Outcome(index, item, None, "failed", None, refusal, 0, 0.0)
@@ -292,7 +252,9 @@ class Batch(Generic[AnswerT]):
             status = "ok"
         elif tried.lost:
             status = "unknown"
+        elif tried.wants_token:
+            status = "not_sent"
         elif not tried.sends and not isinstance(error, ImageError):
-            later = tried.wants_token or isinstance(error, (CallTimeoutError, SessionClosedError))
-            status = "not_sent" if later or self._stop is not None else "failed"
+            later = self._stop is not None or isinstance(error, (CallTimeoutError, SessionClosedError))
+            status = "not_sent" if later else "failed"
         return Outcome(index, item, image, status, tried.answer, error, tried.sends, tried.elapsed)

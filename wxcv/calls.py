@@ -6,19 +6,19 @@ import asyncio
 import copy
 import logging
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
-from weakref import WeakSet
 
 import attrs
 
-from wxcv.batch import Batch, Tried
 from wxcv.errors import APIError, ConnectError, RateLimitedError, TokenRejectedError, WxcvError
 from wxcv.images import Image, ImageUrl, LocalImage, is_slow, load
+from wxcv.outcomes import Tried
 from wxcv.retries import Pace, RetryPolicy, RetryQuota
 from wxcv.wire import Request, image_request, read_answer, with_token
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from wxcv.batch import Batch
     from wxcv.clock import Clock
     from wxcv.credentials import Credential
     from wxcv.endpoints import Endpoint
@@ -71,7 +71,7 @@ class Line:
     on_send: Callable[[SendEvent], object] | None
     quota: RetryQuota = attrs.field(factory=RetryQuota)
     paces: dict[str, Pace] = attrs.field(factory=dict)
-    batches: WeakSet[Batch[Any]] = attrs.field(factory=WeakSet)
+    batches: set[Batch[Any]] = attrs.field(factory=set)
 
     async def token(self) -> str:
         """Return a living token, at once if there is one."""
@@ -176,7 +176,12 @@ class Call(Generic[AnswerT]):
             self.line.tokens.invalidate(self.line.credential, token, error)
             if not error.renewable:
                 raise
-        return await self._sent(request, await self._token(), known)
+        token = await self._token()
+        try:
+            return await self._sent(request, token, known)
+        except TokenRejectedError as error:
+            self.line.tokens.invalidate(self.line.credential, token, error)
+            raise
 
     async def _token(self) -> str:
         self.wants_token = True

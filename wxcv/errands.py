@@ -46,6 +46,7 @@ class Memory:
         jitter: seconds by which this process renews later than the margin says, as one of many.
         refresh_tokens: by key, the newest refresh token and the one that was handed on last; never evicted.
         forced: by key, the moments of the last forced refreshes.
+        keeping: the calls of callers' functions that keep a refresh token; they outlast a cancelled renewal.
     """
 
     clock: Clock
@@ -55,6 +56,7 @@ class Memory:
     jitter: float = attrs.field(factory=lambda: random.uniform(10.0, 60.0))  # noqa: S311 - not for security
     refresh_tokens: dict[str, tuple[str, str]] = attrs.field(factory=dict, repr=False)
     forced: dict[str, list[float]] = attrs.field(factory=dict)
+    keeping: set[asyncio.Task[Any]] = attrs.field(factory=set, repr=False)
 
     def may_force(self, key: str) -> bool:
         """Count a forced refresh, unless it comes too soon or too often."""
@@ -123,8 +125,11 @@ class Errands:
                 logger.warning("%s: %s; the new refresh token is not shared", key, error)
         if step.function is None or refresh_token == handed:
             return
+        keeping = asyncio.create_task(_called(step.function, refresh_token), name="wxcv refresh token")
+        self.memory.keeping.add(keeping)
+        keeping.add_done_callback(self.memory.keeping.discard)
         try:
-            await _called(step.function, refresh_token)
+            await asyncio.shield(keeping)
         except WxcvError as error:
             logger.error("%s: the new refresh token was not kept: %s", key, error)  # noqa: TRY400 - no secrets
         else:
@@ -138,6 +143,11 @@ async def _called(function: Callable[..., Any], *arguments: str | None) -> Any: 
         return await value if inspect.isawaitable(value) else value
     except WxcvError:
         raise
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        reason = type(error).__name__  # the function's own, and not a wish to end this
     except Exception as error:  # noqa: BLE001 - a caller's function may raise anything
         reason = type(error).__name__
     raise ConnectError(f"{getattr(function, '__name__', 'the function')} raised {reason}", reason=reason)

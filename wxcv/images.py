@@ -203,7 +203,7 @@ def _looks_like_url(text: str) -> bool:
     return bool(_URL_START.match(text) or _ENCODED_URL.match(text))
 
 
-def load(image: Any, limit: int = IMAGE_LIMIT) -> LocalImage | ImageUrl:  # noqa: ANN401, PLR0911 - a return a kind
+def load(image: Any, limit: int = IMAGE_LIMIT) -> LocalImage | ImageUrl:  # noqa: ANN401 - checked here
     """Read and check an image; at most ``limit`` bytes are read, once.
 
     Args:
@@ -215,6 +215,16 @@ def load(image: Any, limit: int = IMAGE_LIMIT) -> LocalImage | ImageUrl:  # noqa
         ImageError: one of its five kinds, with the image's name and the remedy. A file object has then
             been read up to the limit; nothing else has changed.
     """
+    try:
+        return _load(image, limit)
+    except ImageError:
+        raise
+    except Exception as error:  # noqa: BLE001 - an object of a caller's may raise anything
+        reason = f"{type(error).__name__}: {error}"
+    raise UnreadableImageError(f"<{type(image).__name__}>", f"the image cannot be read ({reason})")
+
+
+def _load(image: Any, limit: int) -> LocalImage | ImageUrl:  # noqa: ANN401, PLR0911 - a return a kind
     if isinstance(image, ImageUrl):
         return image
     if isinstance(image, ImageBytes):

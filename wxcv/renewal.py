@@ -99,7 +99,7 @@ class Renewal:
     async def _shared(self, store: Store) -> Held:
         """Every process gets the same token, so any may ask at any time."""
         held, generation = await self._adopted(store)
-        return held or await self._saved(store, await self._fresh(store), generation)
+        return held or await self._saved(store, await self._fresh(store), generation, "")
 
     async def _led(self, store: Store) -> Held:
         """Only the holder of the lease asks; the others watch for its token."""
@@ -112,7 +112,7 @@ class Renewal:
                     return held
             try:
                 held, generation = await self._adopted(store)
-                return held or await self._saved(store, await self._fresh(store), generation)
+                return held or await self._saved(store, await self._fresh(store), generation, owner)
             finally:
                 await self._quietly(store.release(key, owner))
 
@@ -132,12 +132,12 @@ class Renewal:
         held = Held.of(stored.value, key.split(":")[0], life, asked_at, self.memory.jitter)
         return held, stored.generation
 
-    async def _saved(self, store: Store, held: Held, generation: int) -> Held:
+    async def _saved(self, store: Store, held: Held, generation: int, owner: str) -> Held:
         """Share the token; if another process stored a newer one meanwhile, use that."""
         left = held.ends_at - self.memory.clock.monotonic()
         token = StoredToken(held.value, generation + 1, held.ends_at_wall, left)
         try:
-            if await store.save(self.credential.key, token):
+            if await store.save(self.credential.key, token, owner):
                 return held
             newer, _ = await self._adopted(store)
         except StoreError as error:

@@ -20,6 +20,8 @@ from wxcv.errors import (
 _LONGEST_RETRY_AFTER = 60.0
 _MINUTE = 60.0
 _GROWTH = 1.05  # a minute
+_SLOWEST = 10  # a minute
+_PACED = 600.0  # seconds without a throttling after which an endpoint is no longer paced
 _QUOTA, _COST, _TIMEOUT_COST = 500.0, 5.0, 10.0
 
 
@@ -100,7 +102,8 @@ class Pace:
     """When the next request to an endpoint may go out, after WeChat has said "too many in this minute".
 
     Nothing goes out until the minute ends (or as Retry-After says); then as many a minute as got through in
-    the last one, and 5 % more with every minute. ``now`` is monotonic time; ``wall`` tells the minute's end.
+    the last one (at least 10), and 5 % more with every minute, until ten minutes went well. ``now`` is
+    monotonic time; ``wall`` tells the minute's end.
     """
 
     _minute: float = 0.0
@@ -123,6 +126,9 @@ class Pace:
             return 0.0
         if now < self._next:
             return self._next - now
+        if now - self._paced_from > _PACED:
+            self._per_minute = None
+            return 0.0
         grown = self._per_minute * _GROWTH ** ((now - self._paced_from) / _MINUTE)
         self._next = now + _MINUTE / grown
         return 0.0
@@ -140,8 +146,9 @@ class Pace:
             return
         self._turn(wall)
         if self._per_minute is None or self._through_since:
-            # Half of the minute before, because a refusal early in this one says little.
-            self._per_minute = float(max(1, self._through, self._through_before // 2))
+            # Half of the minute before, because a refusal early in this one says little; and never slower
+            # than a few a minute, as others may have used the minute up.
+            self._per_minute = float(max(_SLOWEST, self._through, self._through_before // 2))
         rest = _MINUTE - wall % _MINUTE if error.retry_after is None else error.retry_after
         self._paced_from = self._next = now + min(rest, _LONGEST_RETRY_AFTER)
         self._through_since = 0

@@ -199,6 +199,7 @@ class Session:
             window=widest if ordered else 2 * line.concurrency,
             ordered=ordered,
             key=key,
+            forget=line.batches.discard,
         )
         line.batches.add(batch)
         return batch
@@ -236,7 +237,9 @@ class Session:
         credential, tokens = self._line.credential, self._line.tokens
         token = tokens.describe(credential)
         if token is not None:
-            tokens.invalidate(credential, token.value, api_error(40001, "the token was dropped by hand"))
+            tokens.invalidate(
+                credential, token.value, api_error(40001, "the token was dropped by hand"), by_hand=True
+            )
 
     async def aclose(self, grace: float = 10.0) -> None:
         """Close: waiting calls end with SessionClosedError at once, running ones after ``grace`` seconds.
@@ -252,6 +255,7 @@ class Session:
             for batch in batches:
                 batch.pull_no_more()
                 rest.push_async_callback(batch.end, SessionClosedError("the session was closed"))
+            rest.callback(self._line.transport.refuse)  # so that nobody begins a refresh after that
             await self._line.slots.aclose(grace)
 
     async def __aenter__(self) -> Self:

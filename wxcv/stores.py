@@ -55,8 +55,11 @@ class Store(Protocol):
     async def load(self, key: str) -> StoredToken | None:
         """Return the token, living or not; None if there is none, or what is there is not ours."""
 
-    async def save(self, key: str, token: StoredToken) -> bool:
-        """Store the token and return True, if its generation is higher than that of the stored one."""
+    async def save(self, key: str, token: StoredToken, owner: str = "") -> bool:
+        """Store the token and return True, if its generation is higher than that of the stored one.
+
+        With an owner, only while that owner has the lease.
+        """
 
     async def invalidate(self, key: str, value: str) -> None:
         """Mark the token as refused (``ends_at`` 0) if it is still that one."""
@@ -82,7 +85,7 @@ class Store(Protocol):
 _PARSE = """
 local function parse(text)
   if type(text) ~= 'string' then return 0 end
-  local generation, ends_at, value = string.match(text, '^wxcv1 (%d+) ([%d.]+) (%S+)$')
+  local generation, ends_at, value = string.match(text, '^wxcv1 (%d+) (%d+%.?%d*) ([%w%p]+)$')
   return tonumber(generation) or 0, ends_at, value
 end
 local text = redis.pcall('GET', KEYS[1])
@@ -92,6 +95,7 @@ _SAVE = (
     _PARSE
     + """
 if generation >= tonumber(ARGV[1]) then return 0 end
+if ARGV[5] ~= '' and redis.pcall('GET', KEYS[2]) ~= ARGV[5] then return 0 end
 redis.call('SET', KEYS[1], 'wxcv1 ' .. ARGV[1] .. ' ' .. ARGV[2] .. ' ' .. ARGV[3], 'PX', ARGV[4])
 return 1
 """
@@ -170,13 +174,14 @@ class RedisStore:
         # The braces keep an account's keys on one node of a cluster.
         return f"{self._prefix}:{{{key}}}:{what}"
 
-    async def _eval(self, script: str, name: str, *arguments: str | float) -> Any:  # noqa: ANN401 - Redis's
+    async def _eval(self, script: str, name: str | list[str], *arguments: str | float) -> Any:  # noqa: ANN401
         from redis.exceptions import RedisError  # noqa: PLC0415 - the extra may be missing
 
         try:
             async with asyncio.timeout(_OPERATION_SECONDS):
-                return await self._redis.eval(script, 1, name, *arguments)
-        except (RedisError, OSError) as error:
+                names = [name] if isinstance(name, str) else name
+                return await self._redis.eval(script, len(names), *names, *arguments)
+        except (RedisError, OSError, ValueError) as error:
             reason = type(error).__name__
         # Raised out here, without the context: a command's text may hold a token.
         raise StoreError(f"the shared store does not do its work ({reason})")
@@ -187,13 +192,16 @@ class RedisStore:
         if not found:
             return None
         generation, ends_at, value, ttl = map(_text, found)
+        if not value.isascii() or not value.isprintable():
+            return None
         return StoredToken(value, int(generation), float(ends_at), int(ttl) / _MILLISECONDS - _SLACK)
 
-    async def save(self, key: str, token: StoredToken) -> bool:
+    async def save(self, key: str, token: StoredToken, owner: str = "") -> bool:
         """See ``Store.save``."""
         ttl = int((token.left + _SLACK) * _MILLISECONDS)
-        arguments = (token.generation, f"{token.ends_at:.3f}", token.value, ttl)
-        return bool(await self._eval(_SAVE, self._name(key, "token"), *arguments))
+        arguments = (token.generation, f"{token.ends_at:.3f}", token.value, ttl, owner)
+        names = [self._name(key, "token"), self._name(key, "lease")]
+        return bool(await self._eval(_SAVE, names, *arguments))
 
     async def invalidate(self, key: str, value: str) -> None:
         """See ``Store.invalidate``."""

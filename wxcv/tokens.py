@@ -13,9 +13,9 @@ from cachetools import LRUCache, TLRUCache
 from wxcv import checks
 from wxcv.clock import SystemClock
 from wxcv.errands import Memory
-from wxcv.errors import ProtocolError, TokenRejectedError, WxcvError
+from wxcv.errors import ProtocolError, SessionClosedError, TokenRejectedError, WxcvError
 from wxcv.models import AccessToken
-from wxcv.renewal import Held, Renewal
+from wxcv.renewal import REFRESH_DEADLINE, Held, Renewal
 from wxcv.stores import FORCED_PAUSE
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ _SHORTEST_SILENCE = 5.0
 class _Account:
     """What is known of an account besides its living token."""
 
-    task: asyncio.Task[None] | None = None
+    task: asyncio.Task[str | WxcvError] | None = None
     send: Send | None = None
     waiters: list[_Waiter] = attrs.field(factory=list)
     refused: tuple[str, WxcvError] | None = attrs.field(default=None, repr=False)
@@ -44,6 +44,7 @@ class _Account:
     failure: WxcvError | None = None
     failures: int = 0
     silent_until: float = float("-inf")
+    healed_at: float = float("-inf")
 
     def failed(self, error: WxcvError, now: float) -> None:
         """Note a failure, and until when nobody asks again: longer each time if it may pass by itself."""
@@ -95,7 +96,8 @@ class TokenCache:
             maxsize, lambda _key, held, _now: held.ends_at, timer=self._clock.monotonic
         )
         self._accounts: LRUCache[str, _Account] = LRUCache(maxsize)
-        self._refreshing: set[_Account] = set()
+        # Whoever refreshes must be found again, also when its account was the least recently used.
+        self._refreshing: dict[str, _Account] = {}
 
     def current(self, credential: Credential, send: Send) -> str | None:
         """Return the living token without waiting, or None; starts a renewal when its end is near."""
@@ -130,11 +132,12 @@ class TokenCache:
             if account.task is None:
                 self._start(credential, account, send)
             ended = await future
+            if isinstance(ended, SessionClosedError) and account.send != send:
+                continue  # another session was closed: go on with one's own
             if isinstance(ended, WxcvError):
                 raise copy.copy(ended)
             if ended is not None:
                 return ended
-            # The session that refreshed was closed meanwhile: go on with one's own.
         return token
 
     def describe(self, credential: Credential) -> AccessToken | None:
@@ -150,25 +153,38 @@ class TokenCache:
         account = self._accounts.get(credential.key)
         return 0.0 if account is None else max(0.0, account.silent_until - self._clock.monotonic())
 
-    def invalidate(self, credential: Credential, token: str, error: WxcvError) -> None:
+    def invalidate(
+        self, credential: Credential, token: str, error: WxcvError, *, by_hand: bool = False
+    ) -> None:
         """Drop the token if it is still the current one; a late refusal of an older one drops nothing.
+
+        If WeChat refuses the very token that replaced a refused one, nobody asks again for 30 s: asking
+        cannot help, and every new token counts.
 
         Args:
             credential: whose token.
             token: the refused one.
             error: how it was refused; raised again if no other token can be had.
+            by_hand: it was not WeChat that refused it.
         """
         held = self._held.get(credential.key)
-        if held is not None and held.value == token:
-            self._held.pop(credential.key, None)
-            self._account(credential.key).refused = (token, copy.copy(error))
+        if held is None or held.value != token:
+            return
+        self._held.pop(credential.key, None)
+        account, now = self._account(credential.key), self._clock.monotonic()
+        account.refused = (token, copy.copy(error))
+        if not by_hand and now - account.healed_at < FORCED_PAUSE:
+            account.failed(copy.copy(error), now)
 
     async def release(self, send: Send) -> None:
         """End and await the refreshes that go through ``send``; waiters of other sessions start their own."""
-        tasks = [account.task for account in self._refreshing if account.task and account.send == send]
+        refreshing = list(self._refreshing.values())
+        tasks = [account.task for account in refreshing if account.task and account.send == send]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        if self._memory.keeping:  # a new refresh token that is being handed on must not be lost
+            await asyncio.wait(self._memory.keeping, timeout=REFRESH_DEADLINE)
 
     def _living(self, key: str) -> Held | None:
         held = self._held.get(key)
@@ -178,13 +194,13 @@ class TokenCache:
         return None
 
     def _account(self, key: str) -> _Account:
-        account = self._accounts.get(key)
+        account = self._refreshing.get(key) or self._accounts.get(key)
         if account is None:
             account = self._accounts[key] = _Account()
         task = account.task
         if task is not None and task.get_loop() is not asyncio.get_running_loop():
+            del self._refreshing[key]
             if task.get_loop().is_closed():  # nobody there can be told any more
-                self._refreshing.discard(account)
                 account.waiters.clear()
             account = self._accounts[key] = _Account(refused=account.refused)
         return account
@@ -192,34 +208,45 @@ class TokenCache:
     def _start(self, credential: Credential, account: _Account, send: Send) -> None:
         account.asked_at = self._clock.monotonic()
         account.send = send
-        account.task = asyncio.create_task(
-            self._refresh(credential, account, send), name="wxcv token refresh"
-        )
-        self._refreshing.add(account)
+        self._refreshing[credential.key] = account
+        refresh = self._refresh(credential, account, send)
+        account.task = asyncio.create_task(refresh, name="wxcv token refresh")
+        # Not in the task itself, which may be cancelled before its first step.
+        account.task.add_done_callback(lambda task: self._settle(credential.key, account, task))
 
-    async def _refresh(self, credential: Credential, account: _Account, send: Send) -> None:
-        """Renew once and tell all waiters; raises nothing but CancelledError."""
-        ended: str | WxcvError | None = None
-        living = self._held.get(credential.key)
-        current = None if living is None else living.value
-        renewal = Renewal(self._memory, credential, send, account.refused, current)
+    def _settle(self, key: str, account: _Account, task: asyncio.Task[str | WxcvError]) -> None:
+        """Tell all waiters how the refresh ended; None if it was cancelled."""
+        account.task = None
+        if self._refreshing.get(key) is account:
+            del self._refreshing[key]
+        ended = None if task.cancelled() else task.result()
+        waiters, account.waiters = account.waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(ended)
+
+    async def _refresh(self, credential: Credential, account: _Account, send: Send) -> str | WxcvError:
+        """Renew, and again if the token that came was refused meanwhile; raises nothing but CancelledError."""
         try:
-            held = await renewal.run()
+            while True:
+                living, refused = self._held.get(credential.key), account.refused
+                current = None if living is None else living.value
+                held = await Renewal(self._memory, credential, send, refused, current).run()
+                late = account.refused if account.refused is not refused else None
+                if late is None or late[0] != held.value:
+                    break
             self._held[credential.key] = held
+            if account.refused is not None:
+                account.healed_at = self._clock.monotonic()
             account.succeeded()
-            ended = held.value
+        except SessionClosedError as error:  # which says nothing of the account
+            return error
         except WxcvError as error:
-            ended = self._noted(credential, account, error)
+            return self._noted(credential, account, error)
         except Exception as error:  # noqa: BLE001 - a fault here must not leave callers waiting
             fault = ProtocolError(f"the token refresh broke ({type(error).__name__})", status=0)
-            ended = self._noted(credential, account, fault)
-        finally:
-            account.task = None
-            self._refreshing.discard(account)
-            waiters, account.waiters = account.waiters, []
-            for waiter in waiters:
-                if not waiter.done():
-                    waiter.set_result(ended)
+            return self._noted(credential, account, fault)
+        return held.value
 
     def _noted(self, credential: Credential, account: _Account, error: WxcvError) -> WxcvError:
         account.failed(error, self._clock.monotonic())

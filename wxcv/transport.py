@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _CONNECT_SECONDS = 5.0
 _KEEPALIVE_SECONDS = 15.0
 _JOINED = 64 * 1024
-_SLICE = 512 * 1024  # asyncio on 3.11 copies the unsent rest of one big write
+_SLICE = 256 * 1024  # asyncio on 3.11 copies the unsent rest of one big write
 _HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "wxcv"}
 _NO_BODY = Body("application/x-www-form-urlencoded", ())
 
@@ -205,8 +205,12 @@ class Transport:
         # Raised out here: inside the block aiohttp's error, which holds the URL, would be its context.
         raise failure
 
+    def refuse(self) -> None:
+        """Send nothing more; what is under way goes on."""
+        self._closed = True
+
     async def aclose(self) -> None:
         """Close an own session and its connections; a borrowed one is left as it is."""
-        self._closed = True
+        self.refuse()
         if self._owned and self._http is not None:
             await self._http.close()
