@@ -226,7 +226,7 @@ class TokenCache:
                 waiter.set_result(ended)
 
     async def _refresh(self, credential: Credential, account: _Account, send: Send) -> str | WxcvError:
-        """Renew, and again if the token that came was refused meanwhile; raises nothing but CancelledError."""
+        """Renew, and again if what came was refused meanwhile; raises nothing but CancelledError."""
         try:
             while True:
                 living, refused = self._held.get(credential.key), account.refused
