@@ -36,8 +36,8 @@ class WatchedStore(wxcv.RedisStore):
 
     stored_at = 0.0
 
-    async def save(self, key: str, token: wxcv.StoredToken) -> bool:
-        is_saved = await super().save(key, token)
+    async def save(self, key: str, token: wxcv.StoredToken, owner: str = "") -> bool:
+        is_saved = await super().save(key, token, owner)
         self.stored_at = time.monotonic()
         return is_saved
 

@@ -224,9 +224,10 @@ class Session:
         Raises:
             WxcvError: none lives and none could be had.
         """
-        await self._line.token()
-        token = self._line.tokens.describe(self._line.credential)
-        return token or await self.token()
+        tokens, credential, send = self._line.tokens, self._line.credential, self._line.transport.send
+        while tokens.current(credential, send) is None or (token := tokens.describe(credential)) is None:
+            await tokens.get(credential, send)
+        return token
 
     def invalidate_token(self) -> None:
         """Drop the living access_token, such as one that leaked; the next call asks for another.
