@@ -136,11 +136,7 @@ async def gather(who: str, base_url: str, callers: int, *, fails: bool) -> dict[
 async def cancel(who: str, base_url: str, callers: int) -> dict[str, float]:
     """Let all callers wait, then cancel them; tell the longest time in which the loop did nothing else."""
     async with GETTERS[who](base_url) as get:
-
-        async def wait() -> None:
-            await get()
-
-        tasks = [asyncio.create_task(wait()) for _ in range(callers)]
+        tasks = [asyncio.ensure_future(get()) for _ in range(callers)]
         await asyncio.sleep(0.05)
         require(is_true=not any(task.done() for task in tasks), otherwise="a caller did not wait")
         watch = asyncio.create_task(_longest_stall())
