@@ -223,7 +223,9 @@ async def test_cold_callers_do_not_deadlock_on_their_slots() -> None:
 
     async with api_server(call) as url, wxcv.Session(APP, base_url=url, concurrency=1) as session:
         async with asyncio.timeout(10):
-            await asyncio.gather(*(session.printed_text(pictures.qr_png("x")) for _ in range(5)))
+            answers = await asyncio.gather(*(session.printed_text(pictures.qr_png("x")) for _ in range(5)))
+
+    assert answers == [wxcv.PrintedText()] * 5
 
 
 async def test_call_timeout_ends_a_call_and_says_that_it_was_sent() -> None:
