@@ -92,8 +92,9 @@ class Batch(Generic[AnswerT]):
     """Outcomes of any number of images, as they come or in the order of the images.
 
     Use it as ``async with session.batch(...) as outcomes: async for outcome in outcomes``; leaving the block
-    ends all its work and leaves the session usable. At most ``2 * concurrency`` images are held at a time,
-    and images are taken only as fast as outcomes are. An error that the images' iterable raises is raised
+    ends all its work and leaves the session usable. At most ``2 * concurrency`` images are held at a time
+    (ordered: ``concurrency`` are worked on, and up to ``window`` items wait for their turn), and images are
+    taken only as fast as outcomes are. An error that the images' iterable raises is raised
     after the outcomes of what came before.
 
     After the first refusal that concerns the account (quota, permission, credential, token) nothing more is

@@ -207,9 +207,9 @@ class TokenFrom(Credential):
 
     Args:
         function: an async function of one argument, the token that WeChat refused, or None; it returns an
-            AccessToken. It is called once for all callers, when no token lives or its end is near, and must
-            return another token than the refused one. What it raises becomes a ConnectError that names its
-            class; a WxcvError is passed on as it is.
+            AccessToken. It is called for all callers together, when no token lives or its end is near (up to
+            three times if it fails), and must return another token than the refused one. What it raises
+            becomes a ConnectError that names its class; a WxcvError is passed on as it is.
     """
 
     function: Callable[[str | None], Awaitable[AccessToken]] = attrs.field(validator=_is_callable)

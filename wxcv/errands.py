@@ -53,7 +53,7 @@ class Memory:
     store: Store | None
     get: Callable[[Credential, Send], Awaitable[str]]
     refuse: Callable[[Credential, str, WxcvError], None]
-    jitter: float = attrs.field(factory=lambda: random.uniform(10.0, 60.0))  # noqa: S311 - not for security
+    jitter: float = attrs.field(factory=lambda: random.uniform(10.0, 60.0))
     refresh_tokens: dict[str, tuple[str, str]] = attrs.field(factory=dict, repr=False)
     forced: dict[str, list[float]] = attrs.field(factory=dict)
     keeping: set[asyncio.Task[Any]] = attrs.field(factory=set, repr=False)

@@ -220,7 +220,8 @@ class QuotaExhaustedError(APIError):
 class TokenRejectedError(APIError):
     """WeChat refused the access_token of a call, also after one renewal where renewal can help.
 
-    The refused token is dropped; the next call asks for a new one.
+    The refused token is dropped, and the next call asks for a new one; unless this very token had replaced a
+    refused one, after which nobody asks for 30 s.
     """
 
     @property

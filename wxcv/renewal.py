@@ -106,7 +106,7 @@ class Renewal:
         key, owner = self.credential.key, secrets.token_hex(8)
         async with self.memory.clock.timeout(store.lease + REFRESH_DEADLINE):
             while not await store.acquire(key, owner):
-                await self.memory.clock.sleep(random.uniform(0.05, 0.15))  # noqa: S311 - not for security
+                await self.memory.clock.sleep(random.uniform(0.05, 0.15))
                 held, _ = await self._adopted(store)
                 if held is not None:
                     return held
@@ -177,7 +177,7 @@ class Renewal:
             except WxcvError as error:
                 if not error.retryable:
                     raise
-            await self.memory.clock.sleep(random.uniform(0, _BACKOFF * 2**attempt))  # noqa: S311
+            await self.memory.clock.sleep(random.uniform(0, _BACKOFF * 2**attempt))
         return await self._ask(store, force=False)
 
     async def _ask(self, store: Store | None, *, force: bool) -> Held:

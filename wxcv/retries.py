@@ -67,8 +67,8 @@ class RetryPolicy:
             return None
         retry_after = getattr(error, "retry_after", None)
         if retry_after is not None:
-            return None if retry_after > _LONGEST_RETRY_AFTER else retry_after * random.uniform(1.0, 1.2)  # noqa: S311
-        return random.uniform(0.0, min(self.cap, self.base * 2.0 ** (attempts - 1)))  # noqa: S311
+            return None if retry_after > _LONGEST_RETRY_AFTER else retry_after * random.uniform(1.0, 1.2)
+        return random.uniform(0.0, min(self.cap, self.base * 2.0 ** (attempts - 1)))
 
     def _may_repeat(self, error: WxcvError, lost: int) -> bool:
         if isinstance(error, (AnswerLostError, CallTimeoutError)):

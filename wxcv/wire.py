@@ -212,7 +212,7 @@ def _outside(response: Response, text: str, kind: str) -> ProtocolError:
     says = {
         _PAYLOAD_TOO_LARGE: "a server or proxy on the way refuses a request of this size",
         _PROXY_AUTHENTICATION: "the proxy wants a user and a password; put them into its URL",
-    }.get(status, "a redirect, which is not followed" if 300 <= status < 400 else kind)  # noqa: PLR2004
+    }.get(status, "a redirect, which is not followed" if 300 <= status < 400 else kind)
     clean = "".join(c if c.isprintable() else " " for c in text[:_EXCERPT])
     error = ProtocolError(
         f"not an answer of WeChat's API: {says} (HTTP status {status})", status=status, excerpt=clean
@@ -255,7 +255,7 @@ def decode(
     if fields is not None and errcode:
         errmsg = mask(str(fields.get("errmsg", ""))[:_LONGEST_SHOWN], known)
         raise _refusal(response, errcode, errmsg, is_own=is_own)
-    if fields is not None and errcode == 0 and 200 <= response.status < 300:  # noqa: PLR2004
+    if fields is not None and errcode == 0 and 200 <= response.status < 300:
         return fields
     kind = _kind(text, fields, errcode)
     raise _unusable(response, "" if is_token_answer else mask(text[:_LONGEST_SHOWN], known), kind)

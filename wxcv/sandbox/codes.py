@@ -55,7 +55,7 @@ def read_codes(data: bytes, choices: Choices) -> Reading:
     Raises:
         UnreadableError: the bytes are not a picture that can be read.
     """
-    import zxingcpp  # noqa: PLC0415 - part of the extra
+    import zxingcpp
 
     picture = open_picture(data, turn=choices.exif == "apply").convert("L")
     barcodes = list(zxingcpp.read_barcodes(picture))

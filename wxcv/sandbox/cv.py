@@ -57,7 +57,7 @@ class Reader:
             data = await self.fetcher.fetch(url)
         except FetchError:
             raise Refusal(101000) from None
-        if self.choices.url_not_image == 101000:  # noqa: PLR2004 - an errcode is its own best name
+        if self.choices.url_not_image == 101000:
             return await self._read(page, data, Refusal(101000))
         return await self._read(page, data, Refusal(101002, page.unreadable))
 

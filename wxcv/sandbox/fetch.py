@@ -47,7 +47,7 @@ class Fetcher:
         _check_url(url)
         try:
             async with self._http.get(url, allow_redirects=False) as answer:
-                if answer.status != 200:  # noqa: PLR2004
+                if answer.status != 200:
                     raise FetchError(f"HTTP status {answer.status}")
                 return await self._read(answer)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:

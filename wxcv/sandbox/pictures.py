@@ -32,7 +32,7 @@ def open_picture(data: bytes, *, turn: bool) -> Image.Image:
     Raises:
         UnreadableError: it cannot be decoded, or is beyond `PIXEL_LIMIT` or `SIDE_LIMIT`.
     """
-    from PIL import Image, ImageOps  # noqa: PLC0415 - part of the extra, and slow to import
+    from PIL import Image, ImageOps
 
     try:
         with Image.open(io.BytesIO(data), formats=_FORMATS) as picture:
@@ -45,7 +45,7 @@ def open_picture(data: bytes, *, turn: bool) -> Image.Image:
 
 
 def _as_rgb(picture: Image.Image) -> Image.Image:
-    from PIL import Image  # noqa: PLC0415
+    from PIL import Image
 
     if picture.mode.startswith("I"):
         return _from_16_bits(picture)
@@ -58,8 +58,8 @@ def _as_rgb(picture: Image.Image) -> Image.Image:
 
 def _from_16_bits(picture: Image.Image) -> Image.Image:
     """Scale: Pillow would clip everything over 255 to white."""
-    import numpy as np  # noqa: PLC0415
-    from PIL import Image  # noqa: PLC0415
+    import numpy as np
+    from PIL import Image
 
     pixels = np.clip(np.asarray(picture, dtype=np.int64), 0, 65_535) // 257
     return Image.fromarray(pixels.astype(np.uint8)).convert("RGB")

@@ -52,14 +52,14 @@ def read_text(data: bytes, choices: Choices) -> Reading:
 
 @functools.cache
 def _engine() -> Any:  # noqa: ANN401 - rapidocr has no types
-    from rapidocr import RapidOCR  # noqa: PLC0415 - part of the extra, and slow to import
+    from rapidocr import RapidOCR
 
     return RapidOCR(params={"Global.log_level": "critical"})
 
 
 def _bounded(picture: Image.Image) -> tuple[NDArray[np.uint8], float, float]:
     """Return BGR pixels of bounded size and shape, and the factors back to the picture's x and y."""
-    import numpy as np  # noqa: PLC0415 - part of the extra, and slow to import
+    import numpy as np
 
     scale = min(1.0, _LONG_SIDE / max(picture.size))
     width, height = (max(1, round(side * scale)) for side in picture.size)
