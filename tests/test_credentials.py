@@ -11,7 +11,7 @@ import pytest
 import wxcv
 from wxcv.credentials import AppCredential
 from wxcv.steps import Ask, Asked, Keep, Newest, ReadFile, Refuse, TokenOf
-from wxcv.wire import Response
+from wxcv.wire import Response, target
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -199,7 +199,7 @@ def test_a_merchants_token_is_asked_with_the_components() -> None:
     (newest, token_of, request, keep), token = drive(MERCHANT.renew(ASKED), *replies)
 
     assert (newest, token_of) == (Newest(), TokenOf(COMPONENT))
-    assert request.target == "/cgi-bin/component/api_authorizer_token?access_token=C%2F1"
+    assert target(request.path, request.query) == "/cgi-bin/component/api_authorizer_token?access_token=C%2F1"
     assert body(request) == {
         "component_appid": "wxp",
         "authorizer_appid": "wxm",
@@ -227,7 +227,7 @@ def test_a_refused_component_token_is_renewed_once(errcode: int) -> None:
 
     assert isinstance(steps[3], Refuse)
     assert (steps[3].credential, steps[3].token) == (COMPONENT, "C1")
-    assert "access_token=C2" in steps[5].target
+    assert "access_token=C2" in target(steps[5].path, steps[5].query)
     with pytest.raises(wxcv.TokenRejectedError):
         drive(MERCHANT.renew(ASKED), None, "C1", refused, None, "C2", refused)
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from wxcv.batch import Batch
     from wxcv.clock import Clock
     from wxcv.credentials import Credential
+    from wxcv.deadlines import Deadline
     from wxcv.endpoints import Endpoint
     from wxcv.slots import Slots
     from wxcv.tokens import TokenCache
@@ -73,11 +74,6 @@ class Line:
     paces: dict[str, Pace] = attrs.field(factory=dict)
     batches: set[Batch[Any]] = attrs.field(factory=set)
 
-    async def token(self) -> str:
-        """Return a living token, at once if there is one."""
-        send = self.transport.send
-        return self.tokens.current(self.credential, send) or await self.tokens.get(self.credential, send)
-
     def pace(self, path: str) -> Pace:
         """Return the pace of an endpoint, for all accounts of the session."""
         pace = self.paces.get(path)
@@ -108,7 +104,7 @@ class Call(Generic[AnswerT]):
     lost: int = attrs.field(init=False, default=0)
     unreached: int = attrs.field(init=False, default=0)
     wants_token: bool = attrs.field(init=False, default=False)
-    _scope: asyncio.Timeout | None = attrs.field(init=False, default=None)
+    _deadline: Deadline = attrs.field(init=False)
     _pace: Pace = attrs.field(init=False)
     _started: float | None = attrs.field(init=False, default=None)
     _uncounted: float = attrs.field(init=False, default=0.0)
@@ -125,13 +121,18 @@ class Call(Generic[AnswerT]):
 
     async def run(self, image: Image, fields: Mapping[str, str] | None) -> AnswerT:
         """Wait for a slot and do the call in it; an error says how often it was sent and how long it took."""
+        slots = self.line.slots
+        turn = slots.turn()
         try:
-            return await self.line.slots.run(
-                lambda scope: self._in_slot(scope, image, fields), self.line.call_timeout
-            )
+            slots.require(had=await turn)
+            with slots.deadline() as self._deadline:
+                return await self._in_slot(image, fields)
+            raise slots.overdue()
         except WxcvError as error:
             error.sends, error.elapsed = self.sends, self.elapsed
             raise
+        finally:
+            slots.leave(turn)
 
     async def tried(self, image: Image, fields: Mapping[str, str] | None) -> Tried[AnswerT]:
         """Run, and tell what came of it instead of raising."""
@@ -142,10 +143,8 @@ class Call(Generic[AnswerT]):
             error = failure
         return Tried(answer, error, self.sends, self.lost, self.unreached, self.wants_token, self.elapsed)
 
-    async def _in_slot(
-        self, scope: asyncio.Timeout, image: Image, fields: Mapping[str, str] | None
-    ) -> AnswerT:
-        self._scope, self._started = scope, self.line.clock.monotonic()
+    async def _in_slot(self, image: Image, fields: Mapping[str, str] | None) -> AnswerT:
+        self._started = self.line.clock.monotonic()
         limit = self.line.image_limit
         loaded = await asyncio.to_thread(load, image, limit) if is_slow(image) else load(image, limit)
         self._bytes = len(loaded.data) if isinstance(loaded, LocalImage) else 0
@@ -184,8 +183,9 @@ class Call(Generic[AnswerT]):
             raise
 
     async def _token(self) -> str:
+        tokens, credential, send = self.line.tokens, self.line.credential, self.line.transport.send
         self.wants_token = True
-        token = await self.line.token()
+        token = tokens.current(credential, send) or await tokens.get(credential, send)
         self.wants_token = False
         return token
 
@@ -212,9 +212,9 @@ class Call(Generic[AnswerT]):
         while (wait := pace.wait(clock.monotonic())) > 0:
             if self.gate is None and wait + _LEAST_LEFT >= self._remaining():
                 raise copy.copy(pace.refusal)
-            if self.gate is not None and self._scope is not None:
+            if self.gate is not None:
                 self.gate()
-                self.line.slots.extend(self._scope, wait)
+                self._deadline.when += wait
                 self._uncounted += wait
             await clock.sleep(wait)
 

@@ -105,10 +105,10 @@ class Session:
             ),
             tokens=tokens if tokens is not None else TokenCache(store, clock=own_clock),
             concurrency=concurrency,
-            slots=Slots(concurrency),
+            slots=Slots(concurrency, checks.seconds("call_timeout", call_timeout)),
             clock=own_clock,
             retries=retries if retries is not None else RetryPolicy(),
-            call_timeout=checks.seconds("call_timeout", call_timeout),
+            call_timeout=call_timeout,
             image_limit=checks.whole("image_limit", image_limit),
             on_send=on_send,
         )
@@ -218,16 +218,13 @@ class Session:
         other._is_owner = False
         return other
 
-    async def token(self) -> AccessToken:
-        """Return the living access_token with its kind and the seconds it has left; its repr hides the value.
+    def token(self) -> Coroutine[Any, Any, AccessToken]:
+        """Await it for the living access_token with its kind and the seconds it has left; its repr hides it.
 
         Raises:
             WxcvError: none lives and none could be had.
         """
-        tokens, credential, send = self._line.tokens, self._line.credential, self._line.transport.send
-        while tokens.current(credential, send) is None or (token := tokens.describe(credential)) is None:
-            await tokens.get(credential, send)
-        return token
+        return self._line.tokens.described(self._line.credential, self._line.transport.send)
 
     def invalidate_token(self) -> None:
         """Drop the living access_token, such as one that leaked; the next call asks for another.
@@ -236,11 +233,10 @@ class Session:
         allowed (at most one in 30 s and 10 a day). WeChat keeps the old one alive for up to 5 minutes.
         """
         credential, tokens = self._line.credential, self._line.tokens
-        token = tokens.describe(credential)
+        token = tokens.peek(credential)
         if token is not None:
-            tokens.invalidate(
-                credential, token.value, api_error(40001, "the token was dropped by hand"), by_hand=True
-            )
+            error = api_error(40001, "the token was dropped by hand")
+            tokens.invalidate(credential, token, error, by_hand=True)
 
     async def aclose(self, grace: float = 10.0) -> None:
         """Close: waiting calls end with SessionClosedError at once, running ones after ``grace`` seconds.

@@ -5,108 +5,79 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from typing import TYPE_CHECKING, TypeVar
 
-from wxcv.errors import CallTimeoutError, SessionClosedError
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-T = TypeVar("T")
-
-_CLOSED = "the session is closed; open a new one"
+from wxcv.deadlines import Deadline, Deadlines
+from wxcv.errors import CallTimeoutError, SessionClosedError, WxcvError
 
 
 class Slots:
     """A number of slots, first come first served, with a deadline for whoever holds one.
 
+    Whoever wants a slot asks for a turn, awaits it, and leaves it in the end, whatever happened::
+
+        turn = slots.turn()
+        try:
+            slots.require(had=await turn)
+            with slots.deadline():
+                return await work()
+            raise slots.overdue()
+        finally:
+            slots.leave(turn)
+
     Args:
-        count: how many may run at a time.
+        count: how many may hold one at a time.
+        seconds: for which one may be held.
     """
 
-    def __init__(self, count: int) -> None:
-        self.free = count
+    def __init__(self, count: int, seconds: float) -> None:
         self.closed = False
-        # asyncio.Semaphore cannot be closed, and a scope for each of thousands that wait would cost more.
-        self._queue: deque[asyncio.Future[None]] = deque()
-        self._running: dict[asyncio.Timeout, float] = {}
-        self._sweep: asyncio.TimerHandle | None = None
+        self._count = self.free = count
+        self._deadlines = Deadlines(seconds)
+        # asyncio.Semaphore cannot be closed. A turn is a bare future, as thousands may wait: its result tells
+        # whether it came to a slot.
+        self._queue: deque[asyncio.Future[bool]] = deque()
         self._idle = asyncio.Event()
 
-    async def run(self, work: Callable[[asyncio.Timeout], Awaitable[T]], deadline: float) -> T:
-        """Wait for a slot, then run ``work`` for at most ``deadline`` seconds; it gets the deadline's scope.
-
-        Raises:
-            CallTimeoutError: the deadline came.
-            SessionClosedError: closed before, while waiting, or while running.
-        """
-        if self.free and not self.closed:
+    def turn(self) -> asyncio.Future[bool]:
+        """Return a future that is done when a slot is had, or when there will be none."""
+        turn: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        if self.closed:
+            turn.set_result(False)
+        elif self.free:
             self.free -= 1
+            turn.set_result(True)
         else:
-            await self._wait()
-        scope = asyncio.timeout(None)
-        self._watch(scope, deadline)
-        try:
-            async with scope:
-                return await work(scope)
-        except TimeoutError:
-            if not scope.expired():
-                raise
-        finally:
-            del self._running[scope]
-            self._hand_on()
-            if not self._running:
-                self._idle.set()
+            self._queue.append(turn)
+        return turn
+
+    def require(self, *, had: bool) -> None:
+        """Raise SessionClosedError if the turn came to no slot, or closing has begun meanwhile."""
+        if self.closed or not had:
+            raise SessionClosedError("the session is closed; open a new one")
+
+    def deadline(self) -> Deadline:
+        """Return the scope in which a slot is held; its deadline, or the end of closing, ends it."""
+        return Deadline(self._deadlines)
+
+    def overdue(self) -> WxcvError:
+        """Return why a scope was ended."""
         if self.closed:
-            raise SessionClosedError(_CLOSED)
-        raise CallTimeoutError(f"the call did not end within {deadline:g} s", reason="call_timeout")
+            return SessionClosedError("the session was closed before the call had ended")
+        seconds = self._deadlines.seconds
+        return CallTimeoutError(f"the call did not end within {seconds:g} s", reason="call_timeout")
 
-    def _watch(self, scope: asyncio.Timeout, deadline: float) -> None:
-        """Note the deadline; all calls have the same number of seconds, so one timer serves them in turn."""
-        loop = asyncio.get_running_loop()
-        when = self._running[scope] = loop.time() + deadline
-        if self._sweep is None:
-            self._sweep = loop.call_at(when, self._end_overdue)
-
-    def _end_overdue(self) -> None:
-        self._sweep = None
-        loop = asyncio.get_running_loop()
-        for scope, when in self._running.items():
-            if scope.when() is not None:
-                continue
-            if when > loop.time():
-                self._sweep = loop.call_at(when, self._end_overdue)
-                break
-            scope.reschedule(when)
-
-    def extend(self, scope: asyncio.Timeout, seconds: float) -> None:
-        """Move the deadline of who holds a slot, for a wait that does not count."""
-        if not scope.expired():
-            scope.reschedule((scope.when() or self._running[scope]) + seconds)
-
-    async def _wait(self) -> None:
-        if self.closed:
-            raise SessionClosedError(_CLOSED)
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._queue.append(turn)
-        try:
-            await turn
-        except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled() and turn.exception() is None:
-                self._hand_on()  # the slot had come in the same moment
-            raise
-        if self.closed:
-            self._hand_on()
-            raise SessionClosedError(_CLOSED)
-
-    def _hand_on(self) -> None:
-        """Give a slot to the first who waits and was not cancelled, or put it back."""
+    def leave(self, turn: asyncio.Future[bool]) -> None:
+        """Hand the slot on to the first who waits and was not cancelled, if the turn came to one."""
+        if turn.cancel() or turn.cancelled() or not turn.result():
+            return
         while self._queue:
-            turn = self._queue.popleft()
-            if not turn.done():
-                turn.set_result(None)
+            following = self._queue.popleft()
+            if not following.done():
+                following.set_result(True)
                 return
         self.free += 1
+        if self.free == self._count:
+            self._idle.set()
 
     async def aclose(self, grace: float) -> None:
         """End the waiting calls now, and the running ones when ``grace`` seconds have passed."""
@@ -114,25 +85,17 @@ class Slots:
         while self._queue:
             turn = self._queue.popleft()
             if not turn.done():
-                turn.set_exception(SessionClosedError(_CLOSED))
+                turn.set_result(False)
         try:
             await self._wait_for_running(grace)
         finally:  # also when closing itself is cancelled
-            self._end_running()
-        if self._running:
+            self._deadlines.end()
+        if self.free < self._count:
             await self._idle.wait()
 
     async def _wait_for_running(self, grace: float) -> None:
-        if self._running:
+        if self.free < self._count:
             self._idle.clear()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(grace):
                     await self._idle.wait()
-
-    def _end_running(self) -> None:
-        if self._sweep is not None:
-            self._sweep.cancel()
-        now = asyncio.get_running_loop().time()
-        for scope in self._running:
-            if not scope.expired():
-                scope.reschedule(now)

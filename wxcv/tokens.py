@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import copy
 import logging
-from typing import TYPE_CHECKING
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 from cachetools import LRUCache, TLRUCache
@@ -19,24 +20,29 @@ from wxcv.renewal import REFRESH_DEADLINE, Held, Renewal
 from wxcv.stores import FORCED_PAUSE
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
     from wxcv.clock import Clock
     from wxcv.credentials import Credential
     from wxcv.errands import Send
     from wxcv.stores import Store
 
-    _Waiter = asyncio.Future[str | WxcvError | None]
+    _Waiter = asyncio.Future[Held | WxcvError | None]
+
+T = TypeVar("T")
 
 logger = logging.getLogger("wxcv")
 
 _LONGEST_SILENCE = 60.0
 _SHORTEST_SILENCE = 5.0
+_VALUE = attrgetter("value")
 
 
 @attrs.define(eq=False)
 class _Account:
     """What is known of an account besides its living token."""
 
-    task: asyncio.Task[str | WxcvError] | None = None
+    task: asyncio.Task[Held | WxcvError] | None = None
     send: Send | None = None
     waiters: list[_Waiter] = attrs.field(factory=list)
     refused: tuple[str, WxcvError] | None = attrs.field(default=None, repr=False)
@@ -101,18 +107,14 @@ class TokenCache:
 
     def current(self, credential: Credential, send: Send) -> str | None:
         """Return the living token without waiting, or None; starts a renewal when its end is near."""
-        held = self._living(credential.key)
-        if held is None:
-            return None
-        now = self._clock.monotonic()
-        if now >= held.renew_at:
-            account = self._account(credential.key)
-            if account.task is None and now >= max(account.asked_at + held.pause, account.silent_until):
-                self._start(credential, account, send)
-        return held.value
+        held = self._current(credential, send)
+        return None if held is None else held.value
 
-    async def get(self, credential: Credential, send: Send) -> str:
-        """Return a living token, after one shared refresh if there is none.
+    # The next two hand a coroutine on instead of awaiting it: when thousands who wait are cancelled at once,
+    # every frame of theirs holds the event loop up.
+
+    def get(self, credential: Credential, send: Send) -> Coroutine[Any, Any, str]:
+        """Await it for a living token, after one shared refresh if there is none.
 
         Args:
             credential: whose token.
@@ -122,7 +124,14 @@ class TokenCache:
             WxcvError: as the refresh ended, or the last one while nobody asks again; each caller gets an
                 error object of its own.
         """
-        while (token := self.current(credential, send)) is None:
+        return self._had(credential, send, _VALUE)
+
+    def described(self, credential: Credential, send: Send) -> Coroutine[Any, Any, AccessToken]:
+        """Await it for a living token with its kind and the seconds that it has left, as ``get`` does."""
+        return self._had(credential, send, self._description)
+
+    async def _had(self, credential: Credential, send: Send, told: Callable[[Held], T]) -> T:
+        while (held := self._current(credential, send)) is None:
             account = self._account(credential.key)
             if account.failure is not None and self._clock.monotonic() < account.silent_until:
                 raise copy.copy(account.failure)
@@ -137,16 +146,28 @@ class TokenCache:
             if isinstance(ended, WxcvError):
                 raise copy.copy(ended)
             if ended is not None:
-                return ended
-        return token
+                return told(ended)
+        return told(held)
 
-    def describe(self, credential: Credential) -> AccessToken | None:
-        """Return the living token with the seconds that it has left, or None."""
+    def _current(self, credential: Credential, send: Send) -> Held | None:
         held = self._living(credential.key)
         if held is None:
             return None
+        now = self._clock.monotonic()
+        if now >= held.renew_at:
+            account = self._account(credential.key)
+            if account.task is None and now >= max(account.asked_at + held.pause, account.silent_until):
+                self._start(credential, account, send)
+        return held
+
+    def _description(self, held: Held) -> AccessToken:
         left = min(held.ends_at - self._clock.monotonic(), held.ends_at_wall - self._clock.wall())
         return AccessToken(held.value, left, held.kind)
+
+    def peek(self, credential: Credential) -> str | None:
+        """Return the living token, or None; starts nothing."""
+        held = self._living(credential.key)
+        return None if held is None else held.value
 
     def next_ask(self, credential: Credential) -> float:
         """Return the seconds after which a token may be asked for again; 0 if at once."""
@@ -187,8 +208,11 @@ class TokenCache:
             await asyncio.wait(self._memory.keeping, timeout=REFRESH_DEADLINE)
 
     def _living(self, key: str) -> Held | None:
-        held = self._held.get(key)
-        if held is None or self._clock.wall() < held.ends_at_wall:
+        try:
+            held = self._held[key]  # half as long as its get()
+        except KeyError:
+            return None
+        if self._clock.wall() < held.ends_at_wall:
             return held
         self._held.pop(key, None)
         return None
@@ -214,7 +238,7 @@ class TokenCache:
         # Not in the task itself, which may be cancelled before its first step.
         account.task.add_done_callback(lambda task: self._settle(credential.key, account, task))
 
-    def _settle(self, key: str, account: _Account, task: asyncio.Task[str | WxcvError]) -> None:
+    def _settle(self, key: str, account: _Account, task: asyncio.Task[Held | WxcvError]) -> None:
         """Tell all waiters how the refresh ended; None if it was cancelled."""
         account.task = None
         if self._refreshing.get(key) is account:
@@ -225,7 +249,7 @@ class TokenCache:
             if not waiter.done():
                 waiter.set_result(ended)
 
-    async def _refresh(self, credential: Credential, account: _Account, send: Send) -> str | WxcvError:
+    async def _refresh(self, credential: Credential, account: _Account, send: Send) -> Held | WxcvError:
         """Renew, and again if what came was refused meanwhile; raises nothing but CancelledError."""
         try:
             while True:
@@ -246,7 +270,7 @@ class TokenCache:
         except Exception as error:  # noqa: BLE001 - a fault here must not leave callers waiting
             fault = ProtocolError(f"the token refresh broke ({type(error).__name__})", status=0)
             return self._noted(credential, account, fault)
-        return held.value
+        return held
 
     def _noted(self, credential: Credential, account: _Account, error: WxcvError) -> WxcvError:
         account.failed(error, self._clock.monotonic())

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import aiohttp
 from yarl import URL
 
+from wxcv.deadlines import Deadline, Deadlines
 from wxcv.errors import (
     AnswerLostError,
     CallTimeoutError,
@@ -17,7 +18,7 @@ from wxcv.errors import (
     SessionClosedError,
     WxcvError,
 )
-from wxcv.wire import ANSWER_LIMIT, Body, Request, Response, too_large
+from wxcv.wire import ANSWER_LIMIT, Body, Request, Response, target, too_large
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,7 +59,8 @@ class _Payload(aiohttp.Payload):
     def __init__(self, body: Body, departed: Callable[[], None]) -> None:
         super().__init__(body, content_type=body.content_type)
         self._body = body
-        self._size = body.size
+        self._size = size = body.size
+        self._is_small = size <= _JOINED
         self._departed = departed
         self.left = False
 
@@ -78,7 +80,7 @@ class _Payload(aiohttp.Payload):
             raise aiohttp.ClientConnectionResetError("the connection closed before the body left")
         self.left = True
         self._departed()
-        if self._body.size <= _JOINED:
+        if self._is_small:
             await writer.write(b"".join(self._body.parts))  # one system call costs more than so small a copy
             return
         for part in self._body.parts:
@@ -107,13 +109,14 @@ def _translated(error: Exception, host: str, *, left: bool) -> WxcvError:
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:
     if response.content_length is not None and response.content_length <= ANSWER_LIMIT:
-        return await response.read()
+        return await response.read()  # which lets go of the connection in every case
     chunks, size = [], 0
-    async for chunk in response.content.iter_any():
-        size += len(chunk)
-        if size > ANSWER_LIMIT:
-            raise too_large(response.status)
-        chunks.append(chunk)
+    async with response:
+        async for chunk in response.content.iter_any():
+            size += len(chunk)
+            if size > ANSWER_LIMIT:
+                raise too_large(response.status)
+            chunks.append(chunk)
     return b"".join(chunks)
 
 
@@ -143,16 +146,20 @@ class Transport:
             raise TypeError(f"http must be an aiohttp.ClientSession, not {type(http).__name__}")
         self._host = URL(base_url).authority
         # Uploads share a target as long as their token lives, and a URL remembers what aiohttp asks of it.
-        self._url = lru_cache(maxsize=64)(lambda target: URL(base_url + target, encoded=True))
+        self._url = lru_cache(maxsize=64)(
+            lambda path, query: URL(base_url + target(path, query), encoded=True)
+        )
         self._connections = connections
         self._owned = http is None
         self._http = http
+        self._headers = None if self._owned else _HEADERS  # an own session has them once and for all
         self._proxy = proxy
         self._trust_env = trust_env
         self._closed = False
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._deadlines = Deadlines(attempt_timeout)
         self._timeout = aiohttp.ClientTimeout(
-            total=attempt_timeout,
+            total=None,  # the deadline, which bounds everything
             connect=min(_CONNECT_SECONDS, attempt_timeout) if self._owned else None,
             sock_connect=min(_CONNECT_SECONDS, attempt_timeout),
         )
@@ -167,7 +174,10 @@ class Transport:
         if self._http is None:
             connector = aiohttp.TCPConnector(limit=self._connections, keepalive_timeout=_KEEPALIVE_SECONDS)
             self._http = aiohttp.ClientSession(
-                connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=self._trust_env
+                connector=connector,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                trust_env=self._trust_env,
+                headers=_HEADERS,
             )
         return self._http
 
@@ -185,19 +195,21 @@ class Transport:
         """
         payload = _Payload(request.body or _NO_BODY, departed)
         try:
-            async with self._session().request(
-                request.method,
-                self._url(request.target),
-                data=payload,
-                headers=_HEADERS,
-                timeout=self._timeout,
-                proxy=self._proxy,
-                allow_redirects=False,
-                raise_for_status=False,
-                auto_decompress=False,
-                middlewares=(),
-            ) as response:
+            with Deadline(self._deadlines):
+                response = await self._session().request(
+                    request.method,
+                    self._url(request.path, request.query),
+                    data=payload,
+                    headers=self._headers,
+                    timeout=self._timeout,
+                    proxy=self._proxy,
+                    allow_redirects=False,
+                    raise_for_status=False,
+                    auto_decompress=False,
+                    middlewares=(),
+                )
                 return Response(response.status, response.headers, await _read(response))
+            failure = _translated(TimeoutError(), self._host, left=payload.left)
         except WxcvError:
             raise
         except Exception as error:  # noqa: BLE001 - a name that cannot be encoded, a caller's trace hook

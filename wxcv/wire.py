@@ -59,12 +59,6 @@ class Request:
     query: tuple[tuple[str, str], ...] = attrs.field(default=(), repr=False)
     body: Body | None = None
 
-    @property
-    def target(self) -> str:
-        """Path and query, percent-encoded once. Secret."""
-        pairs = "&".join([f"{name}={quote(value, safe='')}" for name, value in self.query])
-        return f"{self.path}?{pairs}" if pairs else self.path
-
 
 @attrs.frozen
 class Response:
@@ -73,6 +67,12 @@ class Response:
     status: int
     headers: Mapping[str, str] = attrs.field(repr=False)
     body: bytes = attrs.field(repr=False)
+
+
+def target(path: str, query: tuple[tuple[str, str], ...]) -> str:
+    """Return path and query, percent-encoded once. Secret."""
+    pairs = "&".join([f"{name}={quote(value, safe='')}" for name, value in query])
+    return f"{path}?{pairs}" if pairs else path
 
 
 def json_request(path: str, fields: Mapping[str, object], query: tuple[tuple[str, str], ...] = ()) -> Request:
