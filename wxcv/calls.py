@@ -56,7 +56,7 @@ class SendEvent:
     seconds: float
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Line:
     """What the calls of one account share."""
 
@@ -82,37 +82,41 @@ class Line:
         return pace
 
 
-@attrs.define(eq=False)
 class Call(Generic[AnswerT]):
     """One call: what it has sent so far, and how that went.
 
-    Attributes:
+    Args:
         line: the account's.
         endpoint: where it goes.
         gate: asked before every send; what it raises ends the call. With a gate, as in a batch, the waits
             after a throttling do not count in the call's deadline.
+
+    Attributes:
         sends: how often it went out.
         lost: how many of these had no answer.
         unreached: how many attempts could not connect.
         wants_token: whether it waits for a token, or ended so.
     """
 
-    line: Line
-    endpoint: Endpoint[AnswerT]
-    gate: Callable[[], None] | None = None
-    sends: int = attrs.field(init=False, default=0)
-    lost: int = attrs.field(init=False, default=0)
-    unreached: int = attrs.field(init=False, default=0)
-    wants_token: bool = attrs.field(init=False, default=False)
-    _deadline: Deadline = attrs.field(init=False)
-    _pace: Pace = attrs.field(init=False)
-    _started: float | None = attrs.field(init=False, default=None)
-    _uncounted: float = attrs.field(init=False, default=0.0)
-    _attempts: int = attrs.field(init=False, default=0)
-    _throttled: int = attrs.field(init=False, default=0)
-    _number: int = attrs.field(init=False, default=0)
-    _taken: float = attrs.field(init=False, default=0.0)
-    _bytes: int = attrs.field(init=False, default=0)
+    __slots__ = (
+        *("line", "endpoint", "gate", "sends", "lost", "unreached", "wants_token"),
+        *("_attempts", "_bytes", "_deadline", "_number", "_pace", "_started", "_taken", "_throttled"),
+        "_uncounted",
+    )
+
+    def __init__(
+        self, line: Line, endpoint: Endpoint[AnswerT], gate: Callable[[], None] | None = None
+    ) -> None:
+        self.line = line
+        self.endpoint = endpoint
+        self.gate = gate
+        self.sends = self.lost = self.unreached = 0
+        self.wants_token = False
+        self._attempts = self._throttled = self._number = self._bytes = 0
+        self._started: float | None = None
+        self._taken = self._uncounted = 0.0
+        self._deadline: Deadline
+        self._pace: Pace
 
     @property
     def elapsed(self) -> float:

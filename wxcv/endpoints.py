@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 AnswerT = TypeVar("AnswerT")
 
-_PATH = re.compile(r"(/[\w.~-]+)+", re.ASCII)
+_PATH = r"(?a)(/[\w.~-]+)+"
 
 
 def _usable_path(_endpoint: object, _field: object, value: str) -> None:
-    if not isinstance(value, str) or not _PATH.fullmatch(value):
+    if not isinstance(value, str) or not re.fullmatch(_PATH, value):
         raise ValueError(f"path must look like /cv/ocr/comm, without query, not {value!r}")
 
 

@@ -9,8 +9,6 @@ import random
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import attrs
-
 from wxcv.errors import ConnectError, StoreError, WxcvError
 from wxcv.steps import Ask, Asked, Keep, Newest, ReadFile, Refuse, TokenOf
 from wxcv.stores import FORCED_A_DAY, FORCED_PAUSE
@@ -34,7 +32,6 @@ _LONGEST_FILE = 64 * 1024
 _DAY = 86_400.0
 
 
-@attrs.frozen
 class Memory:
     """What the renewals of one TokenCache share.
 
@@ -49,14 +46,21 @@ class Memory:
         keeping: the calls of callers' functions that keep a refresh token; they outlast a cancelled renewal.
     """
 
-    clock: Clock
-    store: Store | None
-    get: Callable[[Credential, Send], Awaitable[str]]
-    refuse: Callable[[Credential, str, WxcvError], None]
-    jitter: float = attrs.field(factory=lambda: random.uniform(10.0, 60.0))
-    refresh_tokens: dict[str, tuple[str, str]] = attrs.field(factory=dict, repr=False)
-    forced: dict[str, list[float]] = attrs.field(factory=dict)
-    keeping: set[asyncio.Task[Any]] = attrs.field(factory=set, repr=False)
+    def __init__(
+        self,
+        clock: Clock,
+        store: Store | None,
+        get: Callable[[Credential, Send], Awaitable[str]],
+        refuse: Callable[[Credential, str, WxcvError], None],
+    ) -> None:
+        self.clock = clock
+        self.store = store
+        self.get = get
+        self.refuse = refuse
+        self.jitter = random.uniform(10.0, 60.0)
+        self.refresh_tokens: dict[str, tuple[str, str]] = {}
+        self.forced: dict[str, list[float]] = {}
+        self.keeping: set[asyncio.Task[Any]] = set()
 
     def may_force(self, key: str) -> bool:
         """Count a forced refresh, unless it comes too soon or too often."""
@@ -68,14 +72,14 @@ class Memory:
         return True
 
 
-@attrs.frozen
 class Errands:
     """The errands of one renewal."""
 
-    memory: Memory
-    credential: Credential
-    send: Send = attrs.field(repr=False)
-    store: Store | None
+    def __init__(self, memory: Memory, credential: Credential, send: Send, store: Store | None) -> None:
+        self.memory = memory
+        self.credential = credential
+        self.send = send
+        self.store = store
 
     async def drive(self, asked: Asked) -> AccessToken:
         """Do what the credential's renewal yields, until it returns the token."""

@@ -163,14 +163,14 @@ ERRCODES: Mapping[int, Errcode] = {
 }
 
 # https://developers.weixin.qq.com/doc/oplatform/developers/dev/AccessToken.html shows both suffixes.
-_RID = re.compile(r"\brid: ?([\w-]+)")
-_HINT = re.compile(r"\bhint: ?\[([^\[\]]*)\]")
+_RID = r"\brid: ?([\w-]+)"
+_HINT = r"\bhint: ?\[([^\[\]]*)\]"
 _READ, _KEPT = 1000, 300
 
 
-def _cut(pattern: re.Pattern[str], text: str) -> tuple[str, str | None]:
-    found = pattern.search(text)
-    return (pattern.sub("", text), found[1]) if found else (text, None)
+def _cut(pattern: str, text: str) -> tuple[str, str | None]:
+    found = re.search(pattern, text)
+    return (re.sub(pattern, "", text), found[1]) if found else (text, None)
 
 
 def _row(errcode: int, errmsg: str, *, is_own: bool) -> Errcode:

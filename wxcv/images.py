@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 import attrs
@@ -36,11 +36,11 @@ _EXTENSIONS = {
     "image/webp": "webp",
     "image/tiff": "tiff",
 }
-_CONTENT_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+", re.ASCII)
+_CONTENT_TYPE = r"(?a)[\w.+-]+/[\w.+-]+"
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"avif", b"avis"}
-_URL_START = re.compile(r"\s*([a-z][a-z0-9+.-]*)://|\s*(data|file|cloud|https?):", re.IGNORECASE)
-_ENCODED_URL = re.compile(r"\s*https?%3a", re.IGNORECASE)
-_NOT_IN_URL = re.compile(r"[\x00-\x20\x7f-\x9f\s\ud800-\udfff]")
+_URL_START = r"(?i)\s*([a-z][a-z0-9+.-]*)://|\s*(data|file|cloud|https?):"
+_ENCODED_URL = r"(?i)\s*https?%3a"
+_NOT_IN_URL = r"[\x00-\x20\x7f-\x9f\s\ud800-\udfff]"
 
 
 @attrs.frozen
@@ -82,9 +82,9 @@ def _url_name(url: str) -> str:
 def _url_fault(url: str) -> str:  # noqa: PLR0911 - one return a fault
     if not isinstance(url, str):
         return f"a URL is a str, not {type(url).__name__}"
-    if _ENCODED_URL.match(url):
+    if re.match(_ENCODED_URL, url):
         return "the URL is percent-encoded as a whole; pass it plain, it is encoded once when it is sent"
-    if _NOT_IN_URL.search(url):
+    if re.search(_NOT_IN_URL, url):
         return "the URL holds spaces or control characters; strip them, or percent-encode them in its path"
     try:
         parts = urlsplit(url)
@@ -108,7 +108,7 @@ def _checked_data(_image: object, _field: object, value: Any) -> None:  # noqa: 
 
 
 def _checked_content_type(_image: object, _field: object, value: str) -> None:
-    if not isinstance(value, str) or not _CONTENT_TYPE.fullmatch(value):
+    if not isinstance(value, str) or not re.fullmatch(_CONTENT_TYPE, value):
         raise ValueError("content_type must look like image/jpeg")
 
 
@@ -129,18 +129,20 @@ class ImageBytes:
     content_type: str = attrs.field(validator=_checked_content_type)
 
 
-@attrs.frozen
-class LocalImage:
+class LocalImage(NamedTuple):
     """An image that may be uploaded: checked bytes, and a name that is for errors only."""
 
     name: str
-    data: bytes = attrs.field(repr=False)
+    data: bytes
     content_type: str
 
     @property
     def filename(self) -> str:
         """The part's filename: from the content type, so that no caller's name can break a header."""
         return f"image.{_EXTENSIONS.get(self.content_type, 'bin')}"
+
+    def __repr__(self) -> str:
+        return f"<LocalImage {self.name} {self.content_type}>"
 
 
 Image = bytes | bytearray | memoryview | str | os.PathLike[str] | BinaryFile | ImageUrl | ImageBytes
@@ -191,16 +193,15 @@ def _from_buffer(data: Buffer, limit: int, content_type: str | None = None) -> L
 
 def is_slow(image: object) -> bool:
     """Tell whether ``load`` may wait for a disk or a file object, and so belongs into a thread."""
-    return (
-        isinstance(image, os.PathLike)
-        or hasattr(image, "read")
-        or (isinstance(image, str) and not _looks_like_url(image))
-    )
+    if isinstance(image, str):
+        return not _looks_like_url(image)
+    is_at_hand = isinstance(image, (bytes, bytearray, memoryview))
+    return not is_at_hand and (hasattr(image, "read") or isinstance(image, os.PathLike))
 
 
 def _looks_like_url(text: str) -> bool:
     # One letter before a colon is a Windows drive.
-    return bool(_URL_START.match(text) or _ENCODED_URL.match(text))
+    return bool(re.match(_URL_START, text) or re.match(_ENCODED_URL, text))
 
 
 def load(image: Any, limit: int = IMAGE_LIMIT) -> LocalImage | ImageUrl:  # noqa: ANN401 - checked here

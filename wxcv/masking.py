@@ -14,9 +14,8 @@ _NAMES_OF_SECRETS = (
     "(?:cloudbase_|component_|authorizer_)?access_token|appsecret|component_appsecret|secret|"
     "(?:authorizer_)?refresh_token|component_verify_ticket|img_url"
 )
-_SECRET_PAIR = re.compile(
-    rf"(?P<name>{_NAMES_OF_SECRETS})(?P<sign>=|%3d|%253d|\\?[\"']\s*:\s*\\?[\"']?)[^&\s\"'<>\\]+",
-    re.IGNORECASE,
+_SECRET_PAIR = (
+    rf"(?i)(?P<name>{_NAMES_OF_SECRETS})(?P<sign>=|%3d|%253d|\\?[\"']\s*:\s*\\?[\"']?)[^&\s\"'<>\\]+"
 )
 
 
@@ -40,4 +39,4 @@ def mask(text: str, known: Iterable[str] = ()) -> str:
     """Return the text without the known secrets, in any usual encoding, and without values named like one."""
     for secret in filter(None, known):
         text = re.sub("".join(map(_any_form, secret)), "***", text)
-    return _SECRET_PAIR.sub(r"\g<name>\g<sign>***", text)
+    return re.sub(_SECRET_PAIR, r"\g<name>\g<sign>***", text)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar
 
 import attrs
 
@@ -46,8 +46,7 @@ class Outcome(Generic[AnswerT]):
         return self.answer  # type: ignore[return-value] # there is one if there is no error
 
 
-@attrs.frozen
-class Tried(Generic[AnswerT]):
+class Tried(NamedTuple, Generic[AnswerT]):
     """What a batch's function made of one image.
 
     Attributes:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import copy
 import logging
+import os
 import random
-import secrets
-from typing import TYPE_CHECKING
-
-import attrs
+from typing import TYPE_CHECKING, NamedTuple
 
 from wxcv.errands import Errands
 from wxcv.errors import ConnectError, ProtocolError, StoreError, WxcvError
@@ -33,11 +31,10 @@ _LONGEST_MARGIN = 300.0  # the stable endpoint hands out a new token only in its
 _LONGEST_PAUSE = 30.0
 
 
-@attrs.frozen
-class Held:
+class Held(NamedTuple):
     """A token with the moments of both clocks at which it is to be renewed and at which it ends."""
 
-    value: str = attrs.field(repr=False)
+    value: str
     kind: str
     renew_at: float
     ends_at: float
@@ -53,12 +50,14 @@ class Held:
         pause = min(_LONGEST_PAUSE, life / 4)
         return cls(value, kind, monotonic + life - margin, monotonic + life, wall + life, pause)
 
+    def __repr__(self) -> str:
+        return f"<Held {self.kind} token>"
 
-@attrs.frozen
+
 class Renewal:
     """One renewal.
 
-    Attributes:
+    Args:
         memory: the cache that started it.
         credential: whose token.
         send: how to reach WeChat.
@@ -66,11 +65,19 @@ class Renewal:
         current: the value of the living token that is to be replaced, or None.
     """
 
-    memory: Memory
-    credential: Credential
-    send: Send = attrs.field(repr=False)
-    refused: tuple[str, WxcvError] | None = attrs.field(repr=False)
-    current: str | None = attrs.field(repr=False)
+    def __init__(
+        self,
+        memory: Memory,
+        credential: Credential,
+        send: Send,
+        refused: tuple[str, WxcvError] | None,
+        current: str | None,
+    ) -> None:
+        self.memory = memory
+        self.credential = credential
+        self.send = send
+        self.refused = refused
+        self.current = current
 
     async def run(self) -> Held:
         """Return a token that lives and is not the refused one.
@@ -103,7 +110,7 @@ class Renewal:
 
     async def _led(self, store: Store) -> Held:
         """Only the holder of the lease asks; the others watch for its token."""
-        key, owner = self.credential.key, secrets.token_hex(8)
+        key, owner = self.credential.key, os.urandom(8).hex()
         async with self.memory.clock.timeout(store.lease + REFRESH_DEADLINE):
             while not await store.acquire(key, owner):
                 await self.memory.clock.sleep(random.uniform(0.05, 0.15))

@@ -78,11 +78,11 @@ class RetryPolicy:
         return isinstance(error, (ConnectError, SystemBusyError))
 
 
-@attrs.define
 class RetryQuota:
     """How many retries a session has left: failing ones use it up, successes refill it."""
 
-    left: float = _QUOTA
+    def __init__(self) -> None:
+        self.left = _QUOTA
 
     def take(self, error: WxcvError) -> float:
         """Take what a retry after this error costs; return it, or 0 if there is not so much left."""
@@ -97,7 +97,6 @@ class RetryQuota:
         self.left = min(_QUOTA, self.left + (taken or 1.0))
 
 
-@attrs.define
 class Pace:
     """When the next request to an endpoint may go out, after WeChat has said "too many in this minute".
 
@@ -106,14 +105,12 @@ class Pace:
     monotonic time; ``wall`` tells the minute's end.
     """
 
-    _minute: float = 0.0
-    _through: int = 0
-    _through_before: int = 0
-    _through_since: int = 0
-    _per_minute: float | None = None
-    _paced_from: float = 0.0
-    _next: float = 0.0
-    refusal: RateLimitedError = attrs.field(factory=lambda: RateLimitedError(45011, "too many calls"))
+    def __init__(self) -> None:
+        self._minute = 0.0
+        self._through = self._through_before = self._through_since = 0
+        self._per_minute: float | None = None
+        self._paced_from = self._next = 0.0
+        self.refusal = RateLimitedError(45011, "too many calls")
 
     @property
     def is_paced(self) -> bool:

@@ -7,9 +7,7 @@ be called), is sent what came of it, and returns the token. So it is tested with
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from typing import TYPE_CHECKING, Any
-
-import attrs
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wxcv.models import AccessToken
 from wxcv.wire import Request
@@ -19,8 +17,7 @@ if TYPE_CHECKING:
     from wxcv.errors import WxcvError
 
 
-@attrs.frozen
-class Asked:
+class Asked(NamedTuple):
     """What a renewal is told.
 
     Attributes:
@@ -29,47 +26,50 @@ class Asked:
     """
 
     force: bool = False
-    refused: str | None = attrs.field(default=None, repr=False)
+    refused: str | None = None
+
+    def __repr__(self) -> str:
+        return "<Asked with a secret>"
 
 
-@attrs.frozen
-class TokenOf:
+class TokenOf(NamedTuple):
     """A step: have the token of another credential. The reply is its value."""
 
     credential: Credential
 
 
-@attrs.frozen
-class Refuse:
+class Refuse(NamedTuple):
     """A step: tell that another credential's token was refused. No reply."""
 
     credential: Credential
-    token: str = attrs.field(repr=False)
+    token: str
     error: WxcvError
 
+    def __repr__(self) -> str:
+        return "<Refuse with a secret>"
 
-@attrs.frozen
-class ReadFile:
+
+class ReadFile(NamedTuple):
     """A step: read a file. The reply is its bytes, or an OSError."""
 
     path: str
 
 
-@attrs.frozen
-class Ask:
+class Ask(NamedTuple):
     """A step: call a caller's function, sync or async. The reply is what it returned."""
 
     function: Callable[..., Any]
-    arguments: tuple[str | None, ...] = attrs.field(default=(), repr=False)
+    arguments: tuple[str | None, ...] = ()
+
+    def __repr__(self) -> str:
+        return "<Ask with a secret>"
 
 
-@attrs.frozen
-class Newest:
+class Newest(NamedTuple):
     """A step: look up the newest refresh token of the account. The reply is it, or None."""
 
 
-@attrs.frozen
-class Keep:
+class Keep(NamedTuple):
     """A step: keep the account's newest refresh token, and hand it to the function if it is new. No reply.
 
     Attributes:
@@ -78,9 +78,12 @@ class Keep:
         function: sync or async, or None.
     """
 
-    refresh_token: str = attrs.field(repr=False)
-    given: str = attrs.field(repr=False)
+    refresh_token: str
+    given: str
     function: Callable[[str], object] | None
+
+    def __repr__(self) -> str:
+        return "<Keep with a secret>"
 
 
 Step = Request | TokenOf | Refuse | ReadFile | Ask | Newest | Keep

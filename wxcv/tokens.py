@@ -8,7 +8,6 @@ import logging
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import attrs
 from cachetools import LRUCache, TLRUCache
 
 from wxcv import checks
@@ -38,19 +37,17 @@ _SHORTEST_SILENCE = 5.0
 _VALUE = attrgetter("value")
 
 
-@attrs.define(eq=False)
 class _Account:
     """What is known of an account besides its living token."""
 
-    task: asyncio.Task[Held | WxcvError] | None = None
-    send: Send | None = None
-    waiters: list[_Waiter] = attrs.field(factory=list)
-    refused: tuple[str, WxcvError] | None = attrs.field(default=None, repr=False)
-    asked_at: float = float("-inf")
-    failure: WxcvError | None = None
-    failures: int = 0
-    silent_until: float = float("-inf")
-    healed_at: float = float("-inf")
+    def __init__(self, refused: tuple[str, WxcvError] | None = None) -> None:
+        self.task: asyncio.Task[Held | WxcvError] | None = None
+        self.send: Send | None = None
+        self.waiters: list[_Waiter] = []
+        self.refused = refused
+        self.asked_at = self.silent_until = self.healed_at = float("-inf")
+        self.failure: WxcvError | None = None
+        self.failures = 0
 
     def failed(self, error: WxcvError, now: float) -> None:
         """Note a failure, and until when nobody asks again: longer each time if it may pass by itself."""

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
-import secrets
 import zlib
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from urllib.parse import quote
-
-import attrs
 
 from wxcv.errcodes import api_error
 from wxcv.errors import APIError, ProtocolError, RateLimitedError
@@ -34,39 +32,45 @@ _MANY_DIGITS = 10
 _TOO_MANY_REQUESTS = 429
 _PAYLOAD_TOO_LARGE = 413
 _PROXY_AUTHENTICATION = 407
-_SURROGATES = re.compile("[\ud800-\udfff]")
+_SURROGATES = "[\ud800-\udfff]"
 
 
-@attrs.frozen
-class Body:
+class Body(NamedTuple):
     """A request's body as parts that are written one after another, without a joined copy."""
 
     content_type: str
-    parts: tuple[bytes, ...] = attrs.field(repr=False)
+    parts: tuple[bytes, ...]
 
     @property
     def size(self) -> int:
         """Bytes in all."""
         return sum(map(len, self.parts))
 
+    def __repr__(self) -> str:
+        return f"<Body {self.content_type} of {self.size:,} bytes>"
 
-@attrs.frozen
-class Request:
+
+class Request(NamedTuple):
     """One request below a base URL; its repr shows nothing secret."""
 
     method: str
     path: str
-    query: tuple[tuple[str, str], ...] = attrs.field(default=(), repr=False)
+    query: tuple[tuple[str, str], ...] = ()
     body: Body | None = None
 
+    def __repr__(self) -> str:
+        return f"<Request {self.method} {self.path} {self.body}>"
 
-@attrs.frozen
-class Response:
+
+class Response(NamedTuple):
     """What came back: the status, the headers by their names in lower case, at most ANSWER_LIMIT bytes."""
 
     status: int
-    headers: Mapping[str, str] = attrs.field(repr=False)
-    body: bytes = attrs.field(repr=False)
+    headers: Mapping[str, str]
+    body: bytes
+
+    def __repr__(self) -> str:
+        return f"<Response {self.status}>"
 
 
 def target(path: str, query: tuple[tuple[str, str], ...]) -> str:
@@ -86,7 +90,7 @@ def multipart(image: LocalImage, fields: Mapping[str, str]) -> Body:
     The page asks for "filename, filelength, content-type" of the part:
     https://developers.weixin.qq.com/doc/service/en/api/openpoc/ocr/api_commocr
     """
-    boundary = secrets.token_hex(16)
+    boundary = os.urandom(16).hex()
     texts = "".join(
         f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
         for name, value in fields.items()
@@ -114,7 +118,7 @@ def checked_fields(endpoint: Endpoint[Any], fields: Mapping[str, str] | None) ->
     if unknown:
         known = ", ".join(endpoint.fields) or "none"
         raise ValueError(f"{endpoint.name} does not know the fields {unknown}; it knows: {known}")
-    if not all(isinstance(value, str) and not _SURROGATES.search(value) for value in extra.values()):
+    if not all(isinstance(value, str) and not re.search(_SURROGATES, value) for value in extra.values()):
         raise ValueError(f"the fields of {endpoint.name} must be strings that can be encoded as UTF-8")
     return extra
 
