@@ -27,17 +27,20 @@ class Deadline:
         self.passed = False
 
     def __enter__(self) -> Self:
-        task = asyncio.current_task()
+        task, loop = asyncio.current_task(), asyncio.get_running_loop()
         if task is None:
             raise RuntimeError("there is no task that a deadline could end")
         self._task, self._cancelling = task, task.cancelling()
-        self.when = self._all.watch(self)
+        self.when = loop.time() + self._all.seconds
+        self._all.watched[self] = None
+        if not self._all.is_awake:
+            self._all.wake_at(self.when, loop)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
-        self._all.forget(self)
+        del self._all.watched[self]
         if not self.passed:
             return False
         # As asyncio.timeout does: if the task was cancelled by others too, it stays cancelled.
@@ -56,39 +59,34 @@ class Deadlines:
 
     Args:
         seconds: from the beginning of the block.
+
+    Attributes:
+        watched: the deadlines of the blocks that run now.
+        is_awake: whether a timer is set, which is never later than the first of them.
     """
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
-        self._watched: dict[Deadline, None] = {}
-        self._timer: asyncio.TimerHandle | None = None
+        self.watched: dict[Deadline, None] = {}
+        self.is_awake = False
 
-    def watch(self, deadline: Deadline) -> float:
-        """Watch it; return the moment at which it comes."""
-        self._watched[deadline] = None
-        loop = asyncio.get_running_loop()
-        when = loop.time() + self.seconds
-        if self._timer is None:
-            self._timer = loop.call_at(when, self._end_overdue)
-        return when
+    def wake_at(self, when: float, loop: asyncio.AbstractEventLoop) -> None:
+        """Set the timer."""
+        self.is_awake = True
+        loop.call_at(when, self._end_overdue, loop)
 
-    def forget(self, deadline: Deadline) -> None:
-        """Watch it no more."""
-        del self._watched[deadline]
-
-    def _end_overdue(self) -> None:
+    def _end_overdue(self, loop: asyncio.AbstractEventLoop) -> None:
         """End what is due; come again when the next is, or the first of those that are not set yet."""
-        self._timer = None
-        loop = asyncio.get_running_loop()
+        self.is_awake = False
         now = loop.time()
-        for deadline in self._watched:
+        for deadline in self.watched:
             if deadline.when <= now:
                 deadline.end()
-        left = [deadline.when for deadline in self._watched if not deadline.passed]
+        left = [deadline.when for deadline in self.watched if not deadline.passed]
         if left:
-            self._timer = loop.call_at(min(*left, now + self.seconds), self._end_overdue)
+            self.wake_at(min(*left, now + self.seconds), loop)
 
     def end(self) -> None:
         """End all blocks now."""
-        for deadline in self._watched:
+        for deadline in self.watched:
             deadline.end()

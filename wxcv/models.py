@@ -23,9 +23,7 @@ SHAPE_ERRORS = (TypeError, ValueError, KeyError, AttributeError)
 
 
 def _number(value: object) -> Number:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    if isinstance(value, float) and math.isfinite(value):
+    if type(value) is int or (type(value) is float and math.isfinite(value)):
         return value
     raise TypeError(f"a number is needed, not {type(value).__name__}")
 
@@ -41,9 +39,11 @@ def _rows(fields: Mapping[str, Any], name: str) -> list[Any]:
 
 
 def _text(fields: Mapping[str, Any], name: str) -> str:
-    value = fields.get(name)
-    if value is None or isinstance(value, str):
-        return value or ""
+    value = fields.get(name, "")
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return ""
     raise TypeError(f"{name} is not a string")
 
 

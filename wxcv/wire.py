@@ -92,8 +92,10 @@ def multipart(image: LocalImage, fields: Mapping[str, str]) -> Body:
     """
     boundary = os.urandom(16).hex()
     texts = "".join(
-        f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
-        for name, value in fields.items()
+        [
+            f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+            for name, value in fields.items()
+        ]
     )
     head = (
         f"{texts}--{boundary}\r\n"
