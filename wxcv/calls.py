@@ -17,6 +17,7 @@ from wxcv.wire import Request, image_request, read_answer, with_token
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from concurrent.futures import Executor
 
     from wxcv.batch import Batch
     from wxcv.clock import Clock
@@ -69,6 +70,7 @@ class Line:
     retries: RetryPolicy
     call_timeout: float
     image_limit: int
+    readers: Executor
     on_send: Callable[[SendEvent], object] | None
     quota: RetryQuota = attrs.field(factory=RetryQuota)
     paces: dict[str, Pace] = attrs.field(factory=dict)
@@ -149,8 +151,7 @@ class Call(Generic[AnswerT]):
 
     async def _in_slot(self, image: Image, fields: Mapping[str, str] | None) -> AnswerT:
         self._started = self.line.clock.monotonic()
-        limit = self.line.image_limit
-        loaded = await asyncio.to_thread(load, image, limit) if is_slow(image) else load(image, limit)
+        loaded = await self._read(image) if is_slow(image) else load(image, self.line.image_limit)
         self._bytes = len(loaded.data) if isinstance(loaded, LocalImage) else 0
         request = image_request(self.endpoint, loaded, fields)
         known = self.line.credential.secrets + (loaded.secrets if isinstance(loaded, ImageUrl) else ())
@@ -168,6 +169,12 @@ class Call(Generic[AnswerT]):
                 self.line.quota.succeeded(self._taken)
                 return answer
             await self.line.clock.sleep(wait)
+
+    async def _read(self, image: Image) -> LocalImage | ImageUrl:
+        limit = self.line.image_limit
+        if hasattr(image, "read"):  # which may wait for anything
+            return await asyncio.to_thread(load, image, limit)
+        return await asyncio.get_running_loop().run_in_executor(self.line.readers, load, image, limit)
 
     async def _tried(self, request: Request, known: tuple[str, ...]) -> AnswerT:
         """Send, and once more with a new token if WeChat refused the first."""

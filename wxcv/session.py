@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from concurrent import futures
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from wxcv.stores import Store
 
 AnswerT = TypeVar("AnswerT")
+
+_READERS = 2  # threads; a disk gives no more to more of them, and each keeps memory of its own
 
 
 class Session:
@@ -110,6 +113,7 @@ class Session:
             retries=retries if retries is not None else RetryPolicy(),
             call_timeout=call_timeout,
             image_limit=checks.whole("image_limit", image_limit),
+            readers=futures.ThreadPoolExecutor(_READERS, "wxcv reader"),
             on_send=on_send,
         )
 
@@ -247,6 +251,7 @@ class Session:
             return
         async with AsyncExitStack() as rest:  # done also when the wait for calls in flight is cancelled
             rest.push_async_callback(self._line.transport.aclose)
+            rest.callback(self._line.readers.shutdown, wait=False)
             rest.push_async_callback(self._line.tokens.release, self._line.transport.send)
             batches = list(self._line.batches)
             for batch in batches:
