@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-import os
+import secrets
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 import attrs
@@ -178,7 +178,7 @@ class FixedToken(Credential):
     """
 
     token: str = attrs.field(repr=False, validator=plain_text)
-    _id: str = attrs.field(init=False, repr=False, factory=lambda: os.urandom(8).hex())
+    _id: str = attrs.field(init=False, repr=False, factory=lambda: secrets.token_hex(8))
 
     @property
     def key(self) -> str:
@@ -213,7 +213,7 @@ class TokenFrom(Credential):
     """
 
     function: Callable[[str | None], Awaitable[AccessToken]] = attrs.field(validator=_is_callable)
-    _id: str = attrs.field(init=False, repr=False, factory=lambda: os.urandom(8).hex())
+    _id: str = attrs.field(init=False, repr=False, factory=lambda: secrets.token_hex(8))
 
     @property
     def key(self) -> str:

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import Protocol
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
 
 from wxcv.errors import ImageTooLargeError, UnreadableImageError
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 _NAME_LENGTH = 100
+_FLAGS = (
+    os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+)
 
 
 class BinaryFile(Protocol):
@@ -20,7 +27,9 @@ class BinaryFile(Protocol):
 
 def shown(text: str) -> str:
     """Return the text on one line, printable, encodable and not too long."""
-    printable = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text[-4 * _NAME_LENGTH :])
+    printable = text[-4 * _NAME_LENGTH :]
+    if not printable.isprintable():
+        printable = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in printable)
     return printable if len(printable) <= _NAME_LENGTH else "…" + printable[-_NAME_LENGTH:]
 
 
@@ -61,7 +70,7 @@ def read_file(file: BinaryFile, limit: int) -> bytes:
         UnreadableImageError: whatever it raised, or it gave no bytes.
     """
     try:
-        return _read_upto(file, limit)
+        return _read_upto(file.read, limit)
     except Exception as error:  # noqa: BLE001 - a caller's file object may raise anything
         reason = f"{type(error).__name__}: {error}"
     raise UnreadableImageError(file_name(file), f"the file object cannot be read ({reason})")
@@ -76,15 +85,15 @@ def _require_regular(mode: int, name: str) -> None:
 def _read_regular(path: str, name: str, limit: int) -> bytes:
     """Read at most limit bytes of a regular file; never wait on a FIFO or a device."""
     _require_regular(os.stat(path).st_mode, name)
-    flags = (
-        os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
-    )
-    with open(os.open(path, flags), "rb", buffering=0) as file:
-        status = os.fstat(file.fileno())
+    file = os.open(path, _FLAGS)
+    try:
+        status = os.fstat(file)
         _require_regular(status.st_mode, name)
         if status.st_size >= limit:
             raise ImageTooLargeError(name, status.st_size, limit)
-        data = _read_upto(file, status.st_size + 1)
+        data = _read_upto(partial(os.read, file), status.st_size + 1)
+    finally:
+        os.close(file)
     if len(data) != status.st_size:
         raise UnreadableImageError(
             name, "its size changed while it was read; try again when its writer has finished"
@@ -92,16 +101,16 @@ def _read_regular(path: str, name: str, limit: int) -> bytes:
     return data
 
 
-def _read_upto(file: BinaryFile, size: int) -> bytes:
+def _read_upto(read: Callable[[int], bytes], size: int) -> bytes:
     """Read until size bytes or the end; a raw file may give less at a time."""
-    chunk = file.read(size)
+    chunk = read(size)
     if not isinstance(chunk, (bytes, bytearray)):
         raise TypeError("its read() gave no bytes; open it in binary mode ('rb'), not in text or async mode")
     if not chunk or len(chunk) >= size:
         return bytes(chunk)
     chunks = [chunk]
     missing = size - len(chunk)
-    while missing > 0 and (chunk := file.read(missing)):
+    while missing > 0 and (chunk := read(missing)):
         chunks.append(chunk)
         missing -= len(chunk)
     return b"".join(chunks)

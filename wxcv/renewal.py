@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import copy
 import logging
-import os
 import random
+import secrets
 from typing import TYPE_CHECKING, NamedTuple
 
 from wxcv.errands import Errands
@@ -110,7 +110,7 @@ class Renewal:
 
     async def _led(self, store: Store) -> Held:
         """Only the holder of the lease asks; the others watch for its token."""
-        key, owner = self.credential.key, os.urandom(8).hex()
+        key, owner = self.credential.key, secrets.token_hex(8)
         async with self.memory.clock.timeout(store.lease + REFRESH_DEADLINE):
             while not await store.acquire(key, owner):
                 await self.memory.clock.sleep(random.uniform(0.05, 0.15))

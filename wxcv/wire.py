@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import re
+import secrets
 import zlib
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -90,7 +90,7 @@ def multipart(image: LocalImage, fields: Mapping[str, str]) -> Body:
     The page asks for "filename, filelength, content-type" of the part:
     https://developers.weixin.qq.com/doc/service/en/api/openpoc/ocr/api_commocr
     """
-    boundary = os.urandom(16).hex()
+    boundary = secrets.token_hex(16)
     texts = "".join(
         [
             f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
