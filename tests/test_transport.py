@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import socket
 import ssl
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -108,6 +110,28 @@ async def test_a_connection_that_closed_before_the_body_left_is_a_connect_error(
 
     assert isinstance(_translated(caught.value, "host", left=payload.left), wxcv.ConnectError)
     assert payload.decode() == "head" + "x" * 600_000
+
+
+async def test_a_large_image_is_written_in_pieces() -> None:
+    """With little room in the socket's buffer, or none known of, one write has 256 KiB at most."""
+    body = UPLOAD.body or Body("", ())
+
+    class Writer:
+        def __init__(self, transport: object) -> None:
+            self.transport = transport
+            self.written: list[memoryview] = []
+
+        async def write(self, chunk: memoryview) -> None:
+            self.written.append(chunk)
+
+    with socket.socket() as small:
+        small.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8 * 1024)
+        for known in ({"socket": small}, {}):
+            writer = Writer(SimpleNamespace(is_closing=lambda: False, get_extra_info=known.get))
+            await _Payload(body, lambda: None).write(writer)  # type: ignore[arg-type]
+
+            assert max(map(len, writer.written)) == 256 * 1024
+            assert b"".join(writer.written) == b"".join(body.parts)
 
 
 async def test_a_cut_answer_is_lost(opened: Callable[..., Transport]) -> None:
