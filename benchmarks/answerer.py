@@ -232,7 +232,7 @@ def main() -> None:
     options = Options(**task["options"])
     factory = None
     if find_spec("uvloop"):
-        import uvloop  # noqa: PLC0415 - may be missing
+        import uvloop
 
         factory = uvloop.new_event_loop
     with asyncio.Runner(loop_factory=factory) as runner:

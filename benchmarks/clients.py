@@ -106,7 +106,7 @@ async def with_payload(base_url: str, concurrency: int) -> AsyncIterator[Send]:
 @asynccontextmanager
 async def with_httpx(base_url: str, concurrency: int) -> AsyncIterator[Send]:
     """httpx's AsyncClient with its own limits; with a pool of just 64 it takes twice as long."""
-    import httpx  # noqa: PLC0415 - a baseline; may be missing
+    import httpx
 
     async with httpx.AsyncClient(base_url=base_url, timeout=300) as http:
         free = asyncio.Semaphore(concurrency)

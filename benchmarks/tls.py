@@ -22,7 +22,7 @@ ROUNDS = 5
 
 def _certificates(folder: str) -> tuple[str, str]:
     """Write a certificate for the answerer and the authority behind it, and return their paths."""
-    import trustme  # noqa: PLC0415 - may be missing
+    import trustme
 
     authority, own = Path(folder, "authority.pem"), Path(folder, "answerer.pem")
     ca = trustme.CA()

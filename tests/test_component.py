@@ -63,7 +63,7 @@ async def test_five_thousand_merchants_share_one_component_token(box: Sandbox) -
 
 
 @pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
-async def test_a_new_refresh_token_is_handed_on_and_used(is_async: bool) -> None:  # noqa: FBT001
+async def test_a_new_refresh_token_is_handed_on_and_used(is_async: bool) -> None:
     """A rotated refresh token is handed to the callback, and is the only one that works from then on."""
     kept: list[str] = []
 

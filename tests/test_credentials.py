@@ -118,7 +118,7 @@ def test_a_life_that_is_none_is_refused(life: str) -> None:
 @pytest.mark.parametrize(
     "value", ['""', "null", "5", "[]", '"\\ud800MARKED"', '"MARKED T"', '"MARKED\\n"', '"密"']
 )
-def test_a_token_that_is_none_is_refused(value: Any) -> None:  # noqa: ANN401
+def test_a_token_that_is_none_is_refused(value: Any) -> None:
     """An answer without a token, or with one that no token is like, is a ProtocolError that hides it."""
     with pytest.raises(wxcv.ProtocolError, match="token request") as caught:
         renew(STABLE, f'{{"access_token":{value},"expires_in":7200}}'.encode())
@@ -181,7 +181,7 @@ def test_a_ticket_function_is_asked_every_time() -> None:
 
 
 @pytest.mark.parametrize("ticket", [None, "", 5])
-def test_a_ticket_that_is_none_is_told(ticket: Any) -> None:  # noqa: ANN401
+def test_a_ticket_that_is_none_is_told(ticket: Any) -> None:
     """A ticket function that returns no ticket ends in a ProtocolError before anything is sent."""
     credential = wxcv.ComponentCredential("wxp", "s", lambda: ticket)
     with pytest.raises(wxcv.ProtocolError, match="component_verify_ticket"):

@@ -24,7 +24,7 @@ def test_the_two_pages_have_their_paths() -> None:
 @pytest.mark.parametrize(
     "path", ["cv/ocr/idcard", "//evil.example/cv", "/cv/x?type=photo", "/cv/x#f", "/cv/x\r\n", "", "/", None]
 )
-def test_a_path_that_could_lead_elsewhere_is_refused(path: Any) -> None:  # noqa: ANN401
+def test_a_path_that_could_lead_elsewhere_is_refused(path: Any) -> None:
     """A path without its slash, or with a query, could send the token elsewhere or lose it; it is refused."""
     with pytest.raises(ValueError, match="/cv/ocr/comm"):
         wxcv.Endpoint("x", path, dict)

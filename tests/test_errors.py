@@ -103,7 +103,7 @@ def test_an_error_survives_pickle_and_copy(error: wxcv.WxcvError) -> None:
         (errors.StoreError("a"), True),
     ],
 )
-def test_an_error_says_whether_it_is_retryable(error: wxcv.WxcvError, retryable: bool) -> None:  # noqa: FBT001
+def test_an_error_says_whether_it_is_retryable(error: wxcv.WxcvError, retryable: bool) -> None:
     """Only failures that may pass by themselves are retryable."""
     assert retryable is error.retryable
 

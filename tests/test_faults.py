@@ -88,7 +88,7 @@ class _Resolver(aiohttp.abc.AbstractResolver):
 
 
 @pytest.mark.parametrize("hangs", [False, True], ids=["fails", "hangs"])
-async def test_a_name_that_cannot_be_looked_up_is_a_connect_error(hangs: bool) -> None:  # noqa: FBT001
+async def test_a_name_that_cannot_be_looked_up_is_a_connect_error(hangs: bool) -> None:
     """A name service that fails or hangs ends in a ConnectError: surely nothing was sent."""
     connector = aiohttp.TCPConnector(resolver=_Resolver(hangs=hangs))
     async with aiohttp.ClientSession(connector=connector) as http:

@@ -167,7 +167,7 @@ REFUSED: list[tuple[Any, type[wxcv.ImageError], str]] = [
 
 
 @pytest.mark.parametrize(("image", "cls", "message"), REFUSED, ids=lambda value: ascii(value)[:30])
-def test_a_refused_image_is_named_with_a_remedy(image: Any, cls: type[wxcv.ImageError], message: str) -> None:  # noqa: ANN401
+def test_a_refused_image_is_named_with_a_remedy(image: Any, cls: type[wxcv.ImageError], message: str) -> None:
     """Each refusal has its own class, and its text names the image and what to do."""
     if hasattr(image, "seek"):
         image.seek(0)
@@ -227,7 +227,7 @@ class _Growing(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: Any) -> int:  # noqa: ANN401
+    def readinto(self, buffer: Any) -> int:
         size = min(len(buffer), 100_000)
         buffer[:size] = bytes(size)
         self.taken += size
@@ -283,7 +283,7 @@ def test_image_bytes_may_be_of_any_type() -> None:
 
 
 @pytest.mark.parametrize("content_type", ["", "image", "image/png\r\nX: y", 'image/"png"', None])
-def test_image_bytes_checks_its_content_type(content_type: Any) -> None:  # noqa: ANN401
+def test_image_bytes_checks_its_content_type(content_type: Any) -> None:
     """A content type that could break the part's header is refused when it is given."""
     with pytest.raises(ValueError, match="image/jpeg"):
         wxcv.ImageBytes(PNG, content_type=content_type)

@@ -101,7 +101,7 @@ def test_unknown_names_are_kept_and_unknown_fields_ignored() -> None:
 )
 def test_a_wrong_shape_raises(fields: dict[str, Any]) -> None:
     """A shape that the page cannot mean raises one of the announced errors."""
-    from wxcv.models import SHAPE_ERRORS  # noqa: PLC0415 - not a public name
+    from wxcv.models import SHAPE_ERRORS
 
     with pytest.raises(SHAPE_ERRORS):
         wxcv.QrcodeScan.from_dict(fields)

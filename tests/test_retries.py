@@ -89,7 +89,7 @@ def test_retry_after_goes_before() -> None:
 @pytest.mark.parametrize(
     ("name", "value"), [("attempts", 0), ("attempts", 1.5), ("base", 0), ("base", -1), ("cap", float("nan"))]
 )
-def test_a_bad_setting_is_named(name: str, value: Any) -> None:  # noqa: ANN401
+def test_a_bad_setting_is_named(name: str, value: Any) -> None:
     """A setting out of its range is refused by name."""
     with pytest.raises(ValueError, match=name):
         wxcv.RetryPolicy(**{name: value})

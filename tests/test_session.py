@@ -95,7 +95,7 @@ async def test_one_token_serves_many_calls(session: wxcv.Session, box: Sandbox) 
 
 async def test_a_url_is_fetched_by_the_server() -> None:
     """An image URL is handed on, and the server fetches it."""
-    from wxcv.sandbox import Sandbox  # noqa: PLC0415
+    from wxcv.sandbox import Sandbox
 
     async def serve(_request: web.Request) -> web.StreamResponse:
         return aiohttp.web.Response(body=pictures.qr_png("by url"), content_type="image/png")

@@ -350,7 +350,7 @@ async def test_cancelling_closes_the_connection(opened: Callable[..., Transport]
 
 
 @pytest.mark.parametrize(("trusted", "host"), [(False, "localhost"), (True, "other.example")])
-async def test_a_bad_certificate_is_a_connect_error(trusted: bool, host: str) -> None:  # noqa: FBT001
+async def test_a_bad_certificate_is_a_connect_error(trusted: bool, host: str) -> None:
     """An untrusted certificate, or one for another host, ends before anything is sent."""
     authority = trustme.CA()
     server, client = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), ssl.create_default_context()

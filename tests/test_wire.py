@@ -265,7 +265,7 @@ def test_no_errcode_means_success(body: bytes) -> None:
         (404, "HTTP status 404", False),
     ],
 )
-def test_a_status_without_errcode_is_a_protocol_error(status: int, message: str, retryable: bool) -> None:  # noqa: FBT001
+def test_a_status_without_errcode_is_a_protocol_error(status: int, message: str, retryable: bool) -> None:
     """Another status than 2xx without an errcode is a ProtocolError, retryable from 500 on."""
     with pytest.raises(wxcv.ProtocolError, match=message) as caught:
         decode(response(b'{"request_id":"x"}', status))

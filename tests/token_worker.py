@@ -23,7 +23,7 @@ class Watched(wxcv.RedisStore):
 
     async def save(self, key: str, token: wxcv.StoredToken, owner: str = "") -> bool:
         """Say so, then do as told."""
-        print("minted", flush=True)  # noqa: T201
+        print("minted", flush=True)
         if self.then == "hang":
             await asyncio.Event().wait()
         if self.then == "pause":
@@ -38,11 +38,11 @@ async def main() -> None:
     async with Redis(unix_socket_path=socket) as redis:
         store = Watched(redis, lease=float(lease))
         async with wxcv.Session(credential, base_url=base_url, store=store) as session:
-            print("ready", flush=True)  # noqa: T201
+            print("ready", flush=True)
             await asyncio.to_thread(sys.stdin.readline)
             tokens = await asyncio.gather(*(session.token() for _ in range(int(tasks))))
     values = {token.value for token in tokens}
-    print(time.time(), *values, flush=True)  # noqa: T201
+    print(time.time(), *values, flush=True)
 
 
 asyncio.run(main())

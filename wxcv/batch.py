@@ -246,7 +246,7 @@ class Batch(Generic[AnswerT]):
             await self._clock.sleep(pause)
         return Outcome(index, item, image, "not_sent", None, copy.copy(self._stop), 0, 0.0)
 
-    def _told(self, index: int, item: Any, image: Any, tried: Tried[AnswerT]) -> Outcome[AnswerT]:  # noqa: ANN401
+    def _told(self, index: int, item: Any, image: Any, tried: Tried[AnswerT]) -> Outcome[AnswerT]:  # noqa: ANN401 - the caller's
         error = tried.error
         status: Literal["ok", "failed", "not_sent", "unknown"] = "failed"
         if error is None:

@@ -174,7 +174,7 @@ class RedisStore:
         # The braces keep an account's keys on one node of a cluster.
         return f"{self._prefix}:{{{key}}}:{what}"
 
-    async def _eval(self, script: str, name: str | list[str], *arguments: str | float) -> Any:  # noqa: ANN401
+    async def _eval(self, script: str, name: str | list[str], *arguments: str | float) -> Any:  # noqa: ANN401 - Redis's
         from redis.exceptions import RedisError  # noqa: PLC0415 - the extra may be missing
 
         try:
