@@ -266,6 +266,23 @@ async def test_an_iterable_that_is_cancelled_does_not_end_a_batch_silently(sessi
     assert seen == ["ok"]
 
 
+async def test_closing_a_batch_ends_images_that_are_waited_for(session: wxcv.Session) -> None:
+    """An async iterable waiting for its next image is ended when the batch is closed, and may clean up."""
+    ended = []
+
+    async def images() -> AsyncIterator[bytes]:
+        yield PICTURE
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append(True)
+
+    async with session.batch(wxcv.SCAN_QRCODE, images()) as outcomes:
+        assert (await anext(outcomes)).status == "ok"
+
+    assert ended == [True]
+
+
 class _Odd:
     """A path that breaks when it is asked for."""
 

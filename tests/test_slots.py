@@ -75,12 +75,14 @@ async def test_closing_ends_waiters_at_once_and_lets_the_running_finish() -> Non
     """On closing, who waits for a slot gets SessionClosedError, and who runs within the grace ends well."""
     slots, go = Slots(1, 60.0), asyncio.Event()
     running = asyncio.create_task(held(slots, go.wait))
-    waiting = asyncio.create_task(held(slots, go.wait))
+    waiting, gone = (asyncio.create_task(held(slots, go.wait)) for _ in range(2))
     await asyncio.sleep(0)
+    gone.cancel()
     closing = asyncio.create_task(slots.aclose(grace=60.0))
 
     with pytest.raises(wxcv.SessionClosedError):
         await waiting
+    assert gone.cancelled()
     assert not closing.done()
     go.set()
     assert await running is True

@@ -456,6 +456,26 @@ async def test_ending_a_refresh_hands_its_waiters_on(cache: wxcv.TokenCache) -> 
     assert (closing.mints, staying.mints) == (0, 1)
 
 
+async def test_a_closed_session_does_not_fail_the_waiters_of_others(cache: wxcv.TokenCache) -> None:
+    """When a refresh finds its own session closed, its caller is told, and all of another session go on."""
+    staying, go = Endpoint(), asyncio.Event()
+
+    async def closed(_request: Request) -> Response:
+        await go.wait()
+        raise wxcv.SessionClosedError("closed")
+
+    first = asyncio.create_task(cache.get(CREDENTIAL, closed))
+    await turn()
+    others = [asyncio.create_task(cache.get(CREDENTIAL, staying.send)) for _ in range(3)]
+    await turn()
+    go.set()
+
+    assert await asyncio.gather(*others) == ["T1"] * 3
+    assert staying.mints == 1
+    with pytest.raises(wxcv.SessionClosedError):
+        await first
+
+
 async def test_a_cancelled_waiter_is_passed_over(cache: wxcv.TokenCache) -> None:
     """A waiter cancelled in the moment in which the token arrives does not disturb the others."""
     wechat = Endpoint()

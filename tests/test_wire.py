@@ -115,6 +115,7 @@ def test_a_request_hides_its_query_and_body() -> None:
 
     assert "MARKED" not in repr(request)
     assert target("/x", ()) == "/x"
+    assert "MARKED" not in repr(Response(200, {"x-echo": "MARKED"}, b"MARKED"))
 
 
 def test_a_json_request_carries_json() -> None:

@@ -137,8 +137,9 @@ class TokenCache:
             account.waiters.append(future)
             if account.task is None:
                 self._start(credential, account, send)
+            through = account.send
             ended = await future
-            if isinstance(ended, SessionClosedError) and account.send != send:
+            if isinstance(ended, SessionClosedError) and through != send:
                 continue  # another session was closed: go on with one's own
             if isinstance(ended, WxcvError):
                 raise copy.copy(ended)
