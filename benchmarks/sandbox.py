@@ -23,7 +23,7 @@ from benchmarks.runner import rounds_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-ROUNDS = 3
+ROUNDS = 5
 READS = {"codes": 100, "pages": 8}
 PICTURE = Path(__file__).parent.parent / "tests" / "images" / "parcel.png"
 MUST, AIM = 0.9, 0.97

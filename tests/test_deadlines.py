@@ -105,6 +105,23 @@ async def test_what_a_block_raises_goes_before_its_deadline() -> None:
     assert task.cancelling() == 0
 
 
+def test_deadlines_go_on_in_another_event_loop() -> None:
+    """A timer that died with its event loop does not keep deadlines of the next one from coming."""
+    deadlines = Deadlines(0.02)
+
+    async def short() -> None:
+        with Deadline(deadlines):
+            pass
+
+    async def long() -> bool:
+        with Deadline(deadlines) as deadline:
+            await asyncio.sleep(FOR_EVER)
+        return deadline.passed
+
+    asyncio.run(short())
+    assert asyncio.run(long())
+
+
 def test_outside_of_a_task_there_is_no_deadline() -> None:
     """A coroutine that no task runs cannot be ended, and is told so."""
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import io
 import logging
+import os
+import threading
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -43,6 +46,25 @@ async def test_text_is_read_from_end_to_end(session: wxcv.Session) -> None:
 
     assert page.text.splitlines() == ["HELLO WORLD", "2026"]
     assert all(item.pos for item in page.items)
+
+
+async def test_objects_that_wait_do_not_hold_up_files(session: wxcv.Session, tmp_path: Path) -> None:
+    """A file is read while path objects of the caller's own wait; these see the context of their call."""
+    path, go = tmp_path / "x.png", threading.Event()
+    path.write_bytes(pictures.qr_png("same"))
+    where: contextvars.ContextVar[Path] = contextvars.ContextVar("where")
+    where.set(path)
+
+    class Slow(os.PathLike[str]):
+        def __fspath__(self) -> str:
+            go.wait()
+            return str(where.get())
+
+    slow = [asyncio.create_task(session.scan_qrcode(Slow())) for _ in range(3)]
+    scan = await session.scan_qrcode(path)
+    go.set()
+
+    assert [scan] * 3 == await asyncio.gather(*slow)
 
 
 async def test_all_kinds_of_input_are_sent(session: wxcv.Session, box: Sandbox, tmp_path: Path) -> None:

@@ -580,6 +580,43 @@ async def test_a_full_cache_forgets_the_oldest(clock: wxcv.ManualClock) -> None:
     assert [cache.current(account, wechat.send) is None for account in accounts] == [True, False, False]
 
 
+async def test_a_token_that_ended_on_its_way_is_not_handed_out(
+    cache: wxcv.TokenCache, clock: wxcv.ManualClock
+) -> None:
+    """If the wall clock is set forward past the end of a token while it comes, another is fetched."""
+    wechat = Endpoint()
+
+    async def send(request: Request) -> Response:
+        if not wechat.mints:
+            clock.set_wall(clock.wall() + 3 * 3600)
+        return await wechat.send(request)
+
+    token = await cache.described(CREDENTIAL, send)
+
+    assert (token.value, token.expires_in) == ("T2", 7200)
+
+
+def test_a_token_is_dropped_outside_of_an_event_loop(cache: wxcv.TokenCache, clock: wxcv.ManualClock) -> None:
+    """A living token can be dropped where no event loop runs, also while a renewal waits for its loop."""
+    wechat = Endpoint()
+
+    async def leave_a_renewal_behind() -> None:
+        await cache.get(CREDENTIAL, wechat.send)
+        clock.advance(7100)
+        wechat.open.clear()
+        assert await cache.get(CREDENTIAL, wechat.send) == "T1"
+
+    async def go_on() -> str:
+        wechat.open.set()
+        return await cache.get(CREDENTIAL, wechat.send)
+
+    with asyncio.Runner() as runner:
+        runner.run(leave_a_renewal_behind())
+        cache.invalidate(CREDENTIAL, "T1", REFUSAL)
+        assert cache.peek(CREDENTIAL) is None
+        assert runner.run(go_on()) == "T2"
+
+
 def test_a_cache_serves_two_event_loops_one_after_the_other(cache: wxcv.TokenCache) -> None:
     """A refresh that died with its event loop does not stop the next loop."""
 

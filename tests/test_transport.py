@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import gzip
 import socket
 import ssl
@@ -270,6 +271,27 @@ async def test_a_compressed_answer_is_not_inflated_on_the_way(opened: Callable[.
         response = await opened(url).send(Request("POST", "/cv/a/b"))
 
     assert response.body == bomb
+
+
+async def test_an_answer_that_switches_protocols_leaves_no_connection_behind(
+    opened: Callable[..., Transport],
+) -> None:
+    """After an answer with status 101 nothing is left open, which aiohttp would tell with the whole URL."""
+    told: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_debug(True)
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: told.append(context))
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        upgrade = b"Content-Length: 0\r\nConnection: upgrade\r\nUpgrade: websocket"
+        writer.write(b"HTTP/1.1 101 Switching Protocols\r\n" + upgrade + b"\r\n\r\n")
+        await writer.drain()
+
+    async with raw_server(serve) as url:
+        response = await opened(url).send(BY_URL)
+        gc.collect()
+
+    assert (response.status, told) == (101, [])
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import logging
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import attrs
@@ -172,9 +173,9 @@ class Call(Generic[AnswerT]):
 
     async def _read(self, image: Image) -> LocalImage | ImageUrl:
         limit = self.line.image_limit
-        if hasattr(image, "read"):  # which may wait for anything
-            return await asyncio.to_thread(load, image, limit)
-        return await asyncio.get_running_loop().run_in_executor(self.line.readers, load, image, limit)
+        if isinstance(image, (str, PurePath)):
+            return await asyncio.get_running_loop().run_in_executor(self.line.readers, load, image, limit)
+        return await asyncio.to_thread(load, image, limit)  # an object of the caller's may wait for anything
 
     async def _tried(self, request: Request, known: tuple[str, ...]) -> AnswerT:
         """Send, and once more with a new token if WeChat refused the first."""

@@ -33,7 +33,7 @@ class Deadline:
         self._task, self._cancelling = task, task.cancelling()
         self.when = loop.time() + self._all.seconds
         self._all.watched[self] = None
-        if not self._all.is_awake:
+        if self._all.awake_in is not loop:
             self._all.wake_at(self.when, loop)
         return self
 
@@ -55,29 +55,29 @@ class Deadline:
 
 
 class Deadlines:
-    """Makes deadlines that come after the same time, on one event loop.
+    """Makes deadlines that come after the same time, on one event loop at a time.
 
     Args:
         seconds: from the beginning of the block.
 
     Attributes:
         watched: the deadlines of the blocks that run now.
-        is_awake: whether a timer is set, which is never later than the first of them.
+        awake_in: the event loop in which a timer is set, which is never later than the first of them.
     """
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
         self.watched: dict[Deadline, None] = {}
-        self.is_awake = False
+        self.awake_in: asyncio.AbstractEventLoop | None = None
 
     def wake_at(self, when: float, loop: asyncio.AbstractEventLoop) -> None:
         """Set the timer."""
-        self.is_awake = True
+        self.awake_in = loop
         loop.call_at(when, self._end_overdue, loop)
 
     def _end_overdue(self, loop: asyncio.AbstractEventLoop) -> None:
         """End what is due; come again when the next is, or the first of those that are not set yet."""
-        self.is_awake = False
+        self.awake_in = None
         now = loop.time()
         for deadline in self.watched:
             if deadline.when <= now:

@@ -37,6 +37,14 @@ _SHORTEST_SILENCE = 5.0
 _VALUE = attrgetter("value")
 
 
+def _is_elsewhere(loop: asyncio.AbstractEventLoop) -> bool:
+    """Tell whether another loop than that one runs here."""
+    try:
+        return asyncio.get_running_loop() is not loop
+    except RuntimeError:
+        return loop.is_closed()
+
+
 class _Account:
     """What is known of an account besides its living token."""
 
@@ -143,9 +151,12 @@ class TokenCache:
                 continue  # another session was closed: go on with one's own
             if isinstance(ended, WxcvError):
                 raise copy.copy(ended)
-            if ended is not None:
+            if ended is not None and self._lives(ended):
                 return told(ended)
         return told(held)
+
+    def _lives(self, held: Held) -> bool:
+        return self._clock.monotonic() < held.ends_at and self._clock.wall() < held.ends_at_wall
 
     def _current(self, credential: Credential, send: Send) -> Held | None:
         held = self._living(credential.key)
@@ -220,7 +231,7 @@ class TokenCache:
         if account is None:
             account = self._accounts[key] = _Account()
         task = account.task
-        if task is not None and task.get_loop() is not asyncio.get_running_loop():
+        if task is not None and _is_elsewhere(task.get_loop()):
             del self._refreshing[key]
             if task.get_loop().is_closed():  # nobody there can be told any more
                 account.waiters.clear()

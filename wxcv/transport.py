@@ -30,6 +30,7 @@ _CONNECT_SECONDS = 5.0
 _KEEPALIVE_SECONDS = 15.0
 _JOINED = 64 * 1024
 _SLICE = 256 * 1024
+_SWITCHING_PROTOCOLS = 101  # after which aiohttp leaves the connection to its reader
 _HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "wxcv"}
 _NO_BODY = Body("application/x-www-form-urlencoded", ())
 
@@ -120,8 +121,9 @@ def _translated(error: Exception, host: str, *, left: bool) -> WxcvError:
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:
-    if response.content_length is not None and response.content_length <= ANSWER_LIMIT:
-        return await response.read()  # which lets go of the connection in every case
+    length = response.content_length
+    if length is not None and length <= ANSWER_LIMIT and response.status != _SWITCHING_PROTOCOLS:
+        return await response.read()  # which lets go of the connection, and closes it after an error
     chunks, size = [], 0
     async with response:
         async for chunk in response.content.iter_any():
