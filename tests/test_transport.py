@@ -101,7 +101,7 @@ async def test_a_lost_answer_is_told_apart(opened: Callable[..., Transport], req
 
 async def test_a_connection_that_closed_before_the_body_left_is_a_connect_error() -> None:
     """A pooled connection that is found closing when the body is due counts as not sent."""
-    payload = _Payload(UPLOAD.body or Body("", ()), lambda: None)
+    payload = _Payload(UPLOAD.body or Body("", ()), lambda: None, [])
 
     class Writer:
         transport = None
@@ -113,26 +113,74 @@ async def test_a_connection_that_closed_before_the_body_left_is_a_connect_error(
     assert payload.decode() == "head" + "x" * 600_000
 
 
+class KeepingWriter:
+    """A writer whose transport sends nothing and keeps what it is given, as some event loops do."""
+
+    def __init__(self, connection: socket.socket | None) -> None:
+        self.written: list[memoryview] = []
+        self.transport = SimpleNamespace(
+            is_closing=lambda: False,
+            get_extra_info={"socket": connection}.get,
+            get_write_buffer_size=lambda: sum(map(len, self.written)),
+        )
+
+    async def write(self, chunk: memoryview) -> None:
+        """Keep it."""
+        self.written.append(chunk)
+
+
 async def test_a_large_image_is_written_in_pieces() -> None:
     """With little room in the socket's buffer, or none known of, one write has 256 KiB at most."""
     body = UPLOAD.body or Body("", ())
-
-    class Writer:
-        def __init__(self, transport: object) -> None:
-            self.transport = transport
-            self.written: list[memoryview] = []
-
-        async def write(self, chunk: memoryview) -> None:
-            self.written.append(chunk)
-
     with socket.socket() as small:
         small.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8 * 1024)
-        for known in ({"socket": small}, {}):
-            writer = Writer(SimpleNamespace(is_closing=lambda: False, get_extra_info=known.get))
-            await _Payload(body, lambda: None).write(writer)  # type: ignore[arg-type]
+        for connection in (small, None):
+            writer = KeepingWriter(connection)
+            await _Payload(body, lambda: None, []).write(writer)  # type: ignore[arg-type]
 
             assert max(map(len, writer.written)) == 256 * 1024
             assert b"".join(writer.written) == b"".join(body.parts)
+
+
+async def test_what_waits_to_be_sent_is_not_written_over() -> None:
+    """A body that still waits in a transport is whole after others were written from the same buffers."""
+    bodies = [Body("image/png", (b"head", bytes([number]) * 1000, b"tail")) for number in range(3)]
+    writers = [KeepingWriter(None) for _ in bodies]
+    buffers: list[bytearray] = []
+    for body, writer in zip(bodies, writers, strict=True):
+        await _Payload(body, lambda: None, buffers).write(writer)  # type: ignore[arg-type]
+
+    assert [b"".join(writer.written) for writer in writers] == [b"".join(body.parts) for body in bodies]
+
+
+async def test_uploads_to_a_peer_that_reads_slowly_arrive_whole(opened: Callable[..., Transport]) -> None:
+    """Different bodies, sent all at once over connections with small buffers, arrive as they were."""
+    arrived = []
+
+    async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+        body = bytearray()
+        while len(body) < length:
+            body += await reader.read(5_000)
+            await asyncio.sleep(0)
+        arrived.append(bytes(body))
+        writer.write(http_answer(b"{}"))
+        await writer.drain()
+
+    def small(info: aiohttp.AddrInfoType) -> socket.socket:
+        made = socket.socket(info[0], info[1], info[2])
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8 * 1024)
+        return made
+
+    sizes = (10_000, 100_000, 261_000, 263_000, 700_000)
+    bodies = [Body("image/png", (b"head", bytes([at]) * size, b"tail")) for at, size in enumerate(sizes * 3)]
+    connector = aiohttp.TCPConnector(socket_factory=small)
+    async with raw_server(slow) as url, aiohttp.ClientSession(connector=connector) as http:
+        transport = opened(url, attempt_timeout=30.0, http=http)
+        await asyncio.gather(*(transport.send(Request("POST", "/cv/x", (), body)) for body in bodies))
+
+    assert sorted(arrived) == sorted(b"".join(body.parts) for body in bodies)
 
 
 async def test_a_cut_answer_is_lost(opened: Callable[..., Transport]) -> None:
