@@ -146,7 +146,7 @@ async def test_what_waits_to_be_sent_is_not_written_over() -> None:
     """A body that still waits in a transport is whole after others were written from the same buffers."""
     bodies = [Body("image/png", (b"head", bytes([number]) * 1000, b"tail")) for number in range(3)]
     writers = [KeepingWriter(None) for _ in bodies]
-    buffers: list[bytearray] = []
+    buffers: list[memoryview] = []
     for body, writer in zip(bodies, writers, strict=True):
         await _Payload(body, lambda: None, buffers).write(writer)  # type: ignore[arg-type]
 

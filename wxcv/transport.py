@@ -67,7 +67,7 @@ class _Payload(aiohttp.Payload):
         buffers: of _WHOLE bytes, which are free. New memory for every copy would cost more than the copy.
     """
 
-    def __init__(self, body: Body, departed: Callable[[], None], buffers: list[bytearray]) -> None:
+    def __init__(self, body: Body, departed: Callable[[], None], buffers: list[memoryview]) -> None:
         super().__init__(body, content_type=body.content_type)
         self._body = body
         self._size = body.size
@@ -91,9 +91,9 @@ class _Payload(aiohttp.Payload):
             raise aiohttp.ClientConnectionResetError("the connection closed before the body left")
         self.left = True
         self._departed()
-        buffer = self._buffers.pop() if self._buffers else bytearray(_WHOLE)
+        buffer = self._buffers.pop() if self._buffers else memoryview(bytearray(_WHOLE))
         end, rest = _filled(buffer, self._body)
-        await writer.write(memoryview(buffer)[:end])
+        await writer.write(buffer[:end])
         if transport.get_write_buffer_size() == 0:  # else some of it may wait there
             self._buffers.append(buffer)
         room = _room(transport) if rest else 0
@@ -102,15 +102,18 @@ class _Payload(aiohttp.Payload):
                 await writer.write(view[start : start + room])
 
 
-def _filled(buffer: bytearray, body: Body) -> tuple[int, list[memoryview]]:
+def _filled(buffer: memoryview, body: Body) -> tuple[int, list[memoryview]]:
     """Copy the first of the body into the buffer; return how many bytes that were, and what is left."""
     limit = _WHOLE if body.size <= _WHOLE else _FIRST
     end, rest = 0, []
     for part in body.parts:
-        start, view = end, memoryview(part)
-        end = min(start + len(view), limit)
-        buffer[start:end] = view[: end - start]
-        if end - start < len(view):
+        start = end
+        end = min(start + len(part), limit)
+        if end - start == len(part):
+            buffer[start:end] = part
+        else:
+            view = memoryview(part)
+            buffer[start:end] = view[: end - start]
             rest.append(view[end - start :])
     return end, rest
 
@@ -194,7 +197,7 @@ class Transport:
         self._trust_env = trust_env
         self._closed = False
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._buffers: list[bytearray] = []
+        self._buffers: list[memoryview] = []
         self._deadlines = Deadlines(attempt_timeout)
         self._timeout = aiohttp.ClientTimeout(
             total=None,  # the deadline, which bounds everything
