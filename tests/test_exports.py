@@ -14,8 +14,8 @@ def test_all_names_what_is_public_and_nothing_else() -> None:
     """``__all__`` is sorted and holds every public name that is no module."""
     public = {
         name
-        for name, value in vars(wxcv).items()
-        if not name.startswith("_") and not isinstance(value, types.ModuleType)
+        for name in dir(wxcv)
+        if not name.startswith("_") and not isinstance(getattr(wxcv, name), types.ModuleType)
     }
 
     assert set(wxcv.__all__) == public

@@ -134,19 +134,30 @@ def test_the_commands_use_public_names_only() -> None:
     assert foreign(names) <= {"attrs", "rich", "typer"}
 
 
+def loaded(statement: str) -> set[str]:
+    """Return the names of all modules that a fresh interpreter holds after the statement."""
+    probe = f"{statement}\nimport json, sys\nprint(json.dumps(list(sys.modules)))"
+    done = subprocess.run(  # noqa: S603 - our own interpreter
+        [sys.executable, "-c", probe], check=True, capture_output=True, text=True, timeout=60
+    )
+    return set(json.loads(done.stdout))
+
+
 def test_importing_wxcv_imports_the_core_only() -> None:
     """``import wxcv`` brings in the standard library and what aiohttp, attrs and cachetools bring in."""
-    probe = "import json, sys\nimport {}\nprint(json.dumps(sorted(sys.modules)))"
+    before = {name.split(".")[0] for name in loaded("import aiohttp, attrs, cachetools, yarl")}
+    after = {name.split(".")[0] for name in loaded("import wxcv")}
 
-    def loaded(what: str) -> set[str]:
-        done = subprocess.run(  # noqa: S603 - our own interpreter
-            [sys.executable, "-c", probe.format(what)], check=True, capture_output=True, text=True, timeout=60
-        )
-        return {name.split(".")[0] for name in json.loads(done.stdout)}
+    assert after - before - set(sys.stdlib_module_names) == {"wxcv"}
 
-    assert loaded("wxcv") - loaded("aiohttp, attrs, cachetools, yarl") - set(sys.stdlib_module_names) == {
-        "wxcv"
-    }
+
+def test_what_few_programs_need_is_imported_when_it_is_asked_for() -> None:
+    """Third-party platforms and cloud hosting are imported with the first use of their names."""
+    later = {"wxcv.component", "wxcv.cloud"}
+
+    assert not later & loaded("import wxcv")
+    assert later <= loaded("import wxcv; wxcv.AuthorizerCredential, wxcv.CloudCredential")
+    assert later <= loaded("from wxcv import *")
 
 
 def test_no_body_is_over_forty_lines_and_no_module_over_three_hundred() -> None:

@@ -1,10 +1,11 @@
 """Asyncio client for WeChat's image endpoints: QR codes, barcodes and printed text."""
 
+import importlib
+import typing
+
 from wxcv.batch import Batch
 from wxcv.calls import SendEvent
 from wxcv.clock import Clock, ManualClock
-from wxcv.cloud import CloudCredential, CloudRelayCredential
-from wxcv.component import AuthorizerCredential, ComponentCredential
 from wxcv.credentials import AppCredential, Credential, FixedToken, TokenFrom
 from wxcv.endpoints import PRINTED_TEXT, SCAN_QRCODE, Endpoint
 from wxcv.errors import (
@@ -39,6 +40,12 @@ from wxcv.retries import RetryPolicy
 from wxcv.session import Session
 from wxcv.stores import RedisStore, Store, StoredToken
 from wxcv.tokens import TokenCache
+
+if typing.TYPE_CHECKING:
+    from wxcv.cloud import CloudCredential, CloudRelayCredential
+    from wxcv.component import AuthorizerCredential, ComponentCredential
+
+    __version__: str
 
 __all__ = [
     "PRINTED_TEXT",
@@ -100,9 +107,28 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> str:
-    if name == "__version__":
-        from importlib.metadata import version  # noqa: PLC0415 - costs more than all the rest
+# Imported when they are first asked for, as few programs need them.
+_LATER = {
+    "AuthorizerCredential": "wxcv.component",
+    "CloudCredential": "wxcv.cloud",
+    "CloudRelayCredential": "wxcv.cloud",
+    "ComponentCredential": "wxcv.component",
+}
 
-        return version("wxcv")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER})
+
+
+if not typing.TYPE_CHECKING:  # type checkers are to find a name that does not exist
+
+    def __getattr__(name: str) -> object:
+        if name == "__version__":
+            from importlib.metadata import version  # noqa: PLC0415 - costs more than all the rest
+
+            return version("wxcv")
+        if name not in _LATER:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value: object = getattr(importlib.import_module(_LATER[name]), name)
+        globals()[name] = value
+        return value

@@ -6,7 +6,7 @@ import asyncio
 import copy
 import logging
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 import attrs
 
@@ -58,8 +58,7 @@ class SendEvent:
     seconds: float
 
 
-@attrs.frozen(eq=False, repr=False)
-class Line:
+class Line(NamedTuple):
     """What the calls of one account share."""
 
     credential: Credential
@@ -73,9 +72,9 @@ class Line:
     image_limit: int
     readers: Executor
     on_send: Callable[[SendEvent], object] | None
-    quota: RetryQuota = attrs.field(factory=RetryQuota)
-    paces: dict[str, Pace] = attrs.field(factory=dict)
-    batches: set[Batch[Any]] = attrs.field(factory=set)
+    quota: RetryQuota
+    paces: dict[str, Pace]
+    batches: set[Batch[Any]]
 
     def pace(self, path: str) -> Pace:
         """Return the pace of an endpoint, for all accounts of the session."""

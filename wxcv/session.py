@@ -7,8 +7,6 @@ from concurrent import futures
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-import attrs
-
 from wxcv import arguments, checks
 from wxcv.batch import Batch, Weather
 from wxcv.calls import Call, Line, SendEvent
@@ -17,7 +15,7 @@ from wxcv.endpoints import PRINTED_TEXT, SCAN_QRCODE
 from wxcv.errcodes import api_error
 from wxcv.errors import SessionClosedError
 from wxcv.images import IMAGE_LIMIT
-from wxcv.retries import RetryPolicy
+from wxcv.retries import RetryPolicy, RetryQuota
 from wxcv.slots import Slots
 from wxcv.tokens import TokenCache
 from wxcv.transport import Transport
@@ -115,6 +113,9 @@ class Session:
             image_limit=checks.whole("image_limit", image_limit),
             readers=futures.ThreadPoolExecutor(_READERS, "wxcv reader"),
             on_send=on_send,
+            quota=RetryQuota(),
+            paces={},
+            batches=set(),
         )
 
     @classmethod
@@ -218,7 +219,7 @@ class Session:
         """
         arguments.check_credential(credential)
         other = object.__new__(type(self))
-        other._line = attrs.evolve(self._line, credential=credential)
+        other._line = self._line._replace(credential=credential)
         other._is_owner = False
         return other
 
