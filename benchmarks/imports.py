@@ -16,7 +16,7 @@ import tempfile
 from benchmarks.core import BenchmarkError, Report, Row, Settings
 from benchmarks.runner import child_environment, core_of_measured
 
-ROUNDS = 15
+ROUNDS = 31
 MUST, AIM = 15.0, 8.0
 
 # Modules that are imported first, and the one that is measured.

@@ -15,19 +15,20 @@ import wxcv
 PACKAGE = Path(wxcv.__file__).parent
 PURE = {
     *("errors", "errcodes", "models", "files", "images", "endpoints", "masking", "wire"),
-    *("steps", "credentials", "component", "cloud", "retries"),
+    *("steps", "credentials", "component", "cloud", "retries", "values"),
 }
 ALLOWED = {
     "errors": set(),
+    "values": set(),
     "clock": set(),
     "checks": set(),
     "deadlines": set(),
     "slots": {"deadlines", "errors"},
     "errcodes": {"errors"},
-    "models": {"errors"},
+    "models": {"errors", "values"},
     "files": {"errors"},
-    "images": {"errors", "files", "models"},
-    "endpoints": {"errors", "models"},
+    "images": {"errors", "files", "models", "values"},
+    "endpoints": {"errors", "models", "values"},
     "masking": set(),
     "wire": {"errors", "errcodes", "masking", "models", "images", "endpoints"},
     "transport": {"deadlines", "errors", "wire"},
@@ -35,14 +36,14 @@ ALLOWED = {
     "credentials": {"checks", "errors", "models", "steps", "wire"},
     "component": {"checks", "credentials", "errors", "steps", "wire"},
     "cloud": {"credentials", "errors", "models", "steps"},
-    "stores": {"checks", "errors"},
+    "stores": {"checks", "errors", "values"},
     "errands": {"errors", "steps", "stores", "wire"},
     "renewal": {"errands", "errors", "steps", "stores"},
     "tokens": {"checks", "clock", "errands", "errors", "models", "renewal", "stores"},
-    "outcomes": set(),
+    "outcomes": {"values"},
     "batch": {"errors", "outcomes"},
-    "retries": {"checks", "errors"},
-    "calls": {"errors", "images", "outcomes", "retries", "slots", "wire"},
+    "retries": {"checks", "errors", "values"},
+    "calls": {"errors", "images", "outcomes", "retries", "slots", "values", "wire"},
     "arguments": {"checks", "credentials", "endpoints", "retries", "tokens", "wire"},
     "session": {
         *("arguments", "batch", "calls", "checks", "clock", "endpoints", "errcodes", "errors", "images"),
@@ -50,6 +51,7 @@ ALLOWED = {
     },
 }
 THIRD_PARTY = {
+    "values": {"attrs"},
     "models": {"attrs"},
     "images": {"attrs"},
     "endpoints": {"attrs"},
@@ -61,7 +63,6 @@ THIRD_PARTY = {
     "tokens": {"cachetools"},
     "outcomes": {"attrs"},
     "retries": {"attrs"},
-    "session": {"attrs"},
     "calls": {"attrs"},
 }
 

@@ -14,6 +14,7 @@ from wxcv.errors import APIError, ConnectError, RateLimitedError, TokenRejectedE
 from wxcv.images import Image, ImageUrl, LocalImage, is_slow, load
 from wxcv.outcomes import Tried
 from wxcv.retries import Pace, RetryPolicy, RetryQuota
+from wxcv.values import Value
 from wxcv.wire import Request, image_request, read_answer, with_token
 
 if TYPE_CHECKING:
@@ -37,8 +38,8 @@ _LEAST_LEFT = 1.0  # seconds of a deadline for which it is worth waiting
 _MOST_THROTTLINGS = 10  # of one call, should every minute begin with a refusal
 
 
-@attrs.frozen
-class SendEvent:
+@attrs.frozen(repr=False)
+class SendEvent(Value):
     """One attempt of a call, as told to ``on_send``; it holds nothing secret.
 
     Attributes:

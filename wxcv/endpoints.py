@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 import attrs
 
 from wxcv.models import PrintedText, QrcodeScan
+from wxcv.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -23,8 +24,8 @@ def _usable_path(_endpoint: object, _field: object, value: str) -> None:
         raise ValueError(f"path must look like /cv/ocr/comm, without query, not {value!r}")
 
 
-@attrs.frozen
-class Endpoint(Generic[AnswerT]):
+@attrs.frozen(repr=False)
+class Endpoint(Value, Generic[AnswerT]):
     """A page of WeChat's image API.
 
     Attributes:

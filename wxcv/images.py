@@ -21,6 +21,7 @@ from wxcv.errors import (
     UnreadableImageError,
 )
 from wxcv.files import BinaryFile, file_name, path_name, read_file, read_path, shown
+from wxcv.values import Value
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -43,8 +44,8 @@ _ENCODED_URL = r"(?i)\s*https?%3a"
 _NOT_IN_URL = r"[\x00-\x20\x7f-\x9f\s\ud800-\udfff]"
 
 
-@attrs.frozen
-class ImageUrl:
+@attrs.frozen(repr=False)
+class ImageUrl(Value):
     """The address of an image that WeChat is to fetch itself.
 
     Args:
@@ -112,8 +113,8 @@ def _checked_content_type(_image: object, _field: object, value: str) -> None:
         raise ValueError("content_type must look like image/jpeg")
 
 
-@attrs.frozen
-class ImageBytes:
+@attrs.frozen(repr=False)
+class ImageBytes(Value):
     """Bytes whose type the caller knows better than their first bytes tell.
 
     Args:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import attrs
 
+from wxcv.values import Value
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -47,8 +49,8 @@ def _text(fields: Mapping[str, Any], name: str) -> str:
     raise TypeError(f"{name} is not a string")
 
 
-@attrs.frozen
-class Point:
+@attrs.frozen(repr=False)
+class Point(Value):
     """A point in pixels from the top left of the image as sent; int or float as WeChat gave it."""
 
     x: Number
@@ -67,8 +69,8 @@ class Point:
         return {"x": self.x, "y": self.y}
 
 
-@attrs.frozen
-class Pos:
+@attrs.frozen(repr=False)
+class Pos(Value):
     """The four corners of a code or a line of text: any quadrilateral, in the order of the code's corners."""
 
     left_top: Point
@@ -104,8 +106,8 @@ class Pos:
 _NOWHERE = Pos(Point(-1, -1), Point(-1, -1), Point(-1, -1), Point(-1, -1))
 
 
-@attrs.frozen
-class ImgSize:
+@attrs.frozen(repr=False)
+class ImgSize(Value):
     """Width and height of the image in pixels, as WeChat saw it."""
 
     w: Number
@@ -133,8 +135,8 @@ def _with_pos(row: dict[str, Any], pos: Pos | None) -> dict[str, Any]:
     return row
 
 
-@attrs.frozen
-class CodeResult:
+@attrs.frozen(repr=False)
+class CodeResult(Value):
     """One code in the image.
 
     Attributes:
@@ -157,8 +159,8 @@ class CodeResult:
         return _with_pos({"type_name": self.type_name, "data": self.data}, self.pos)
 
 
-@attrs.frozen
-class QrcodeScan:
+@attrs.frozen(repr=False)
+class QrcodeScan(Value):
     """The answer of ``scan_qrcode``.
 
     Attributes:
@@ -180,8 +182,8 @@ class QrcodeScan:
         return _with_size({"code_results": [code.to_dict() for code in self.code_results]}, self.img_size)
 
 
-@attrs.frozen
-class TextItem:
+@attrs.frozen(repr=False)
+class TextItem(Value):
     """One line of text and its corners, or None where WeChat gave none."""
 
     text: str
@@ -197,8 +199,8 @@ class TextItem:
         return _with_pos({"text": self.text}, self.pos)
 
 
-@attrs.frozen
-class PrintedText:
+@attrs.frozen(repr=False)
+class PrintedText(Value):
     """The answer of ``printed_text``.
 
     Attributes:
@@ -225,8 +227,8 @@ class PrintedText:
         return _with_size({"items": [item.to_dict() for item in self.items]}, self.img_size)
 
 
-@attrs.frozen
-class AccessToken:
+@attrs.frozen(repr=False)
+class AccessToken(Value):
     """A token and its life; its repr hides the value and it refuses to be pickled.
 
     Attributes:

@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar
 
 import attrs
 
+from wxcv.values import Value
+
 if TYPE_CHECKING:
     from wxcv.errors import WxcvError
 
 AnswerT = TypeVar("AnswerT")
 
 
-@attrs.frozen
-class Outcome(Generic[AnswerT]):
+@attrs.frozen(repr=False)
+class Outcome(Value, Generic[AnswerT]):
     """What became of one image of a batch.
 
     Attributes:

@@ -16,6 +16,7 @@ from wxcv.errors import (
     SystemBusyError,
     WxcvError,
 )
+from wxcv.values import Value
 
 _LONGEST_RETRY_AFTER = 60.0
 _MINUTE = 60.0
@@ -33,8 +34,8 @@ def _whole(_policy: object, field: attrs.Attribute[int], value: object) -> None:
     checks.whole(field.name, value)
 
 
-@attrs.frozen(kw_only=True)
-class RetryPolicy:
+@attrs.frozen(kw_only=True, repr=False)
+class RetryPolicy(Value):
     """How often and how soon a call is tried again; every wait ends before the call's ``call_timeout``.
 
     What surely was not sent, and what WeChat answered with "busy" or a status of 500 or more, is tried again

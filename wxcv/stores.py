@@ -14,6 +14,7 @@ import attrs
 
 from wxcv import checks
 from wxcv.errors import StoreError
+from wxcv.values import Value
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -29,8 +30,8 @@ _SLACK = 3600  # seconds for which the generation of a token outlives it
 _MILLISECONDS = 1000
 
 
-@attrs.frozen
-class StoredToken:
+@attrs.frozen(repr=False)
+class StoredToken(Value):
     """A token as a store knows it.
 
     Attributes:
