@@ -113,6 +113,32 @@ async def test_a_connection_that_closed_before_the_body_left_is_a_connect_error(
     assert payload.decode() == "head" + "x" * 600_000
 
 
+async def test_a_request_is_sent_once(opened: Callable[..., Transport]) -> None:
+    """A GET whose connection breaks is not repeated behind our backs, on a new connection or an old one."""
+    arrived = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal arrived
+        while await read_request(reader):
+            arrived += 1
+            if arrived != 2:
+                break
+            writer.write(http_answer(b"{}"))
+            await writer.drain()
+        writer.close()
+
+    request_ = Request("GET", "/cgi-bin/token")
+    async with raw_server(serve) as url:
+        transport = opened(url)
+        with pytest.raises(wxcv.AnswerLostError):
+            await transport.send(request_)
+        assert (await transport.send(request_)).status == 200
+        with pytest.raises(wxcv.AnswerLostError):
+            await transport.send(request_)
+
+    assert arrived == 3
+
+
 class KeepingWriter:
     """A writer whose transport sends nothing and keeps what it is given, as some event loops do."""
 

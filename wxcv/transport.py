@@ -22,7 +22,7 @@ from wxcv.errors import (
 from wxcv.wire import ANSWER_LIMIT, Body, Request, Response, target, too_large
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from aiohttp.abc import AbstractStreamWriter
 
@@ -59,7 +59,7 @@ class _Payload(aiohttp.Payload):
     """A body that leaves in as few pieces as it can, and tells when the first of it does.
 
     Every piece is a system call and wakes the peer, which costs more than to copy what is small: up to _WHOLE
-    bytes leave in one piece with the request's head, and of more at least the first _FIRST.
+    bytes leave in one piece with the request's head, and of more the first _FIRST.
 
     Args:
         body: what is to be written.
@@ -70,7 +70,7 @@ class _Payload(aiohttp.Payload):
     def __init__(self, body: Body, departed: Callable[[], None], buffers: list[memoryview]) -> None:
         super().__init__(body, content_type=body.content_type)
         self._body = body
-        self._size = body.size
+        self._size: int = body.size
         self._departed = departed
         self._buffers = buffers
         self.left = False
@@ -86,36 +86,42 @@ class _Payload(aiohttp.Payload):
         writer: AbstractStreamWriter,
         content_length: int | None,  # noqa: ARG002 - always the whole body
     ) -> None:
+        if self.left:  # aiohttp repeats a GET by itself, and every request for a token may end the one before
+            raise RuntimeError("a request is sent once")
         transport = getattr(writer, "transport", None)
         if transport is None or transport.is_closing():
             raise aiohttp.ClientConnectionResetError("the connection closed before the body left")
         self.left = True
         self._departed()
+        if self._size > _WHOLE:
+            await self._write_in_pieces(writer, _room(transport))
+            return
         buffer = self._buffers.pop() if self._buffers else memoryview(bytearray(_WHOLE))
-        end, rest = _filled(buffer, self._body)
+        end = 0
+        for part in self._body.parts:
+            start, end = end, end + len(part)
+            buffer[start:end] = part
         await writer.write(buffer[:end])
         if transport.get_write_buffer_size() == 0:  # else some of it may wait there
             self._buffers.append(buffer)
-        room = _room(transport) if rest else 0
+
+    async def _write_in_pieces(self, writer: AbstractStreamWriter, room: int) -> None:
+        first, rest = _split(self._body.parts, _FIRST)
+        await writer.write(first)
         for view in rest:
             for start in range(0, len(view), room):
                 await writer.write(view[start : start + room])
 
 
-def _filled(buffer: memoryview, body: Body) -> tuple[int, list[memoryview]]:
-    """Copy the first of the body into the buffer; return how many bytes that were, and what is left."""
-    limit = _WHOLE if body.size <= _WHOLE else _FIRST
-    end, rest = 0, []
-    for part in body.parts:
-        start = end
-        end = min(start + len(part), limit)
-        if end - start == len(part):
-            buffer[start:end] = part
-        else:
-            view = memoryview(part)
-            buffer[start:end] = view[: end - start]
-            rest.append(view[end - start :])
-    return end, rest
+def _split(parts: Iterable[bytes], size: int) -> tuple[bytes, list[memoryview]]:
+    """Return the first so many bytes as one piece, and views of the rest."""
+    first, rest = [], []
+    for part in parts:
+        view = memoryview(part)
+        first.append(view[:size])
+        rest.append(view[size:])
+        size = max(0, size - len(part))
+    return b"".join(first), rest
 
 
 def _room(transport: asyncio.Transport) -> int:
@@ -210,8 +216,7 @@ class Transport:
         if self._loop not in {None, loop}:
             raise SessionClosedError("the session belongs to another event loop; open a new one in this")
         self._loop = loop
-        if self._closed or (self._http is not None and self._http.closed):
-            raise SessionClosedError("the HTTP session is closed; open a new one")
+        self.require_open()
         if self._http is None:
             connector = aiohttp.TCPConnector(limit=self._connections, keepalive_timeout=_KEEPALIVE_SECONDS)
             self._http = aiohttp.ClientSession(
@@ -221,6 +226,11 @@ class Transport:
                 headers=_HEADERS,
             )
         return self._http
+
+    def require_open(self) -> None:
+        """Raise SessionClosedError if nothing can be sent any more."""
+        if self._closed or (self._http is not None and self._http.closed):
+            raise SessionClosedError("the HTTP session is closed; open a new one")
 
     async def send(self, request: Request, departed: Callable[[], None] = lambda: None) -> Response:
         """Send once and read the answer, whatever its status; redirects are not followed.
