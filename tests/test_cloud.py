@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import functools
+import os
 from typing import TYPE_CHECKING
 
 import pictures
@@ -37,6 +40,43 @@ async def test_a_missing_token_file_is_told(box: Sandbox, tmp_path: Path) -> Non
 
     assert caught.value.errno == 2
     assert not box.requests
+
+
+@pytest.mark.parametrize("kind", ["a FIFO", "a directory", "no path", "an endless file"])
+async def test_what_is_no_token_file_is_told(box: Sandbox, tmp_path: Path, kind: str) -> None:
+    """What is no regular file of a token's size ends in a ConnectError at once, and nothing waits on it."""
+    path = tmp_path / ("no\0path" if kind == "no path" else "token")
+    if kind == "a FIFO":
+        os.mkfifo(path)
+    elif kind == "a directory":
+        path.mkdir()
+    elif kind == "an endless file":
+        path.write_bytes(b"x" * 100_000)
+    async with wxcv.Session(wxcv.CloudCredential(str(path)), base_url=box.base_url) as session:
+        with pytest.raises(wxcv.ConnectError, match=r"cannot be read \("):
+            await session.token()
+
+
+async def test_a_token_file_that_is_being_written_costs_no_call(box: Sandbox, tmp_path: Path) -> None:
+    """A file that is empty for a moment is read again before the token from it has ended."""
+    clock, path = wxcv.ManualClock(), tmp_path / "token"
+    path.write_text(box.cloud_token())
+    async with wxcv.Session(wxcv.CloudCredential(str(path)), base_url=box.base_url, clock=clock) as session:
+        await session.scan_qrcode(PICTURE)
+        path.write_text("")
+        clock.advance(50)
+        await session.scan_qrcode(PICTURE)  # which has the file read behind its back
+        reading = session._line.tokens._refreshing[session._line.credential.key].task
+        assert reading is not None
+        while not reading.done():
+            clock.advance(0.5)  # through the waits between tries
+            await asyncio.sleep(0.001)
+        path.write_text(box.cloud_token())
+        clock.advance(5)
+        await session.scan_qrcode(PICTURE)
+        clock.advance(5)
+
+        assert (await session.scan_qrcode(PICTURE)).code_results
 
 
 async def test_relayed_calls_need_no_token() -> None:
@@ -100,6 +140,46 @@ async def test_a_central_token_service_is_asked_again_after_a_refusal(
             assert (await session.scan_qrcode(PICTURE)).code_results
 
     assert asked == [None, old]
+
+
+async def test_closing_ends_a_token_function() -> None:
+    """Closing cancels a token function, tells its caller, and it is never called again."""
+    calls, begun, ended = [], asyncio.Event(), asyncio.Event()
+
+    async def function(_refused: str | None) -> wxcv.AccessToken:
+        calls.append(1)
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+        raise AssertionError
+
+    session = wxcv.Session(wxcv.TokenFrom(function), base_url="http://127.0.0.1:1")
+    waiting = asyncio.create_task(session.token())
+    await begun.wait()
+    await session.aclose(grace=0)
+
+    assert ended.is_set()
+    for call in (waiting, asyncio.create_task(_token_of(session))):
+        with pytest.raises(wxcv.SessionClosedError):
+            await call
+    assert len(calls) == 1
+
+
+async def _token_of(session: wxcv.Session) -> wxcv.AccessToken:
+    return await session.token()
+
+
+def test_the_repr_of_a_session_hides_what_its_function_holds() -> None:
+    """Arguments bound to a token function, which may be secrets, are not shown."""
+
+    async def function(_secret: str, _refused: str | None) -> wxcv.AccessToken:
+        raise AssertionError
+
+    credential = wxcv.TokenFrom(functools.partial(function, "MARKED-SECRET"))
+
+    assert "MARKED" not in repr(wxcv.Session(credential))
 
 
 async def test_an_error_of_ours_from_a_token_function_is_passed_on(box: Sandbox) -> None:

@@ -215,6 +215,59 @@ async def test_closing_waits_for_a_refresh_token_that_is_being_kept() -> None:
     assert log == ["kept"]
 
 
+async def test_a_failure_to_keep_a_refresh_token_is_told_also_when_closing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A callback that fails while the session is closed is logged like any other."""
+    begun, fail = asyncio.Event(), asyncio.Event()
+
+    async def keep(_refresh_token: str) -> None:
+        begun.set()
+        await fail.wait()
+        raise LookupError
+
+    async with Sandbox(choices=Choices(refresh_token_rotates=True)) as box:
+        credential = wxcv.AuthorizerCredential(
+            component_of(box), "wxm1", box.authorize("wxm1"), on_refresh_token=keep
+        )
+        session = wxcv.Session(credential, base_url=box.base_url)
+        call = asyncio.create_task(session.token())
+        await begun.wait()
+        closing = asyncio.create_task(session.aclose(grace=0))
+        await asyncio.sleep(0.01)
+        fail.set()
+        await closing
+        with pytest.raises(wxcv.SessionClosedError):
+            await call
+
+    assert "the new refresh token was not kept: keep raised LookupError" in caplog.text
+
+
+async def test_a_callback_that_hangs_does_not_cost_the_token(caplog: pytest.LogCaptureFixture) -> None:
+    """A callback has 5 s; then it is cancelled, that is logged, and the merchant's token is used."""
+    clock, begun, ended = wxcv.ManualClock(), asyncio.Event(), asyncio.Event()
+
+    async def keep(_refresh_token: str) -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    async with Sandbox(choices=Choices(refresh_token_rotates=True)) as box:
+        credential = wxcv.AuthorizerCredential(
+            component_of(box), "wxm1", box.authorize("wxm1"), on_refresh_token=keep
+        )
+        async with wxcv.Session(credential, base_url=box.base_url, clock=clock) as session:
+            call = asyncio.create_task(session.token())
+            await begun.wait()
+            clock.advance(5)
+
+            assert (await call).kind == "authorizer"
+            assert ended.is_set()
+    assert "the new refresh token was not kept: keep did not end within 5 s" in caplog.text
+
+
 async def test_a_function_that_is_cancelled_by_itself_is_no_storm(box: Sandbox) -> None:
     """A ticket function that raises CancelledError ends in a ConnectError after three tries."""
     calls = []

@@ -284,8 +284,9 @@ def test_a_cloud_token_is_read_and_stripped() -> None:
     assert (token.value, token.kind, credential.query_name) == ("MARKED-T", "cloud", "cloudbase_access_token")
     with pytest.raises(wxcv.ConnectError, match=r"/mnt/token cannot be read .*cloud hosting"):
         drive(credential.renew(ASKED), FileNotFoundError(2, "No such file or directory"))
-    with pytest.raises(wxcv.ProtocolError, match="missing"):
-        drive(credential.renew(ASKED), b"\n")
+    for content in (b"\n", b"two words", b"\xff"):
+        with pytest.raises(wxcv.ConnectError, match=r"/mnt/token holds no token"):
+            drive(credential.renew(ASKED), content)
 
 
 def test_the_relay_has_no_token() -> None:

@@ -380,6 +380,27 @@ async def test_a_refresh_token_that_cannot_be_looked_up_fails_closed(server: Red
     assert (store.asked, wechat.mints) == (1, 0)
 
 
+async def test_what_is_no_lease_is_overwritten(redis: Redis) -> None:
+    """A lease that would never end, and a key of another type, hold nobody up."""
+    store = wxcv.RedisStore(redis)
+    await redis.set("wxcv:{a}:lease", "foreign")
+    await redis.rpush("wxcv:{b}:lease", "foreign")  # type: ignore[misc] # redis-py says it may be no awaitable
+
+    assert [await store.acquire(key, "me") for key in "ab"] == [True, True]
+    assert [await store.acquire(key, "other") for key in "ab"] == [False, False]
+
+
+def test_a_client_of_another_event_loop_is_a_store_that_does_not_work(server: RedisServer) -> None:
+    """A Redis client that is bound to another event loop is a StoreError."""
+    redis = server.client()
+    store = wxcv.RedisStore(redis)
+    with asyncio.Runner() as its_own:
+        its_own.run(store.load("k"))
+        with asyncio.Runner() as another, pytest.raises(wxcv.StoreError, match="RuntimeError"):
+            another.run(store.load("k"))
+        its_own.run(redis.aclose())
+
+
 async def test_only_the_leases_owner_may_store(redis: Redis) -> None:
     """A token is not stored for an owner whose lease has passed to another, though it is no newer."""
     store = wxcv.RedisStore(redis)

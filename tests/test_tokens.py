@@ -407,6 +407,38 @@ async def test_a_fault_in_a_refresh_does_not_leave_callers_waiting(cache: wxcv.T
     assert "MARKED" not in str(caught.value)
 
 
+@pytest.mark.parametrize(("says", "silent"), [(None, 5), (1.0, 5), (45.0, 45), (3600.0, 60)])
+async def test_a_throttled_endpoint_is_asked_once_and_when_it_says(
+    cache: wxcv.TokenCache, clock: wxcv.ManualClock, says: float | None, silent: float
+) -> None:
+    """After a throttling nobody asks again before Retry-After says so, for 5 s at least and 60 s at most."""
+    wechat = Endpoint()
+    wechat.error = error = wxcv.RateLimitedError(45011, "slow down")
+    error.retry_after = says
+    for seconds, requests in ((0.0, 1), (silent - 0.1, 1), (0.1, 2)):
+        clock.advance(seconds)
+        with pytest.raises(wxcv.RateLimitedError):
+            await cache.get(CREDENTIAL, wechat.send)
+
+        assert wechat.mints == requests
+
+
+async def test_an_exit_in_a_refresh_does_not_leave_callers_waiting(cache: wxcv.TokenCache) -> None:
+    """What is no Exception, raised by a caller's function, reaches all callers as a ProtocolError."""
+
+    class Abort(BaseException):
+        pass
+
+    async def function(_refused: str | None) -> wxcv.AccessToken:
+        raise Abort
+
+    credential = wxcv.TokenFrom(function)
+    callers = [cache.get(credential, Endpoint().send) for _ in range(3)]
+    ends = await asyncio.gather(*callers, return_exceptions=True)
+
+    assert [str(end) for end in ends] == ["the token refresh broke (Abort)"] * 3
+
+
 async def test_a_day_of_calls_needs_thirteen_tokens(cache: wxcv.TokenCache, clock: wxcv.ManualClock) -> None:
     """In a simulated day of ten calls a second no call waits, and 13 tokens are asked for."""
     assert await a_day(cache, clock, first_life=7200) == 13

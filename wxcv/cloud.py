@@ -22,7 +22,8 @@ _FILE_LIFE = 60.0  # the file is replaced every 10 minutes, and does not say whe
 class CloudCredential(Credential):
     """A service in WeChat's cloud hosting, which finds its token in a mounted file.
 
-    The file is read again every minute at most, and after a refusal.
+    The file is read again every minute at most, and after a refusal. One that cannot be read, or holds no
+    token, is a ConnectError that names it; it is read again after a few seconds.
 
     Args:
         path: of the file.
@@ -55,7 +56,11 @@ class CloudCredential(Credential):
                 errno=content.errno,
             )
         token = content.strip().decode("ascii", "replace")
-        return access_token({"access_token": token, "expires_in": _FILE_LIFE}, "cloud")
+        try:
+            return access_token({"access_token": token, "expires_in": _FILE_LIFE}, "cloud")
+        except ProtocolError as error:  # perhaps it is being written
+            reason = type(error).__name__
+        raise ConnectError(f"the token file {self.path} holds no token", reason=reason)
 
 
 @attrs.frozen

@@ -90,8 +90,8 @@ class AuthorizerCredential(Credential):
             answers is used from then on; a credential made with another one (after a new authorisation)
             replaces it.
         on_refresh_token: called with every new refresh token, sync or async, before the token that came
-            with it is used; keep it, as without the newest one the merchant must authorise again. If it
-            raises, that is logged, and it is called again at the next renewal.
+            with it is used; keep it, as without the newest one the merchant must authorise again. It has
+            5 s. If it raises or takes longer, that is logged, and it is called again at the next renewal.
 
     Raises:
         ValueError, TypeError: naming the field, never its value.

@@ -212,7 +212,7 @@ class TokenFrom(Credential):
             becomes a ConnectError that names its class; a WxcvError is passed on as it is.
     """
 
-    function: Callable[[str | None], Awaitable[AccessToken]] = attrs.field(validator=_is_callable)
+    function: Callable[[str | None], Awaitable[AccessToken]] = attrs.field(repr=False, validator=_is_callable)
     _id: str = attrs.field(init=False, repr=False, factory=lambda: secrets.token_hex(8))
 
     @property

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import inspect
 import logging
 import random
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
     Send = Callable[[Request], Awaitable[Response]]
 
 logger = logging.getLogger("wxcv")
+
+KEEP_SECONDS = 5.0
+"""For a caller's function that keeps a new refresh token: half of what a refresh may take."""
 
 _LONGEST_FILE = 64 * 1024
 _DAY = 86_400.0
@@ -129,15 +134,26 @@ class Errands:
                 logger.warning("%s: %s; the new refresh token is not shared", key, error)
         if step.function is None or refresh_token == handed:
             return
-        keeping = asyncio.create_task(_called(step.function, refresh_token), name="wxcv refresh token")
+        handing = self._hand_on(step.function, refresh_token)
+        keeping = asyncio.create_task(handing, name="wxcv refresh token")
         self.memory.keeping.add(keeping)
         keeping.add_done_callback(self.memory.keeping.discard)
+        await asyncio.shield(keeping)
+
+    async def _hand_on(self, function: Callable[[str], object], refresh_token: str) -> None:
+        """Call the caller's function; what is not handed on now is at the next renewal."""
+        key = self.credential.key
         try:
-            await asyncio.shield(keeping)
+            async with self.memory.clock.timeout(KEEP_SECONDS):
+                await _called(function, refresh_token)
+        except TimeoutError:
+            fault = f"{_name(function)} did not end within {KEEP_SECONDS:g} s"
         except WxcvError as error:
-            logger.error("%s: the new refresh token was not kept: %s", key, error)  # noqa: TRY400 - no secrets
+            fault = str(error)
         else:
-            known[key] = (refresh_token, refresh_token)
+            self.memory.refresh_tokens[key] = (refresh_token, refresh_token)
+            return
+        logger.error("%s: the new refresh token was not kept: %s", key, fault)
 
 
 async def _called(function: Callable[..., Any], *arguments: str | None) -> Any:  # noqa: ANN401 - a caller's
@@ -154,12 +170,21 @@ async def _called(function: Callable[..., Any], *arguments: str | None) -> Any: 
         reason = type(error).__name__  # the function's own, and not a wish to end this
     except Exception as error:  # noqa: BLE001 - a caller's function may raise anything
         reason = type(error).__name__
-    raise ConnectError(f"{getattr(function, '__name__', 'the function')} raised {reason}", reason=reason)
+    raise ConnectError(f"{_name(function)} raised {reason}", reason=reason)
+
+
+def _name(function: Callable[..., Any]) -> str:
+    return getattr(function, "__name__", "the function")
 
 
 def _content(path: str) -> bytes | OSError:
     try:
+        if not stat.S_ISREG(Path(path).stat().st_mode):  # to open a FIFO may take for ever
+            return OSError(errno.EINVAL, "it is no regular file")
         with Path(path).open("rb") as file:
-            return file.read(_LONGEST_FILE)
+            content = file.read(_LONGEST_FILE)
     except OSError as error:
         return error
+    except ValueError as error:  # a NUL in the path
+        return OSError(errno.EINVAL, str(error))
+    return content if len(content) < _LONGEST_FILE else OSError(errno.EFBIG, "it is too long")

@@ -9,7 +9,7 @@ import secrets
 from typing import TYPE_CHECKING, NamedTuple
 
 from wxcv.errands import Errands
-from wxcv.errors import ConnectError, ProtocolError, StoreError, WxcvError
+from wxcv.errors import ConnectError, ProtocolError, RateLimitedError, StoreError, WxcvError
 from wxcv.steps import Asked
 from wxcv.stores import StoredToken
 
@@ -85,14 +85,15 @@ class Renewal:
         Raises:
             WxcvError: none could be had.
         """
+        store = self.memory.store if self.credential.is_shared else None
         try:
-            return await self._run()
+            return await self._run(store)
         except TimeoutError:
             pass
-        raise ConnectError(f"no token within {REFRESH_DEADLINE:g} s", reason="TimeoutError")
+        lease = store.lease if store is not None and self.credential.is_exclusive else 0.0
+        raise ConnectError(f"no token within {lease + REFRESH_DEADLINE:g} s", reason="TimeoutError")
 
-    async def _run(self) -> Held:
-        store = self.memory.store if self.credential.is_shared else None
+    async def _run(self, store: Store | None) -> Held:
         if store is None:
             return await self._fresh(None)
         try:
@@ -182,7 +183,7 @@ class Renewal:
             except StoreError:
                 raise
             except WxcvError as error:
-                if not error.retryable:
+                if not error.retryable or isinstance(error, RateLimitedError):
                     raise
             await self.memory.clock.sleep(random.uniform(0, _BACKOFF * 2**attempt))
         return await self._ask(store, force=False)

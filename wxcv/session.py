@@ -227,15 +227,18 @@ class Session:
         """Await it for the living access_token with its kind and the seconds it has left; its repr hides it.
 
         Raises:
+            SessionClosedError: the session is closed.
             WxcvError: none lives and none could be had.
         """
+        self._line.transport.require_open()
         return self._line.tokens.described(self._line.credential, self._line.transport.send)
 
     def invalidate_token(self) -> None:
         """Drop the living access_token, such as one that leaked; the next call asks for another.
 
         A stable token that is handed out again is then replaced by a forced refresh, as far as these are
-        allowed (at most one in 30 s and 10 a day). WeChat keeps the old one alive for up to 5 minutes.
+        allowed (at most one in 30 s and 10 a day); until one is, calls fail with TokenRejectedError rather
+        than use the dropped token. WeChat keeps the old one alive for up to 5 minutes.
         """
         credential, tokens = self._line.credential, self._line.tokens
         token = tokens.peek(credential)

@@ -117,8 +117,11 @@ if not value then return false end
 return {string.format('%d', generation), ends_at, value, redis.call('PTTL', KEYS[1])}
 """
 )
+# A lease always ends: what does not, or is no text, is none.
 _ACQUIRE = """
-return redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) and 1 or 0
+if type(redis.pcall('GET', KEYS[1])) == 'string' and redis.call('PTTL', KEYS[1]) > 0 then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1
 """
 _RELEASE = """
 if redis.pcall('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
@@ -157,8 +160,9 @@ class RedisStore:
     Every operation ends within 2 s. While Redis is down, paused, read-only, full or restarting, a process
     with a living token goes on with it. Without one, it asks for a stable token by itself, which is safe, as
     every process gets the same; for kinds where a new token supersedes the one before (classic, component,
-    authorizer) it fails with StoreError instead of breaking the tokens of the others. What Redis lost is
-    asked for again; what is under our keys and not ours is ignored and overwritten.
+    authorizer) it fails with StoreError instead of breaking the tokens of the others. A Redis that was paused
+    may give the lease to a process that waits no longer; then nobody asks until the lease ends. What Redis
+    lost is asked for again; what is under our keys and not ours is ignored and overwritten.
 
     Keys hold kind and account, never a secret; values hold tokens, so guard Redis like all places of secrets.
 
@@ -182,7 +186,7 @@ class RedisStore:
             async with asyncio.timeout(_OPERATION_SECONDS):
                 names = [name] if isinstance(name, str) else name
                 return await self._redis.eval(script, len(names), *names, *arguments)
-        except (RedisError, OSError, ValueError) as error:
+        except (RedisError, OSError, ValueError, RuntimeError) as error:  # the last of another event loop's
             reason = type(error).__name__
         # Raised out here, without the context: a command's text may hold a token.
         raise StoreError(f"the shared store does not do its work ({reason})")

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from wxcv.errands import Send
     from wxcv.stores import Store
 
-    _Waiter = asyncio.Future[Held | WxcvError | None]
+    _Waiter = asyncio.Future[Held | WxcvError]
 
 T = TypeVar("T")
 
@@ -43,6 +43,17 @@ def _is_elsewhere(loop: asyncio.AbstractEventLoop) -> bool:
         return asyncio.get_running_loop() is not loop
     except RuntimeError:
         return loop.is_closed()
+
+
+def _ending(task: asyncio.Task[Held | WxcvError]) -> Held | WxcvError:
+    if task.cancelled():
+        return SessionClosedError("the session was closed before a token came")
+    fault = task.exception()  # such as a SystemExit of a caller's function
+    return task.result() if fault is None else _broken(fault)
+
+
+def _broken(fault: BaseException) -> ProtocolError:
+    return ProtocolError(f"the token refresh broke ({type(fault).__name__})", status=0)
 
 
 class _Account:
@@ -63,7 +74,8 @@ class _Account:
         if isinstance(error, TokenRejectedError):
             silence = float(FORCED_PAUSE)
         elif error.retryable:
-            silence = min(_LONGEST_SILENCE, _SHORTEST_SILENCE * 2.0 ** min(self.failures - 1, 10))
+            asked = getattr(error, "retry_after", None) or 0.0
+            silence = min(_LONGEST_SILENCE, max(asked, _SHORTEST_SILENCE * 2.0 ** min(self.failures - 1, 10)))
         else:
             silence = _LONGEST_SILENCE
         self.silent_until = now + silence
@@ -78,13 +90,13 @@ class TokenCache:
     """Holds the tokens of any number of accounts; several sessions may share it.
 
     A token is renewed in the background before it ends, so that no caller waits at a rotation; when none
-    lives, all callers wait for one refresh, of 10 s and three tries at most. Cancelling a caller cancels
-    nobody else. After a failure nobody asks again for a while, and callers get the same error at once: for
-    60 s after a refusal; for 5 s, doubling to 60 s, after a failure that may pass; for 30 s when WeChat
-    refuses the very token that it hands out and a forced refresh is not allowed yet.
+    lives, all callers wait for one refresh, of 10 s and three tries at most, and before that for another
+    process that holds the store's lease. Cancelling a caller cancels nobody else. After a failure nobody asks
+    again for a while, and callers get the same error at once: for 60 s after a refusal; for 5 s, doubling to
+    60 s, or what Retry-After says, after a failure that may pass; for 30 s when WeChat refuses the very token
+    that it hands out and a forced refresh is not allowed yet.
 
-    It belongs to no event loop: a process may use it in several, one after the other. It is not for use by
-    several threads at a time.
+    A process may use it in several event loops, one after the other, but not in several threads at a time.
 
     Args:
         store: what several processes share, such as a RedisStore. It is needed where a new token supersedes
@@ -151,7 +163,7 @@ class TokenCache:
                 continue  # another session was closed: go on with one's own
             if isinstance(ended, WxcvError):
                 raise copy.copy(ended)
-            if ended is not None and self._lives(ended):
+            if self._lives(ended):
                 return told(ended)
         return told(held)
 
@@ -248,11 +260,10 @@ class TokenCache:
         account.task.add_done_callback(lambda task: self._settle(credential.key, account, task))
 
     def _settle(self, key: str, account: _Account, task: asyncio.Task[Held | WxcvError]) -> None:
-        """Tell all waiters how the refresh ended; None if it was cancelled."""
-        account.task = None
+        """Tell all waiters how the refresh ended, whatever ended it."""
+        account.task, ended = None, _ending(task)
         if self._refreshing.get(key) is account:
             del self._refreshing[key]
-        ended = None if task.cancelled() else task.result()
         waiters, account.waiters = account.waiters, []
         for waiter in waiters:
             if not waiter.done():
@@ -277,8 +288,7 @@ class TokenCache:
         except WxcvError as error:
             return self._noted(credential, account, error)
         except Exception as error:  # noqa: BLE001 - a fault here must not leave callers waiting
-            fault = ProtocolError(f"the token refresh broke ({type(error).__name__})", status=0)
-            return self._noted(credential, account, fault)
+            return self._noted(credential, account, _broken(error))
         return held
 
     def _noted(self, credential: Credential, account: _Account, error: WxcvError) -> WxcvError:
