@@ -8,6 +8,7 @@ import random
 import threading
 from typing import TYPE_CHECKING, Any
 
+import aiohttp
 import pictures
 import pytest
 from servers import TOKEN, answer, api_server, raw_server
@@ -747,3 +748,98 @@ async def test_calls_cancelled_at_any_moment_leak_nothing(
                 await asyncio.gather(task, return_exceptions=True)
             assert session._line.slots.free == 2
             assert (await session.scan_qrcode(PICTURE)).code_results
+
+
+@pytest.mark.parametrize("ordered", [False, True])
+async def test_no_image_is_lost_when_a_borrowed_http_session_is_closed(*, ordered: bool) -> None:
+    """Calls that wait for a connection of a session that closes get an outcome, as all others do."""
+    server = Server()
+    server.open.clear()
+    async with api_server(server.call) as url:
+        http = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=2))
+        session = wxcv.Session(wxcv.FixedToken(TOKEN), base_url=url, http=http, retries=QUICK)
+        async with session:
+            outcomes = asyncio.create_task(
+                collect(session.batch(wxcv.SCAN_QRCODE, [PICTURE] * 50, ordered=ordered))
+            )
+            while server.calls < 2:
+                await asyncio.sleep(0.001)
+            await http.close()
+            server.open.set()
+            got = await outcomes
+
+    assert sorted(outcome.index for outcome in got) == list(range(50))
+    assert {outcome.status for outcome in got} <= {"ok", "unknown", "not_sent"}
+
+
+class Cancelling:
+    """A file object whose read is cancelled by nobody."""
+
+    def read(self, _size: int) -> bytes:
+        """Do so."""
+        raise asyncio.CancelledError
+
+
+class Unreadable:
+    """An object that has no file, as a web framework's field of a form."""
+
+    @property
+    def read(self) -> object:
+        """Raise."""
+        raise ValueError("no file")
+
+
+@pytest.mark.parametrize("ordered", [False, True])
+async def test_an_object_that_breaks_sinks_itself_only(*, ordered: bool) -> None:
+    """A file object that raises CancelledError, or raises for its read, is one failed image."""
+    images = [PICTURE, Cancelling(), Unreadable(), *[PICTURE] * 30]
+    async with (
+        api_server(Server().call) as url,
+        wxcv.Session(wxcv.FixedToken(TOKEN), base_url=url, concurrency=2) as session,
+    ):
+        got = await collect(session.batch(wxcv.SCAN_QRCODE, images, ordered=ordered, window=2))
+
+    failed = {outcome.index: outcome.error for outcome in got if outcome.status == "failed"}
+    assert len(got) == len(images)
+    assert {index: type(error) for index, error in failed.items()} == dict.fromkeys(
+        (1, 2), wxcv.UnreadableImageError
+    )
+
+
+@pytest.mark.parametrize("ordered", [False, True])
+async def test_work_that_is_cancelled_by_nobody_ends_the_batch_with_an_error(*, ordered: bool) -> None:
+    """A batch never ends quietly, and never waits for ever, behind an image that got no outcome."""
+    done = 0
+
+    async def work(_image: object, _gate: Callable[[], None]) -> Tried[int]:
+        nonlocal done
+        done += 1
+        await asyncio.sleep(0)
+        if done > 3:
+            raise asyncio.CancelledError
+        return Tried(1, None, 1, 0, 0, wants_token=False, elapsed=0.0)
+
+    clock = wxcv.ManualClock()
+    batch: wxcv.Batch[int] = wxcv.Batch(
+        work,
+        range(100),
+        weather=Weather(clock, 60.0, lambda: 0.0),
+        clock=clock,
+        concurrency=2,
+        window=4,
+        ordered=ordered,
+        key=None,
+    )
+
+    with pytest.raises(RuntimeError, match="cancelled by nobody"):
+        await collect(batch)
+
+
+async def test_a_batch_that_was_left_is_forgotten() -> None:
+    """A session does not keep batches whose block was left, also if nothing was taken from them."""
+    async with wxcv.Session(APP, base_url="http://127.0.0.1:1") as session:
+        for _ in range(3):
+            async with session.batch(wxcv.SCAN_QRCODE, [PICTURE]):
+                pass
+
+        assert not session._line.batches

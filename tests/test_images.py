@@ -330,3 +330,13 @@ def test_a_long_name_is_shortened() -> None:
 
     assert len(caught.value.image) == 101
     assert re.search(r"end\.png$", caught.value.image)
+
+
+def test_a_file_object_that_has_no_more_yet_is_told() -> None:
+    """A pipe that does not block and runs dry in the middle is no image, also if it began like one."""
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    os.write(writing, JPEG[:3])
+    with os.fdopen(writing, "wb"), os.fdopen(reading, "rb", buffering=0) as pipe:
+        with pytest.raises(wxcv.UnreadableImageError, match="gave no bytes"):
+            load(pipe)

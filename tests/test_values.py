@@ -56,6 +56,16 @@ def test_a_value_shows_what_attrs_would_show() -> None:
     assert "hush" not in ours
 
 
+def test_a_value_that_is_half_made_has_a_repr() -> None:
+    """What a debugger shows of an object without its fields says so, and a local class has its bare name."""
+
+    @attrs.frozen(repr=False)
+    class Local(Value):
+        number: int
+
+    assert repr(object.__new__(Local)) == "Local(number=NOTHING)"
+
+
 def test_an_answer_shows_what_one_would_type_to_make_it() -> None:
     """The repr of an answer names its class and every field."""
     size = wxcv.ImgSize(9, 9.5)

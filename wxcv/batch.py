@@ -181,13 +181,24 @@ class Batch(Generic[AnswerT]):
             worker.cancel()
         await asyncio.gather(*left, return_exceptions=True)
         await self._source.aclose()
+        self._forget(self)
 
     async def _worker(self) -> None:
         try:
             while (pulled := await self._pull()) is not None:
                 self._deliver(await self._outcome(*pulled))
+        except asyncio.CancelledError:
+            if self._closed or _is_cancelled():
+                raise
+            self._break(RuntimeError("the work on an image was cancelled by nobody"))
         except Exception as error:  # noqa: BLE001 - raised where the outcomes are taken
-            self._fault, self._exhausted = error, True
+            self._break(error)
+
+    def _break(self, fault: BaseException) -> None:
+        """Let all workers end, also those that wait behind an outcome that will not come."""
+        self._fault, self._exhausted = fault, True
+        for _ in self._workers:
+            self._room.release()
 
     def _note_end(self, _worker: asyncio.Task[None]) -> None:
         self._ended += 1

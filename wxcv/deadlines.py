@@ -47,6 +47,11 @@ class Deadline:
         is_ours_alone = self._task.uncancel() <= self._cancelling
         return is_ours_alone and kind is asyncio.CancelledError
 
+    @property
+    def is_task_cancelled(self) -> bool:
+        """Whether anybody asked for the end of the task since the block began."""
+        return self._task.cancelling() > self._cancelling
+
     def end(self) -> None:
         """End the block now."""
         if not self.passed:

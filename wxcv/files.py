@@ -69,7 +69,7 @@ def read_file(file: BinaryFile, limit: int) -> bytes:
     """
     try:
         return _read_upto(file.read, limit)
-    except Exception as error:  # noqa: BLE001 - a caller's file object may raise anything
+    except BaseException as error:  # noqa: BLE001 - a caller's file object may raise anything, in a thread
         reason = f"{type(error).__name__}: {error}"
     raise UnreadableImageError(file_name(file), f"the file object cannot be read ({reason})")
 
@@ -101,14 +101,18 @@ def _read_regular(path: str, name: str, limit: int) -> bytes:
 
 def _read_upto(read: Callable[[int], bytes], size: int) -> bytes:
     """Read until size bytes or the end; a raw file may give less at a time."""
-    chunk = read(size)
-    if not isinstance(chunk, (bytes, bytearray)):
-        raise TypeError("its read() gave no bytes; open it in binary mode ('rb'), not in text or async mode")
+    chunk = _bytes(read(size))
     if not chunk or len(chunk) >= size:
         return bytes(chunk)
     chunks = [chunk]
     missing = size - len(chunk)
-    while missing > 0 and (chunk := read(missing)):
+    while missing > 0 and (chunk := _bytes(read(missing))):
         chunks.append(chunk)
         missing -= len(chunk)
     return b"".join(chunks)
+
+
+def _bytes(chunk: bytes) -> bytes:
+    if isinstance(chunk, (bytes, bytearray)):
+        return chunk
+    raise TypeError("its read() gave no bytes; open it in binary mode ('rb'), not in text or async mode")

@@ -196,8 +196,12 @@ def is_slow(image: object) -> bool:
     """Tell whether ``load`` may wait for a disk or a file object, and so belongs into a thread."""
     if isinstance(image, str):
         return not _looks_like_url(image)
-    is_at_hand = isinstance(image, (bytes, bytearray, memoryview))
-    return not is_at_hand and (hasattr(image, "read") or isinstance(image, os.PathLike))
+    if isinstance(image, (bytes, bytearray, memoryview)):
+        return False
+    try:
+        return hasattr(image, "read") or isinstance(image, os.PathLike)
+    except Exception:  # noqa: BLE001 - a property of the caller's, which load will tell of
+        return True
 
 
 def _looks_like_url(text: str) -> bool:

@@ -22,7 +22,7 @@ from wxcv.errors import (
 from wxcv.wire import ANSWER_LIMIT, Body, Request, Response, target, too_large
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from aiohttp.abc import AbstractStreamWriter
 
@@ -70,7 +70,7 @@ class _Payload(aiohttp.Payload):
     def __init__(self, body: Body, departed: Callable[[], None], buffers: list[memoryview]) -> None:
         super().__init__(body, content_type=body.content_type)
         self._body = body
-        self._size: int = body.size
+        self._size = body.size
         self._departed = departed
         self._buffers = buffers
         self.left = False
@@ -93,35 +93,31 @@ class _Payload(aiohttp.Payload):
             raise aiohttp.ClientConnectionResetError("the connection closed before the body left")
         self.left = True
         self._departed()
-        if self._size > _WHOLE:
-            await self._write_in_pieces(writer, _room(transport))
-            return
         buffer = self._buffers.pop() if self._buffers else memoryview(bytearray(_WHOLE))
-        end = 0
-        for part in self._body.parts:
-            start, end = end, end + len(part)
-            buffer[start:end] = part
+        end, rest = _filled(buffer, self._body)
         await writer.write(buffer[:end])
         if transport.get_write_buffer_size() == 0:  # else some of it may wait there
             self._buffers.append(buffer)
-
-    async def _write_in_pieces(self, writer: AbstractStreamWriter, room: int) -> None:
-        first, rest = _split(self._body.parts, _FIRST)
-        await writer.write(first)
+        room = _room(transport) if rest else 0
         for view in rest:
             for start in range(0, len(view), room):
                 await writer.write(view[start : start + room])
 
 
-def _split(parts: Iterable[bytes], size: int) -> tuple[bytes, list[memoryview]]:
-    """Return the first so many bytes as one piece, and views of the rest."""
-    first, rest = [], []
-    for part in parts:
-        view = memoryview(part)
-        first.append(view[:size])
-        rest.append(view[size:])
-        size = max(0, size - len(part))
-    return b"".join(first), rest
+def _filled(buffer: memoryview, body: Body) -> tuple[int, list[memoryview]]:
+    """Copy the first of the body into the buffer; return how many bytes that were, and what is left."""
+    limit = _WHOLE if body.size <= _WHOLE else _FIRST
+    end, rest = 0, []
+    for part in body.parts:
+        start = end
+        end = min(start + len(part), limit)
+        if end - start == len(part):
+            buffer[start:end] = part
+        else:
+            view = memoryview(part)
+            buffer[start:end] = view[: end - start]
+            rest.append(view[end - start :])
+    return end, rest
 
 
 def _room(transport: asyncio.Transport) -> int:
@@ -245,8 +241,9 @@ class Transport:
             SessionClosedError: the session was closed.
         """
         payload = _Payload(request.body or _NO_BODY, departed, self._buffers)
+        deadline = Deadline(self._deadlines)
         try:
-            with Deadline(self._deadlines):
+            with deadline:
                 response = await self._session().request(
                     request.method,
                     self._url(request.path, request.query),
@@ -263,6 +260,11 @@ class Transport:
             failure = _translated(TimeoutError(), self._host, left=payload.left)
         except WxcvError:
             raise
+        except asyncio.CancelledError:
+            if deadline.is_task_cancelled:
+                raise
+            # A connector that is closed cancels what its callers wait for, and not the callers.
+            failure = _translated(aiohttp.ClientConnectionError(), self._host, left=payload.left)
         except Exception as error:  # noqa: BLE001 - a name that cannot be encoded, a caller's trace hook
             failure = _translated(error, self._host, left=payload.left)
         # Raised out here: inside the block aiohttp's error, which holds the URL, would be its context.

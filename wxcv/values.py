@@ -15,9 +15,10 @@ class Value:
     __slots__ = ()
 
     def __repr__(self) -> str:
-        shown = [
-            f"{field.name}={(field.repr if callable(field.repr) else repr)(getattr(self, field.name))}"
-            for field in attrs.fields(type(self))  # type: ignore[arg-type] # those below are such classes
-            if field.repr
-        ]
-        return f"{type(self).__qualname__}({', '.join(shown)})"
+        shown = []
+        for field in attrs.fields(type(self)):  # type: ignore[arg-type] # those below are such classes
+            if field.repr:
+                told = field.repr if callable(field.repr) else repr
+                shown.append(f"{field.name}={told(getattr(self, field.name, attrs.NOTHING))}")
+        name = type(self).__qualname__.rpartition(">.")[2]
+        return f"{name}({', '.join(shown)})"
