@@ -249,7 +249,8 @@ class Session:
     async def aclose(self, grace: float = 10.0) -> None:
         """Close: waiting calls end with SessionClosedError at once, running ones after ``grace`` seconds.
 
-        Ends a token refresh in flight and closes an own HTTP session. May be called again.
+        Ends a token refresh in flight and closes an own HTTP session; a new refresh token that is being
+        handed on has 5 s for it. May be called again.
         """
         if not self._is_owner:
             return
