@@ -19,7 +19,7 @@ from wxcv.outcomes import Tried
 from wxcv.sandbox import Fault, Quota, Sandbox
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
     from pathlib import Path
 
     from aiohttp import web
@@ -58,6 +58,23 @@ async def collect(batch: wxcv.Batch[Any]) -> list[wxcv.Outcome[Any]]:
     """Take all outcomes."""
     async with batch:
         return [outcome async for outcome in batch]
+
+
+def batch_of(
+    work: Callable[[Any, Callable[[], None]], Awaitable[Tried[int]]], *, concurrency: int, ordered: bool
+) -> wxcv.Batch[int]:
+    """Return a batch of the numbers to 100, on which that function works."""
+    clock = wxcv.ManualClock()
+    return wxcv.Batch(
+        work,
+        range(100),
+        weather=Weather(clock, 60.0, lambda: 0.0),
+        clock=clock,
+        concurrency=concurrency,
+        window=2 * concurrency,
+        ordered=ordered,
+        key=None,
+    )
 
 
 def statuses(outcomes: list[wxcv.Outcome[Any]]) -> list[str]:
@@ -439,17 +456,7 @@ async def test_a_fault_of_the_function_is_raised_where_outcomes_are_taken() -> N
             raise ZeroDivisionError
         return Tried(image, None, 1, 0, 0, wants_token=False, elapsed=0.0)
 
-    clock = wxcv.ManualClock()
-    batch: wxcv.Batch[int] = wxcv.Batch(
-        work,
-        range(10),
-        weather=Weather(clock, 60.0, lambda: 0.0),
-        clock=clock,
-        concurrency=1,
-        window=2,
-        ordered=True,
-        key=None,
-    )
+    batch = batch_of(work, concurrency=1, ordered=True)
     seen = []
     with pytest.raises(ZeroDivisionError):
         async for outcome in batch:
@@ -819,17 +826,7 @@ async def test_work_that_is_cancelled_by_nobody_ends_the_batch_with_an_error(*, 
             raise asyncio.CancelledError
         return Tried(1, None, 1, 0, 0, wants_token=False, elapsed=0.0)
 
-    clock = wxcv.ManualClock()
-    batch: wxcv.Batch[int] = wxcv.Batch(
-        work,
-        range(100),
-        weather=Weather(clock, 60.0, lambda: 0.0),
-        clock=clock,
-        concurrency=2,
-        window=4,
-        ordered=ordered,
-        key=None,
-    )
+    batch = batch_of(work, concurrency=2, ordered=ordered)
 
     with pytest.raises(RuntimeError, match="cancelled by nobody"):
         await collect(batch)

@@ -14,7 +14,7 @@ import wxcv
 from wxcv.sandbox import Choices, Sandbox
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
 PICTURE = pictures.qr_png("x")
 AUTHORIZER_PATH = "/cgi-bin/component/api_authorizer_token"
@@ -27,6 +27,11 @@ def component_of(box: Sandbox) -> wxcv.ComponentCredential:
         return box.ticket
 
     return wxcv.ComponentCredential(box.component_appid, box.component_appsecret, newest_ticket)
+
+
+def merchant_of(box: Sandbox, keep: Callable[[str], object]) -> wxcv.AuthorizerCredential:
+    """Return a merchant of that platform, whose new refresh tokens go to the function."""
+    return wxcv.AuthorizerCredential(component_of(box), "wxm1", box.authorize("wxm1"), on_refresh_token=keep)
 
 
 @pytest.fixture
@@ -106,9 +111,7 @@ async def test_a_callback_that_fails_is_called_again(caplog: pytest.LogCaptureFi
         raise ZeroDivisionError(refresh_token)
 
     async with Sandbox(choices=Choices(refresh_token_rotates=True, old_refresh_token_works=False)) as box:
-        credential = wxcv.AuthorizerCredential(
-            component_of(box), "wxm1", box.authorize("wxm1"), on_refresh_token=keep
-        )
+        credential = merchant_of(box, keep)
         async with wxcv.Session(credential, base_url=box.base_url) as session:
             assert (await session.scan_qrcode(PICTURE)).code_results
             session.invalidate_token()
@@ -199,9 +202,7 @@ async def test_closing_waits_for_a_refresh_token_that_is_being_kept() -> None:
         log.append("kept")
 
     async with Sandbox(choices=Choices(refresh_token_rotates=True)) as box:
-        credential = wxcv.AuthorizerCredential(
-            component_of(box), "wxm1", box.authorize("wxm1"), on_refresh_token=keep
-        )
+        credential = merchant_of(box, keep)
         session = wxcv.Session(credential, base_url=box.base_url)
         call = asyncio.create_task(session.token())
         await begun.wait()
@@ -227,9 +228,7 @@ async def test_a_failure_to_keep_a_refresh_token_is_told_also_when_closing(
         raise LookupError
 
     async with Sandbox(choices=Choices(refresh_token_rotates=True)) as box:
-        credential = wxcv.AuthorizerCredential(
-            component_of(box), "wxm1", box.authorize("wxm1"), on_refresh_token=keep
-        )
+        credential = merchant_of(box, keep)
         session = wxcv.Session(credential, base_url=box.base_url)
         call = asyncio.create_task(session.token())
         await begun.wait()
@@ -255,9 +254,7 @@ async def test_a_callback_that_hangs_does_not_cost_the_token(caplog: pytest.LogC
             ended.set()
 
     async with Sandbox(choices=Choices(refresh_token_rotates=True)) as box:
-        credential = wxcv.AuthorizerCredential(
-            component_of(box), "wxm1", box.authorize("wxm1"), on_refresh_token=keep
-        )
+        credential = merchant_of(box, keep)
         async with wxcv.Session(credential, base_url=box.base_url, clock=clock) as session:
             call = asyncio.create_task(session.token())
             await begun.wait()

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("wxcv")
 
-KEEP_SECONDS = 5.0
+_KEEP_SECONDS = 5.0
 """For a caller's function that keeps a new refresh token: half of what a refresh may take."""
 
 _LONGEST_FILE = 64 * 1024
@@ -144,10 +144,10 @@ class Errands:
         """Call the caller's function; what is not handed on now is at the next renewal."""
         key = self.credential.key
         try:
-            async with self.memory.clock.timeout(KEEP_SECONDS):
+            async with self.memory.clock.timeout(_KEEP_SECONDS):
                 await _called(function, refresh_token)
         except TimeoutError:
-            fault = f"{_name(function)} did not end within {KEEP_SECONDS:g} s"
+            fault = f"{_name(function)} did not end within {_KEEP_SECONDS:g} s"
         except WxcvError as error:
             fault = str(error)
         else:

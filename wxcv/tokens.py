@@ -48,7 +48,7 @@ def _is_elsewhere(loop: asyncio.AbstractEventLoop) -> bool:
 def _ending(task: asyncio.Task[Held | WxcvError]) -> Held | WxcvError:
     if task.cancelled():
         return SessionClosedError("the session was closed before a token came")
-    fault = task.exception()  # such as a SystemExit of a caller's function
+    fault = task.exception()  # of a caller's function, and no Exception
     return task.result() if fault is None else _broken(fault)
 
 
