@@ -14,8 +14,8 @@ import pytest
 from servers import TOKEN, answer, api_server, raw_server
 
 import wxcv
-from wxcv.batch import Weather
-from wxcv.outcomes import Tried
+from wxcv.outages import OutageDetector
+from wxcv.reports import CallReport, CallResult
 from wxcv.sandbox import Fault, Quota, Sandbox
 
 if TYPE_CHECKING:
@@ -54,21 +54,21 @@ class Server:
             self.now -= 1
 
 
-async def collect(batch: wxcv.Batch[Any]) -> list[wxcv.Outcome[Any]]:
+async def collect(batch: wxcv.Batch[Any, Any]) -> list[wxcv.Outcome[Any, Any]]:
     """Take all outcomes."""
     async with batch:
         return [outcome async for outcome in batch]
 
 
 def batch_of(
-    work: Callable[[Any, Callable[[], None]], Awaitable[Tried[int]]], *, concurrency: int, ordered: bool
-) -> wxcv.Batch[int]:
+    work: Callable[[Any, Callable[[], None]], Awaitable[CallResult[int]]], *, concurrency: int, ordered: bool
+) -> wxcv.Batch[int, int]:
     """Return a batch of the numbers to 100, on which that function works."""
     clock = wxcv.ManualClock()
     return wxcv.Batch(
         work,
         range(100),
-        weather=Weather(clock, 60.0, lambda: 0.0),
+        outages=OutageDetector(clock, 60.0, lambda: 0.0),
         clock=clock,
         concurrency=concurrency,
         window=2 * concurrency,
@@ -77,7 +77,7 @@ def batch_of(
     )
 
 
-def statuses(outcomes: list[wxcv.Outcome[Any]]) -> list[str]:
+def statuses(outcomes: list[wxcv.Outcome[Any, Any]]) -> list[str]:
     """Return the statuses in the order of the images."""
     return [outcome.status for outcome in sorted(outcomes, key=lambda outcome: outcome.index)]
 
@@ -451,10 +451,10 @@ async def test_what_is_being_read_when_the_quota_ends_is_not_sent() -> None:
 async def test_a_fault_of_the_function_is_raised_where_outcomes_are_taken() -> None:
     """If the function behind a batch breaks, the outcomes so far are given, then what it raised."""
 
-    async def work(image: int, _gate: Callable[[], None]) -> Tried[int]:
+    async def work(image: int, _before_send: Callable[[], None]) -> CallResult[int]:
         if image == 3:
             raise ZeroDivisionError
-        return Tried(image, None, 1, 0, 0, wants_token=False, elapsed=0.0)
+        return CallResult(image, None, CallReport(sends=1))
 
     batch = batch_of(work, concurrency=1, ordered=True)
     seen = []
@@ -736,7 +736,7 @@ async def test_cancelling_at_any_moment_leaks_nothing(box: Sandbox, credential: 
             await asyncio.gather(task, return_exceptions=True)
         left = [one for one in asyncio.all_tasks() if one.get_name().startswith("wxcv")]
         assert left == []
-        assert session._line.slots.free == 4
+        assert session._state.slots.free == 4
         assert (await session.scan_qrcode(PICTURE)).code_results
 
 
@@ -753,7 +753,7 @@ async def test_calls_cancelled_at_any_moment_leak_nothing(
                     await asyncio.sleep(0)
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
-            assert session._line.slots.free == 2
+            assert session._state.slots.free == 2
             assert (await session.scan_qrcode(PICTURE)).code_results
 
 
@@ -818,17 +818,17 @@ async def test_work_that_is_cancelled_by_nobody_ends_the_batch_with_an_error(*, 
     """A batch never ends quietly, and never waits for ever, behind an image that got no outcome."""
     done = 0
 
-    async def work(_image: object, _gate: Callable[[], None]) -> Tried[int]:
+    async def work(_image: object, _before_send: Callable[[], None]) -> CallResult[int]:
         nonlocal done
         done += 1
         await asyncio.sleep(0)
         if done > 3:
             raise asyncio.CancelledError
-        return Tried(1, None, 1, 0, 0, wants_token=False, elapsed=0.0)
+        return CallResult(1, None, CallReport(sends=1))
 
     batch = batch_of(work, concurrency=2, ordered=ordered)
 
-    with pytest.raises(RuntimeError, match="cancelled by nobody"):
+    with pytest.raises(RuntimeError, match="nobody asked for it"):
         await collect(batch)
 
 
@@ -839,4 +839,4 @@ async def test_a_batch_that_was_left_is_forgotten() -> None:
             async with session.batch(wxcv.SCAN_QRCODE, [PICTURE]):
                 pass
 
-        assert not session._line.batches
+        assert not session._batches

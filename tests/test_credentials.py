@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import wxcv
+from wxcv.answers import Response
 from wxcv.credentials import AppCredential
+from wxcv.requests import target
 from wxcv.steps import Ask, Asked, Keep, Newest, ReadFile, Refuse, TokenOf
-from wxcv.wire import Response, target
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from wxcv.requests import Request
     from wxcv.steps import Steps
-    from wxcv.wire import Request
 
 STABLE = AppCredential("wx1", "MARKED-SECRET")
 CLASSIC = AppCredential("wx1", "MARKED-SECRET", stable=False)
@@ -182,9 +183,9 @@ def test_a_ticket_function_is_asked_every_time() -> None:
 
 @pytest.mark.parametrize("ticket", [None, "", 5])
 def test_a_ticket_that_is_none_is_told(ticket: Any) -> None:
-    """A ticket function that returns no ticket ends in a ProtocolError before anything is sent."""
+    """A ticket function that returns no ticket ends in a TokenSourceError before anything is sent."""
     credential = wxcv.ComponentCredential("wxp", "s", lambda: ticket)
-    with pytest.raises(wxcv.ProtocolError, match="component_verify_ticket"):
+    with pytest.raises(wxcv.TokenSourceError, match="component_verify_ticket"):
         drive(credential.renew(ASKED), ticket, None)
 
 
@@ -269,7 +270,7 @@ def test_a_token_function_gets_the_refused_token() -> None:
     assert steps == [Ask(central, ("MARKED-OLD",))]
     assert (token.value, token.expires_in, token.kind) == ("T", 100.0, "function")
     for wrong in ("T", None, wxcv.AccessToken("T", -1), wxcv.AccessToken("", 5)):
-        with pytest.raises(wxcv.ProtocolError):
+        with pytest.raises(wxcv.TokenSourceError):
             drive(credential.renew(ASKED), wrong)
     with pytest.raises(TypeError, match="function"):
         wxcv.TokenFrom("T")  # type: ignore[arg-type]

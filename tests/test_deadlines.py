@@ -17,7 +17,7 @@ async def test_a_block_that_outlasts_its_deadline_is_left_quietly() -> None:
         await asyncio.sleep(FOR_EVER)
     task = asyncio.current_task()
 
-    assert deadline.passed
+    assert deadline.expired()
     assert task is not None
     assert task.cancelling() == 0
 
@@ -28,7 +28,7 @@ async def test_a_block_that_ends_in_time_is_left_alone() -> None:
     for _ in range(3):
         with Deadline(deadlines) as deadline:
             await asyncio.sleep(0.02)
-        assert not deadline.passed
+        assert not deadline.expired()
 
 
 async def test_each_block_has_its_own_moment() -> None:
@@ -54,12 +54,12 @@ async def test_a_deadline_can_be_moved() -> None:
     async def later() -> bool:
         with Deadline(deadlines) as deadline:
             await asyncio.sleep(FOR_EVER)
-        return deadline.passed
+        return deadline.expired()
 
     with Deadline(deadlines) as moved:
-        moved.when += FOR_EVER
+        moved.reschedule(moved.when() + FOR_EVER)
         assert await asyncio.create_task(later())
-    assert not moved.passed
+    assert not moved.expired()
 
 
 async def test_a_cancelled_task_stays_cancelled() -> None:
@@ -73,7 +73,7 @@ async def test_a_cancelled_task_stays_cancelled() -> None:
     begun: list[Deadline] = []
     task = asyncio.create_task(block())
     await asyncio.sleep(0)
-    begun[0].end()
+    begun[0].expire()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -85,11 +85,11 @@ async def test_the_outer_of_two_deadlines_ends_both() -> None:
         with Deadline(Deadlines(0.01)) as outer:
             with Deadline(Deadlines(FOR_EVER)) as inner:
                 if inner_too:
-                    asyncio.get_running_loop().call_soon(inner.end)
-                    asyncio.get_running_loop().call_soon(outer.end)
+                    asyncio.get_running_loop().call_soon(inner.expire)
+                    asyncio.get_running_loop().call_soon(outer.expire)
                 await asyncio.sleep(FOR_EVER)
             pytest.fail("only the inner block was left")
-        assert outer.passed
+        assert outer.expired()
 
 
 async def test_what_a_block_raises_goes_before_its_deadline() -> None:
@@ -116,7 +116,7 @@ def test_deadlines_go_on_in_another_event_loop() -> None:
     async def long() -> bool:
         with Deadline(deadlines) as deadline:
             await asyncio.sleep(FOR_EVER)
-        return deadline.passed
+        return deadline.expired()
 
     asyncio.run(short())
     assert asyncio.run(long())

@@ -146,7 +146,7 @@ def test_40001_has_two_meanings() -> None:
 def test_only_three_codes_are_renewable() -> None:
     """A new token is worth a try after 40001, 40014 and 42001 only."""
     codes = [code for code, row in ERRCODES.items() if row.error is wxcv.TokenRejectedError]
-    renewable = {code for code in codes if api_error(code, "").renewable}  # type: ignore[attr-defined]
+    renewable = {code for code in codes if api_error(code, "").is_refreshable}  # type: ignore[attr-defined]
 
     assert renewable == {40001, 40014, 42001}
 

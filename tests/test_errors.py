@@ -35,6 +35,8 @@ EXAMPLES = [
             errors.ImageUrlRejectedError,
         )
     ),
+    errors.SlotTimeoutError("full"),
+    errors.TokenSourceError("raised", reason="KeyError", location="app.py:1"),
     errors.SessionClosedError("closed"),
     errors.StoreError("down"),
 ]
@@ -60,7 +62,7 @@ def test_every_error_is_under_the_root_and_exported() -> None:
 def test_the_printed_tree_is_the_real_one() -> None:
     """The module docstring draws exactly the classes and parents that exist."""
     drawn, parents = {}, {0: "WxcvError"}
-    for indent, name in re.findall(r"^ {4}([│├└─ ]*)(\w+Error)", errors.__doc__ or "", re.MULTILINE):
+    for indent, name in re.findall(r"^ {4}([│├└─ ]*)(\w+Error)\b", errors.__doc__ or "", re.MULTILINE):
         depth = len(indent) // 4
         parents[depth] = name
         drawn[name] = parents[depth - 1] if depth else None
@@ -72,6 +74,40 @@ def test_the_printed_tree_is_the_real_one() -> None:
 def test_the_examples_cover_the_tree() -> None:
     """Every class that is raised has an example in this file."""
     assert classes() - ABSTRACT == {type(error) for error in EXAMPLES}
+
+
+def test_the_printed_tree_marks_what_is_account_wide() -> None:
+    """The classes with a star in the module docstring are those whose errors would hit every other image."""
+    marked = set(re.findall(r"(\w+Error) +\*", errors.__doc__ or ""))
+
+    assert marked == {cls.__name__ for cls in classes() if cls.account_wide}  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: type(error).__name__)
+def test_an_error_has_a_sentence_for_end_users(error: wxcv.WxcvError) -> None:
+    """The user_message is one short sentence without numbers, codes or the error's own text."""
+    message = error.user_message
+
+    assert re.fullmatch(r"[A-Z][A-Za-z ,;]+\.", message)
+    assert len(message) < 80
+    assert "errcode" not in message
+
+
+def test_an_error_names_its_image_once() -> None:
+    """The text begins with the image's name, also where the message does so already."""
+    error = errors.ImageRejectedError(101002, "bad")
+    error.image = "a.png"
+
+    assert str(error) == "a.png: errcode 101002: bad"
+    assert str(errors.EmptyImageError("a.png", "no bytes")) == "a.png: no bytes"
+
+
+def test_every_message_is_masked_and_bounded() -> None:
+    """Whatever a message is made of, it shows no secret by its name and has at most 1,024 characters."""
+    error = errors.StoreError("https://u:MARKED@x/?access_token=MARKED&a=1 " + "x" * 5000)
+
+    assert "MARKED" not in repr(error)
+    assert len(str(error)) <= 1024
 
 
 @pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: type(error).__name__)

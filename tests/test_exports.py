@@ -24,8 +24,8 @@ def test_all_names_what_is_public_and_nothing_else() -> None:
     )
 
 
-@pytest.mark.parametrize("name", wxcv.__all__)
-def test_every_public_name_is_documented(name: str) -> None:
+@pytest.mark.parametrize("name", [name for name in wxcv.__all__ if isinstance(getattr(wxcv, name), type)])
+def test_every_public_class_is_documented(name: str) -> None:
     """Every public class says what it is."""
     assert (getattr(wxcv, name).__doc__ or "").strip()
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import wxcv
-from wxcv.retries import Pace, RetryQuota
+from wxcv.retries import Pacer, RetryQuota
 
 CONNECT = wxcv.ConnectError("down")
 LOST = wxcv.AnswerLostError("gone")
@@ -128,100 +128,100 @@ def refusal(seconds: float | None = None) -> wxcv.RateLimitedError:
 
 def test_without_a_refusal_nothing_waits() -> None:
     """An endpoint that never throttled is not paced."""
-    pace = Pace()
-    pace.got_through(0.0)
+    pace = Pacer()
+    pace.succeeded(0.0)
 
-    assert [pace.wait(now) for now in (0.0, 0.0, 0.0)] == [0.0] * 3
+    assert [pace.reserve(now) for now in (0.0, 0.0, 0.0)] == [0.0] * 3
 
 
 def test_after_a_refusal_nothing_goes_out_until_the_minute_ends() -> None:
     """A refusal 20 s into a minute pauses the endpoint for 40 s, whatever the monotonic clock shows."""
-    pace = Pace()
-    pace.refused(refusal(), sent_at=1000.0, now=1000.5, wall=20.0)
+    pace = Pacer()
+    pace.throttled(refusal(), sent_at=1000.0, now=1000.5, wall=20.0)
 
-    assert pace.wait(1000.5) == 40.0
-    assert pace.wait(1040.0) == 0.5
-    assert pace.wait(1040.5) == 0.0
+    assert pace.reserve(1000.5) == 40.0
+    assert pace.reserve(1040.0) == 0.5
+    assert pace.reserve(1040.5) == 0.0
 
 
 @pytest.mark.parametrize(("seconds", "wait"), [(7.0, 7.0), (0.0, 0.0), (9999.0, 60.0)])
 def test_retry_after_says_how_long_an_endpoint_pauses(seconds: float, wait: float) -> None:
     """Retry-After goes before the minute's end, up to 60 s."""
-    pace = Pace()
-    pace.refused(refusal(seconds), sent_at=0.0, now=0.0, wall=20.0)
+    pace = Pacer()
+    pace.throttled(refusal(seconds), sent_at=0.0, now=0.0, wall=20.0)
 
-    assert pace.wait(0.0) == wait
+    assert pace.reserve(0.0) == wait
 
 
 def test_afterwards_it_goes_as_fast_as_the_last_minute_let_through() -> None:
     """After 30 got through in a minute, one goes out every 2 s, 5 % more a minute, and freely after ten."""
-    pace = Pace()
+    pace = Pacer()
     for second in range(30):
-        pace.got_through(float(second))
-    pace.refused(refusal(), sent_at=30.0, now=30.0, wall=30.0)
+        pace.succeeded(float(second))
+    pace.throttled(refusal(), sent_at=30.0, now=30.0, wall=30.0)
 
     assert 30 <= sent_within(pace, 60.0, 120.0) <= 31
     assert 31 <= sent_within(pace, 120.0, 180.0) <= 33
     assert sent_within(pace, 600.0, 660.0) > 45
-    assert [pace.wait(now) for now in (700.0, 700.0, 700.0)] == [0.0] * 3
+    assert [pace.reserve(now) for now in (700.0, 700.0, 700.0)] == [0.0] * 3
 
 
-def sent_within(pace: Pace, start: float, end: float) -> int:
+def sent_within(pace: Pacer, start: float, end: float) -> int:
     """Count what goes out when asked all the time; each gets through."""
     sent, now = 0, start
     while now < end:
-        wait = pace.wait(now)
+        wait = pace.reserve(now)
         if wait == 0.0:
             sent += 1
-            pace.got_through(now)
+            pace.succeeded(now)
         now += max(wait, 0.001)
     return sent
 
 
 def test_late_refusals_of_the_same_burst_change_nothing() -> None:
     """Refusals of requests that went out before the pause do not slow down further."""
-    pace = Pace()
+    pace = Pacer()
     for _ in range(60):
-        pace.got_through(5.0)
+        pace.succeeded(5.0)
     for late in range(8):
-        pace.refused(refusal(), sent_at=5.0, now=6.0 + late, wall=6.0 + late)
+        pace.throttled(refusal(), sent_at=5.0, now=6.0 + late, wall=6.0 + late)
 
-    assert pace.wait(14.0) == 46.0
+    assert pace.reserve(14.0) == 46.0
     assert 60 <= sent_within(pace, 60.0, 120.0) <= 63
 
 
 def test_a_refusal_right_after_the_pause_keeps_the_pace() -> None:
     """If the first request after a pause is refused again, the endpoint pauses again and keeps its pace."""
-    pace = Pace()
+    pace = Pacer()
     for _ in range(30):
-        pace.got_through(5.0)
-    pace.refused(refusal(), sent_at=5.0, now=5.0, wall=5.0)
-    assert pace.wait(60.0) == 0.0
-    pace.refused(refusal(), sent_at=60.0, now=60.1, wall=60.1)
+        pace.succeeded(5.0)
+    pace.throttled(refusal(), sent_at=5.0, now=5.0, wall=5.0)
+    assert pace.reserve(60.0) == 0.0
+    pace.throttled(refusal(), sent_at=60.0, now=60.1, wall=60.1)
 
-    assert pace.wait(60.1) == pytest.approx(59.9)
+    assert pace.reserve(60.1) == pytest.approx(59.9)
     assert 30 <= sent_within(pace, 120.0, 180.0) <= 31
 
 
 def test_the_pace_learns_from_a_later_refusal() -> None:
     """A refusal in a paced minute lowers the pace, to half of the minute before at the least."""
-    pace = Pace()
+    pace = Pacer()
     for _ in range(100):
-        pace.got_through(5.0)
-    pace.refused(refusal(), sent_at=5.0, now=5.0, wall=5.0)
+        pace.succeeded(5.0)
+    pace.throttled(refusal(), sent_at=5.0, now=5.0, wall=5.0)
     for second in range(40):
-        pace.got_through(60.0 + second)
-    pace.refused(refusal(), sent_at=100.0, now=100.0, wall=100.0)
+        pace.succeeded(60.0 + second)
+    pace.throttled(refusal(), sent_at=100.0, now=100.0, wall=100.0)
 
     assert 50 <= sent_within(pace, 120.0, 180.0) <= 52
 
 
 def test_an_old_minute_is_forgotten() -> None:
     """What got through long ago does not count, but ten a minute go out in any case."""
-    pace = Pace()
+    pace = Pacer()
     for _ in range(100):
-        pace.got_through(5.0)
-    pace.got_through(600.0)
-    pace.refused(refusal(), sent_at=600.0, now=600.0, wall=600.0)
+        pace.succeeded(5.0)
+    pace.succeeded(600.0)
+    pace.throttled(refusal(), sent_at=600.0, now=600.0, wall=600.0)
 
     assert 10 <= sent_within(pace, 660.0, 720.0) <= 11

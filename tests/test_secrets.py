@@ -235,7 +235,7 @@ async def test_hooks_and_reprs_show_nothing() -> None:
         wxcv.Session(credential, base_url=url, on_send=shown.append) as session,
     ):
         await session.scan_qrcode(SIGNED)
-        shown += [session, credential, wxcv.ImageUrl(SIGNED), wxcv.AccessToken(TOKEN, 1.0), session._line]
+        shown += [session, credential, wxcv.ImageUrl(SIGNED), wxcv.AccessToken(TOKEN, 1.0), session._state]
 
     assert len(shown) == 6
     assert MARK not in repr(shown)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import pictures
 import pytest
+from redis.asyncio import Redis
 from servers import TOKEN, answer, api_server
 
 import wxcv
@@ -479,8 +480,8 @@ async def test_closing_that_is_cancelled_closes_all_the_same() -> None:
         with pytest.raises(wxcv.SessionClosedError):
             await running
 
-        assert session._line.transport._http is not None
-        assert session._line.transport._http.closed
+        assert session._state.transport._http is not None
+        assert session._state.transport._http.closed
 
 
 def test_a_session_of_an_ended_loop_is_told() -> None:
@@ -494,8 +495,8 @@ def test_a_session_of_an_ended_loop_is_told() -> None:
 
     async def use_and_close() -> str:
         said = await use()
-        assert session._line.transport._http is not None
-        await session._line.transport._http.close()
+        assert session._state.transport._http is not None
+        await session._state.transport._http.close()
         return said
 
     assert "cannot reach" in asyncio.run(use_and_close())
@@ -530,7 +531,7 @@ async def test_a_trace_hook_that_raises_is_no_storm() -> None:
 async def test_sessions_have_tokens_and_store_from_one_place() -> None:
     """A store beside a shared TokenCache is refused, as the cache has its own."""
     with pytest.raises(ValueError, match="store"):
-        wxcv.Session(APP, tokens=wxcv.TokenCache(), store=wxcv.RedisStore(None))  # type: ignore[arg-type]
+        wxcv.Session(APP, tokens=wxcv.TokenCache(), store=wxcv.RedisStore(Redis()))
 
 
 async def test_a_dead_stable_token_is_healed_by_one_forced_refresh(

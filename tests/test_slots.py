@@ -19,14 +19,8 @@ T = TypeVar("T")
 
 async def held(slots: Slots, work: Callable[[], Awaitable[T]]) -> T:
     """Do the work in a slot, as a call does."""
-    turn = slots.turn()
-    try:
-        slots.require(had=await turn)
-        with slots.deadline():
-            return await work()
-        raise slots.overdue()
-    finally:
-        slots.leave(turn)
+    async with slots.acquire():
+        return await work()
 
 
 async def free() -> str:
@@ -179,10 +173,10 @@ async def test_a_waiter_that_is_thrown_away_takes_no_slot() -> None:
 async def test_a_waiter_cancelled_in_the_moment_of_its_turn_hands_it_on() -> None:
     """Who is cancelled after its turn has come, and before it runs, leaves the slot to the next."""
     slots = Slots(1, 60.0)
-    turn = slots.turn()
+    await slots.wait_for_slot(is_limited=False)
     first, second = (asyncio.create_task(held(slots, free)) for _ in range(2))
     await asyncio.sleep(0)
-    slots.leave(turn)
+    slots.release()
     first.cancel()
 
     assert await second == "free"

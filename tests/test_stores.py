@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from redis.asyncio import Redis
 from redis_server import RedisServer, worker_command
 from servers import SECRET
 
@@ -19,10 +20,9 @@ import wxcv
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from redis.asyncio import Redis
-
+    from wxcv.answers import Response
+    from wxcv.requests import Request
     from wxcv.sandbox import Sandbox
-    from wxcv.wire import Request, Response
 
 NOW = 1_700_000_000.0
 TOKEN = wxcv.StoredToken("MARKED-T1", 1, NOW + 100, 100.0)
@@ -82,7 +82,8 @@ async def test_only_the_very_token_is_invalidated(redis: Redis) -> None:
 
 async def test_a_lease_has_one_owner_and_an_end(redis: Redis) -> None:
     """A lease is had by one owner until it is given back by that owner, or ends."""
-    store = wxcv.RedisStore(redis, lease=0.05)
+    store = wxcv.RedisStore(redis)
+    store.lease = 0.05
     assert await store.acquire("k", "a")
     assert not await store.acquire("k", "b")
     await store.release("k", "b")
@@ -202,11 +203,11 @@ async def test_a_cancelled_operation_does_not_mix_answers(server: RedisServer) -
 
 
 def test_a_store_checks_its_settings() -> None:
-    """A prefix with blanks and a lease of no time are refused, and so is a store that is none."""
+    """A prefix with blanks and a lease shorter than a refresh are refused, and so is a store that is none."""
     with pytest.raises(ValueError, match="prefix"):
-        wxcv.RedisStore(None, prefix="a b")  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="lease"):
-        wxcv.RedisStore(None, lease=0)  # type: ignore[arg-type]
+        wxcv.RedisStore(Redis(), prefix="a b")
+    with pytest.raises(ValueError, match="lease must be a finite number of seconds above 10"):
+        wxcv.RedisStore(Redis(), lease=10)
     with pytest.raises(TypeError, match="store must be a Store"):
         wxcv.TokenCache({})  # type: ignore[arg-type]
 
@@ -226,7 +227,7 @@ class WeChat:
 
     async def send(self, request: Request) -> Response:
         """Answer a token request."""
-        from wxcv.wire import Response
+        from wxcv.answers import Response
 
         self.mints += 1
         value = f"T{self.mints}" if request.method == "GET" else "S1"
@@ -323,7 +324,7 @@ async def test_a_dead_stable_token_is_forced_once_by_all(server: RedisServer) ->
 
     async def send(request: Request) -> Response:
         nonlocal forced
-        from wxcv.wire import Response
+        from wxcv.answers import Response
 
         assert request.body is not None
         forced += b'"force_refresh": true' in request.body.parts[0]
@@ -437,7 +438,7 @@ async def test_a_stored_end_is_checked_both_ways(server: RedisServer, moved: flo
         clock.advance(101)
 
         assert first == ("old" if moved < 0 else "T1")
-        assert cache.current(CLASSIC, wechat.send) == (None if moved < 0 else "T1")
+        assert cache.get_nowait(CLASSIC, wechat.send) == (None if moved < 0 else "T1")
 
 
 # --- several processes

@@ -18,8 +18,10 @@ from aiohttp import web
 from servers import answer, api_server, http_answer, raw_server, read_request
 
 import wxcv
-from wxcv.transport import ERROR_KINDS, Transport, _kind, _Payload, _translated
-from wxcv.wire import ANSWER_LIMIT, Body, Request
+from wxcv.answers import ANSWER_LIMIT
+from wxcv.payload import Payload
+from wxcv.requests import Body, Request
+from wxcv.transport import ERROR_KINDS, Transport, _find, translate
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -101,7 +103,7 @@ async def test_a_lost_answer_is_told_apart(opened: Callable[..., Transport], req
 
 async def test_a_connection_that_closed_before_the_body_left_is_a_connect_error() -> None:
     """A pooled connection that is found closing when the body is due counts as not sent."""
-    payload = _Payload(UPLOAD.body or Body("", ()), lambda: None, [])
+    payload = Payload(UPLOAD.body or Body("", ()), lambda: None, [])
 
     class Writer:
         transport = None
@@ -109,7 +111,7 @@ async def test_a_connection_that_closed_before_the_body_left_is_a_connect_error(
     with pytest.raises(aiohttp.ClientConnectionResetError) as caught:
         await payload.write(Writer())  # type: ignore[arg-type]
 
-    assert isinstance(_translated(caught.value, "host", left=payload.left), wxcv.ConnectError)
+    assert isinstance(translate(caught.value, "host", has_left=payload.has_left), wxcv.ConnectError)
     assert payload.decode() == "head" + "x" * 600_000
 
 
@@ -146,6 +148,7 @@ class KeepingWriter:
         self.written: list[memoryview] = []
         self.transport = SimpleNamespace(
             is_closing=lambda: False,
+            get_protocol=asyncio.Protocol,
             get_extra_info={"socket": connection}.get,
             get_write_buffer_size=lambda: sum(map(len, self.written)),
         )
@@ -162,7 +165,7 @@ async def test_a_large_image_is_written_in_pieces() -> None:
         small.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8 * 1024)
         for connection in (small, None):
             writer = KeepingWriter(connection)
-            await _Payload(body, lambda: None, []).write(writer)  # type: ignore[arg-type]
+            await Payload(body, lambda: None, []).write(writer)  # type: ignore[arg-type]
 
             assert max(map(len, writer.written)) == 256 * 1024
             assert b"".join(writer.written) == b"".join(body.parts)
@@ -174,7 +177,7 @@ async def test_what_waits_to_be_sent_is_not_written_over() -> None:
     writers = [KeepingWriter(None) for _ in bodies]
     buffers: list[memoryview] = []
     for body, writer in zip(bodies, writers, strict=True):
-        await _Payload(body, lambda: None, buffers).write(writer)  # type: ignore[arg-type]
+        await Payload(body, lambda: None, buffers).write(writer)  # type: ignore[arg-type]
 
     assert [b"".join(writer.written) for writer in writers] == [b"".join(body.parts) for body in bodies]
 
@@ -269,7 +272,7 @@ async def test_a_slow_body_times_out(opened: Callable[..., Transport]) -> None:
 async def test_an_answer_that_is_not_http_is_a_protocol_error(
     opened: Callable[..., Transport], bytes_: bytes
 ) -> None:
-    """Bytes that are no HTTP answer are a ProtocolError with status 0."""
+    """Bytes that are no HTTP answer are a ProtocolError without a status."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await read_request(reader)
@@ -280,7 +283,7 @@ async def test_an_answer_that_is_not_http_is_a_protocol_error(
         with pytest.raises(wxcv.ProtocolError, match="not HTTP") as caught:
             await opened(url).send(BY_URL)
 
-    assert caught.value.status == 0
+    assert caught.value.status is None
 
 
 async def test_ten_thousand_headers_are_a_protocol_error(opened: Callable[..., Transport]) -> None:
@@ -589,8 +592,8 @@ def test_every_error_of_aiohttp_is_mapped() -> None:
         if isinstance(cls, type) and issubclass(cls, aiohttp.ClientError)
     }
 
-    assert {name: _kind(cls.__new__(cls)) for name, cls in classes.items()} == {
+    assert {name: _find(ERROR_KINDS, cls.__new__(cls)) for name, cls in classes.items()} == {
         name: KINDS[name] for name in classes
     }
-    assert {_kind(TimeoutError()), _kind(OSError())} == {"timeout", "lost"}
+    assert {_find(ERROR_KINDS, TimeoutError()), _find(ERROR_KINDS, OSError())} == {"timeout", "lost"}
     assert set(ERROR_KINDS.values()) == {"connect", "timeout", "lost", "protocol"}

@@ -14,20 +14,11 @@ from urllib.parse import parse_qs, quote, urlsplit
 import pytest
 
 import wxcv
+from wxcv.answers import ANSWER_LIMIT, Response, decode, read_answer
 from wxcv.endpoints import PRINTED_TEXT, SCAN_QRCODE
 from wxcv.images import ImageUrl, LocalImage
 from wxcv.masking import mask
-from wxcv.wire import (
-    ANSWER_LIMIT,
-    Body,
-    Response,
-    decode,
-    image_request,
-    json_request,
-    read_answer,
-    target,
-    with_token,
-)
+from wxcv.requests import Body, image_request, json_request, target, with_token
 
 SAMPLES = Path(__file__).parent / "samples"
 IMAGE = LocalImage("a.png", b"\x89PNG\r\n\x1a\n--\r\n\0", "image/png")
@@ -316,7 +307,7 @@ def test_deep_nesting_is_a_protocol_error() -> None:
 
 def test_a_wrong_shape_is_a_protocol_error() -> None:
     """A list that is none is a ProtocolError with the masked answer."""
-    with pytest.raises(wxcv.ProtocolError, match="has not the shape of its page") as caught:
+    with pytest.raises(wxcv.ProtocolError, match="does not match the documented format") as caught:
         read_answer(SCAN_QRCODE, response(b'{"code_results":"access_token=MARKED"}'))
 
     assert "MARKED" not in str(caught.value)

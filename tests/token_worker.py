@@ -36,7 +36,8 @@ async def main() -> None:
     base_url, socket, appid, secret, tasks, lease, Watched.then = sys.argv[1:]
     credential = wxcv.AppCredential(appid, secret, stable=False)
     async with Redis(unix_socket_path=socket) as redis:
-        store = Watched(redis, lease=float(lease))
+        store = Watched(redis)
+        store.lease = float(lease)
         async with wxcv.Session(credential, base_url=base_url, store=store) as session:
             print("ready", flush=True)
             await asyncio.to_thread(sys.stdin.readline)

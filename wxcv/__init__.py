@@ -26,18 +26,21 @@ from wxcv.errors import (
     QuotaExhaustedError,
     RateLimitedError,
     SessionClosedError,
+    SlotTimeoutError,
     StoreError,
     SystemBusyError,
     TokenRejectedError,
+    TokenSourceError,
     TransportError,
     UnreadableImageError,
     WxcvError,
 )
 from wxcv.images import Image, ImageBytes, ImageUrl
 from wxcv.models import AccessToken, CodeResult, ImgSize, Point, Pos, PrintedText, QrcodeScan, TextItem
-from wxcv.outcomes import Outcome
+from wxcv.outcomes import Answered, Outcome, Unanswered
 from wxcv.retries import RetryPolicy
 from wxcv.session import Session
+from wxcv.state import SessionStats
 from wxcv.stores import RedisStore, Store, StoredToken
 from wxcv.tokens import TokenCache
 
@@ -53,6 +56,7 @@ __all__ = [
     "APIError",
     "AccessToken",
     "AnswerLostError",
+    "Answered",
     "AppCredential",
     "AuthorizerCredential",
     "Batch",
@@ -93,6 +97,8 @@ __all__ = [
     "SendEvent",
     "Session",
     "SessionClosedError",
+    "SessionStats",
+    "SlotTimeoutError",
     "Store",
     "StoreError",
     "StoredToken",
@@ -101,7 +107,9 @@ __all__ = [
     "TokenCache",
     "TokenFrom",
     "TokenRejectedError",
+    "TokenSourceError",
     "TransportError",
+    "Unanswered",
     "UnreadableImageError",
     "WxcvError",
 ]

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from wxcv import checks
 from wxcv.credentials import AppCredential, Credential, FixedToken
 from wxcv.endpoints import Endpoint
+from wxcv.masking import class_name
+from wxcv.requests import checked_fields
 from wxcv.retries import RetryPolicy
 from wxcv.tokens import TokenCache
-from wxcv.wire import checked_fields
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,11 +36,11 @@ def credential_from_env() -> Credential:
 def check_endpoint(endpoint: object, fields: Mapping[str, str] | None) -> None:
     """Refuse what is no endpoint, and fields that it does not know."""
     if not isinstance(endpoint, Endpoint):
-        raise TypeError(f"endpoint must be an Endpoint such as wxcv.SCAN_QRCODE, not {endpoint!r}")
+        raise TypeError(f"endpoint must be an Endpoint such as wxcv.SCAN_QRCODE, not {class_name(endpoint)}")
     checked_fields(endpoint, fields)
 
 
-def check_batch(images: object, key: object) -> None:
+def check_batch(images: object, key: object, *, ordered: object) -> None:
     """Refuse one image where many are meant, and a key that is no function."""
     if isinstance(images, (str, bytes, bytearray, memoryview)):
         raise TypeError(
@@ -49,6 +50,7 @@ def check_batch(images: object, key: object) -> None:
         raise TypeError(f"images must be an iterable or async iterable, not {type(images).__name__}")
     if key is not None and not callable(key):
         raise TypeError("key must be a function that gives the image of an item")
+    checks.flag("ordered", ordered)
 
 
 def check_credential(credential: object) -> None:

@@ -7,74 +7,31 @@ import copy
 from collections import deque
 from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar
 
+from wxcv.callbacks import CallbackError, is_cancelled
 from wxcv.errors import (
-    CallTimeoutError,
-    ConnectError,
-    CredentialRejectedError,
+    AnswerLostError,
     ImageError,
-    PermissionDeniedError,
-    QuotaExhaustedError,
     SessionClosedError,
-    TokenRejectedError,
+    TransportError,
     UnreadableImageError,
     WxcvError,
 )
-from wxcv.outcomes import Outcome, Tried
+from wxcv.outcomes import Answered, Unanswered
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable
     from types import TracebackType
 
     from wxcv.clock import Clock
+    from wxcv.outages import OutageDetector
+    from wxcv.outcomes import Outcome
+    from wxcv.reports import CallResult
 
+ItemT = TypeVar("ItemT")
 AnswerT = TypeVar("AnswerT")
 
-STOPS = (QuotaExhaustedError, PermissionDeniedError, CredentialRejectedError, TokenRejectedError)
-"""Refusals that concern the account, and so every further image."""
 
-_UNREACHED_IN_A_ROW = 50
-_PAUSE = 5.0
-
-
-class Weather:
-    """Whether anything can be reached: for how long to pause, and when to give up.
-
-    Args:
-        clock: where time comes from.
-        patience: seconds of trouble after which to give up.
-        next_ask: gives the seconds until a token may be asked for again.
-    """
-
-    def __init__(self, clock: Clock, patience: float, next_ask: Callable[[], float]) -> None:
-        self._clock = clock
-        self._patience = patience
-        self._next_ask = next_ask
-        self._unreached = 0
-        self._since: float | None = None
-
-    def pause(self, tried: Tried[Any]) -> float | None:
-        """Return the seconds to pause before the image is tried again; 0 to give up; None if all is well."""
-        if tried.sends > tried.lost:
-            self._unreached, self._since = 0, None
-        self._unreached += tried.unreached
-        if not self._is_trouble(tried):
-            return None
-        now = self._clock.monotonic()
-        self._since = now if self._since is None else self._since
-        left = self._since + self._patience - now
-        wait = self._next_ask() if tried.wants_token else _PAUSE
-        return max(0.0, min(max(wait, 0.01), left))
-
-    def _is_trouble(self, tried: Tried[Any]) -> bool:
-        if tried.error is None or tried.lost:
-            return False
-        if tried.wants_token:
-            return tried.error.retryable
-        is_unreached = isinstance(tried.error, ConnectError) and not tried.sends
-        return is_unreached and self._unreached >= _UNREACHED_IN_A_ROW
-
-
-async def _each(images: Iterable[Any] | AsyncIterable[Any]) -> AsyncGenerator[Any, None]:
+async def _iterate(images: Iterable[ItemT] | AsyncIterable[ItemT]) -> AsyncGenerator[ItemT, None]:
     if hasattr(images, "__aiter__"):
         async for image in images:
             yield image
@@ -83,53 +40,50 @@ async def _each(images: Iterable[Any] | AsyncIterable[Any]) -> AsyncGenerator[An
             yield image
 
 
-def _is_cancelled() -> bool:
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
-
-
-class Batch(Generic[AnswerT]):
+class Batch(Generic[ItemT, AnswerT]):
     """Outcomes of any number of images, as they come or in the order of the images.
 
     Use it as ``async with session.batch(...) as outcomes: async for outcome in outcomes``; leaving the block
     ends all its work and leaves the session usable. At most ``2 * concurrency`` images are held at a time
-    (ordered: ``concurrency`` are worked on, and up to ``window`` items wait for their turn), and images are
-    taken only as fast as outcomes are. An error that the images' iterable raises is raised
-    after the outcomes of what came before.
+    (ordered: ``concurrency`` are worked on, and up to ``window`` outcomes wait for an earlier one), and
+    images are taken only as fast as outcomes are. An error that the images' iterable raises is raised after
+    the outcomes of what came before.
 
-    After the first refusal that concerns the account (quota, permission, credential, token) nothing more is
-    sent: what is under way finishes, and every image left is "not_sent" with that error. While nothing can
-    be reached, or no token can be had because of the network, it pauses, and after ``call_timeout`` of that
-    it ends in the same way.
+    After the first error that is account-wide (``error.account_wide``) nothing more is sent: what is under
+    way finishes, and every image left is "not_sent" with that error. While the server cannot be reached, or
+    no token can be fetched because of the network, images are tried again; after ``call_timeout`` of that the
+    batch stops in the same way. ``slot_timeout`` and ``max_waiting`` of the session do not apply.
     """
 
     def __init__(  # noqa: PLR0913 - the settings of one stream
         self,
-        work: Callable[[Any, Callable[[], None]], Awaitable[Tried[AnswerT]]],
-        images: Iterable[Any] | AsyncIterable[Any],
+        work: Callable[[Any, Callable[[], None]], Awaitable[CallResult[AnswerT]]],
+        images: Iterable[ItemT] | AsyncIterable[ItemT],
         *,
-        weather: Weather,
+        outages: OutageDetector,
         clock: Clock,
         concurrency: int,
         window: int,
         ordered: bool,
-        key: Callable[[Any], Any] | None,
-        forget: Callable[[Batch[Any]], None] = lambda _batch: None,
+        key: Callable[[ItemT], Any] | None,
+        require_usable: Callable[[], None] = lambda: None,
+        forget: Callable[[Batch[Any, Any]], None] = lambda _batch: None,
     ) -> None:
         self._work = work
-        self._source = _each(images)
-        self._weather = weather
+        self._source = _iterate(images)
+        self._outages = outages
         self._clock = clock
         self._concurrency = concurrency
         self._ordered = ordered
         self._key = key
+        self._require_usable = require_usable
         self._forget = forget
-        self._room = asyncio.Semaphore(window)
-        self._turn = asyncio.Lock()
-        self._news = asyncio.Event()
+        self._capacity = asyncio.Semaphore(window)
+        self._source_lock = asyncio.Lock()
+        self._changed = asyncio.Event()
         self._workers: list[asyncio.Task[None]] = []
-        self._ready: deque[Outcome[AnswerT]] = deque()
-        self._early: dict[int, Outcome[AnswerT]] = {}
+        self._ready: deque[Outcome[ItemT, AnswerT]] = deque()
+        self._out_of_order: dict[int, Outcome[ItemT, AnswerT]] = {}
         self._pulled = self._given = self._ended = 0
         self._exhausted = self._closed = False
         self._stop: WxcvError | None = None
@@ -138,20 +92,16 @@ class Batch(Generic[AnswerT]):
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> Outcome[AnswerT]:
+    async def __anext__(self) -> Outcome[ItemT, AnswerT]:
         if not self._workers and not self._exhausted:
-            self._workers = [
-                asyncio.create_task(self._worker(), name="wxcv batch") for _ in range(self._concurrency)
-            ]
-            for worker in self._workers:  # not in the worker, which may be cancelled before its first step
-                worker.add_done_callback(self._note_end)
+            self._start()
         while not self._ready:
             if self._ended == len(self._workers):
                 fault, self._fault = self._fault, None
                 raise fault or StopAsyncIteration
-            self._news.clear()
-            await self._news.wait()
-        self._room.release()
+            self._changed.clear()
+            await self._changed.wait()
+        self._capacity.release()
         return self._ready.popleft()
 
     async def __aenter__(self) -> Self:
@@ -174,23 +124,33 @@ class Batch(Generic[AnswerT]):
     async def end(self, fault: WxcvError | None) -> None:
         """End and await all work; if images are left, ``fault`` is raised after the ready outcomes."""
         self.pull_no_more()
-        left = [worker for worker in self._workers if not worker.done()]
-        if left or not self._exhausted:
+        here = asyncio.current_task()  # the images' iterable may end its own batch
+        running = [worker for worker in self._workers if not worker.done() and worker is not here]
+        if running or not self._exhausted:
             self._fault = self._fault or fault
-        for worker in left:
+        for worker in running:
             worker.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
+        await asyncio.gather(*running, return_exceptions=True)
         await self._source.aclose()
         self._forget(self)
 
-    async def _worker(self) -> None:
+    def _start(self) -> None:
+        if not self._closed:
+            self._require_usable()
+        self._workers = [
+            asyncio.create_task(self._run_worker(), name="wxcv batch") for _ in range(self._concurrency)
+        ]
+        for worker in self._workers:  # not in the worker, which may be cancelled before its first step
+            worker.add_done_callback(self._note_end)
+
+    async def _run_worker(self) -> None:
         try:
             while (pulled := await self._pull()) is not None:
-                self._deliver(await self._outcome(*pulled))
+                self._deliver(await self._process(*pulled))
         except asyncio.CancelledError:
-            if self._closed or _is_cancelled():
+            if self._closed or is_cancelled():
                 raise
-            self._break(RuntimeError("the work on an image was cancelled by nobody"))
+            self._break(RuntimeError("the work on an image was cancelled, and nobody asked for it"))
         except Exception as error:  # noqa: BLE001 - raised where the outcomes are taken
             self._break(error)
 
@@ -198,18 +158,18 @@ class Batch(Generic[AnswerT]):
         """Let all workers end, also those that wait behind an outcome that will not come."""
         self._fault, self._exhausted = fault, True
         for _ in self._workers:
-            self._room.release()
+            self._capacity.release()
 
     def _note_end(self, _worker: asyncio.Task[None]) -> None:
         self._ended += 1
-        self._news.set()
+        self._changed.set()
         if self._ended == len(self._workers):
             self._forget(self)
 
-    async def _pull(self) -> tuple[int, Any] | None:
+    async def _pull(self) -> tuple[int, ItemT] | None:
         """Return the next item with its index, when there is room for its outcome; None at the end."""
-        await self._room.acquire()
-        async with self._turn:
+        await self._capacity.acquire()
+        async with self._source_lock:
             try:
                 if not self._exhausted and not self._closed:
                     item = await anext(self._source)
@@ -218,55 +178,76 @@ class Batch(Generic[AnswerT]):
             except StopAsyncIteration:
                 self._exhausted = True
             except asyncio.CancelledError:
-                if self._closed or _is_cancelled():
+                if self._closed or is_cancelled():
                     raise
                 self._fault, self._exhausted = RuntimeError("the images' iterable was cancelled"), True
             except Exception as error:  # noqa: BLE001 - the caller's iterable may raise anything
                 self._fault, self._exhausted = error, True
-        self._room.release()  # for the next worker to find out too
+        self._capacity.release()  # for the next worker to find out too
         return None
 
-    def _deliver(self, outcome: Outcome[AnswerT]) -> None:
+    def _deliver(self, outcome: Outcome[ItemT, AnswerT]) -> None:
         if not self._ordered:
             self._ready.append(outcome)
         else:
-            self._early[outcome.index] = outcome
-            while (due := self._early.pop(self._given, None)) is not None:
+            self._out_of_order[outcome.index] = outcome
+            while (due := self._out_of_order.pop(self._given, None)) is not None:
                 self._given += 1
                 self._ready.append(due)
-        self._news.set()
+        self._changed.set()
 
-    def _gate(self) -> None:
+    def _before_send(self) -> None:
         if self._stop is not None:
             raise copy.copy(self._stop)
 
-    async def _outcome(self, index: int, item: Any) -> Outcome[AnswerT]:  # noqa: ANN401 - the caller's
+    async def _process(self, index: int, item: ItemT) -> Outcome[ItemT, AnswerT]:
         try:
-            image = item if self._key is None else self._key(item)
+            image: Any = item if self._key is None else self._key(item)
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - a caller's function
-            reason = f"key raised {type(error).__name__}: {error}"
-            refusal = UnreadableImageError(f"image {index}", reason)
-            return Outcome(index, item, None, "failed", None, refusal, 0, 0.0)
+            refusal = UnreadableImageError(f"image {index}", f"key raised {CallbackError(error)}")
+            return Unanswered(index=index, item=item, image=None, status="failed", error=refusal)
+        sends, failing_since = 0, None
         while self._stop is None:
-            tried = await self._work(image, self._gate)
-            pause = self._weather.pause(tried)
-            if isinstance(tried.error, STOPS) or pause == 0:
-                self._stop = self._stop or tried.error
-            if not pause:
-                return self._told(index, item, image, tried)
-            await self._clock.sleep(pause)
-        return Outcome(index, item, image, "not_sent", None, copy.copy(self._stop), 0, 0.0)
+            result = await self._work(image, self._before_send)
+            sends += result.report.sends
+            if result.error is not None and result.error.account_wide:
+                self._stop = self._stop or result.error
+            delay = self._outages.retry_delay(result)
+            failing_since = failing_since or self._clock.monotonic()
+            if delay is not None and self._outages.is_over:
+                self._stop = self._stop or result.error
+            elif delay is None or self._outages.is_patience_over(failing_since):
+                return self._make_outcome(index, item, image, result, sends)
+            else:
+                await self._clock.sleep(delay)
+        stop = copy.copy(self._stop)
+        return Unanswered(index=index, item=item, image=image, status="not_sent", error=stop, sends=sends)
 
-    def _told(self, index: int, item: Any, image: Any, tried: Tried[AnswerT]) -> Outcome[AnswerT]:  # noqa: ANN401 - the caller's
-        error = tried.error
-        status: Literal["ok", "failed", "not_sent", "unknown"] = "failed"
+    def _make_outcome(
+        self, index: int, item: ItemT, image: object, result: CallResult[AnswerT], sends: int
+    ) -> Outcome[ItemT, AnswerT]:
+        error, elapsed = result.error, result.report.elapsed
         if error is None:
-            status = "ok"
-        elif tried.lost:
-            status = "unknown"
-        elif tried.wants_token:
-            status = "not_sent"
-        elif not tried.sends and not isinstance(error, ImageError):
-            later = self._stop is not None or isinstance(error, (CallTimeoutError, SessionClosedError))
-            status = "not_sent" if later else "failed"
-        return Outcome(index, item, image, status, tried.answer, error, tried.sends, tried.elapsed)
+            answer = result.unwrap()
+            return Answered(index=index, item=item, image=image, answer=answer, sends=sends, elapsed=elapsed)
+        return Unanswered(
+            index=index,
+            item=item,
+            image=image,
+            status=self._status(error, result),
+            error=error,
+            sends=sends,
+            elapsed=elapsed,
+        )
+
+    def _status(
+        self, error: WxcvError, result: CallResult[AnswerT]
+    ) -> Literal["failed", "not_sent", "unknown"]:
+        if isinstance(error, ImageError):
+            return "failed"
+        if result.report.unanswered or isinstance(error, AnswerLostError):
+            return "unknown"
+        if result.report.is_waiting_for_token:
+            return "not_sent"
+        is_stopped = self._stop is not None or isinstance(error, (TransportError, SessionClosedError))
+        return "not_sent" if result.is_unsent and is_stopped else "failed"

@@ -1,41 +1,40 @@
-"""One call, from its slot to its answer: read, keep the pace, token, send, decode, perhaps again."""
+"""One call, from its slot to its answer: read, keep the pace, get a token, send, decode, perhaps again."""
 
 from __future__ import annotations
 
 import asyncio
 import copy
 import logging
-from pathlib import PurePath
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import attrs
 
-from wxcv.errors import APIError, ConnectError, RateLimitedError, TokenRejectedError, WxcvError
-from wxcv.images import Image, ImageUrl, LocalImage, is_slow, load
-from wxcv.outcomes import Tried
-from wxcv.retries import Pace, RetryPolicy, RetryQuota
+from wxcv.answers import Response, read_answer
+from wxcv.callbacks import CallbackError
+from wxcv.clock import next_midnight
+from wxcv.errors import APIError, QuotaExhaustedError, RateLimitedError, TokenRejectedError, WxcvError
+from wxcv.images import ImageUrl, LocalImage
+from wxcv.reports import CallReport, CallResult
+from wxcv.requests import Request, image_request, with_token
 from wxcv.values import Value
-from wxcv.wire import Request, image_request, read_answer, with_token
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from concurrent.futures import Executor
 
-    from wxcv.batch import Batch
-    from wxcv.clock import Clock
     from wxcv.credentials import Credential
     from wxcv.deadlines import Deadline
     from wxcv.endpoints import Endpoint
-    from wxcv.slots import Slots
-    from wxcv.tokens import TokenCache
-    from wxcv.transport import Transport
+    from wxcv.images import Image
+    from wxcv.retries import Pacer
+    from wxcv.state import SessionState
 
 AnswerT = TypeVar("AnswerT")
 
 logger = logging.getLogger("wxcv")
 
-_LEAST_LEFT = 1.0  # seconds of a deadline for which it is worth waiting
+_LEAST_REMAINING = 1.0  # seconds of a deadline for which it is worth waiting
 _MOST_THROTTLINGS = 10  # of one call, should every minute begin with a refusal
+_DAILY_QUOTA = 45009
 
 
 @attrs.frozen(repr=False)
@@ -59,224 +58,218 @@ class SendEvent(Value):
     seconds: float
 
 
-class Line(NamedTuple):
-    """What the calls of one account share."""
-
-    credential: Credential
-    transport: Transport
-    tokens: TokenCache
-    concurrency: int
-    slots: Slots
-    clock: Clock
-    retries: RetryPolicy
-    call_timeout: float
-    image_limit: int
-    readers: Executor
-    on_send: Callable[[SendEvent], object] | None
-    quota: RetryQuota
-    paces: dict[str, Pace]
-    batches: set[Batch[Any]]
-
-    def pace(self, path: str) -> Pace:
-        """Return the pace of an endpoint, for all accounts of the session."""
-        pace = self.paces.get(path)
-        if pace is None:
-            pace = self.paces[path] = Pace()
-        return pace
-
-
 class Call(Generic[AnswerT]):
-    """One call: what it has sent so far, and how that went.
+    """One call.
 
     Args:
-        line: the account's.
+        state: what the calls of its session share.
+        credential: the account's.
         endpoint: where it goes.
-        gate: asked before every send; what it raises ends the call. With a gate, as in a batch, the waits
-            after a throttling do not count in the call's deadline.
+        before_send: called before every send; what it raises ends the call. With it, as in a batch, the wait
+            for a slot is not limited, and waits after a throttling do not count in the call's deadline.
 
     Attributes:
-        sends: how often it went out.
-        lost: how many of these had no answer.
-        unreached: how many attempts could not connect.
-        wants_token: whether it waits for a token, or ended so.
+        report: what it did so far.
     """
 
     __slots__ = (
-        *("line", "endpoint", "gate", "sends", "lost", "unreached", "wants_token"),
-        *("_attempts", "_bytes", "_deadline", "_number", "_pace", "_started", "_taken", "_throttled"),
-        "_uncounted",
+        *("state", "credential", "endpoint", "before_send", "report"),
+        *(
+            "_deadline",
+            "_known_secrets",
+            "_pacer",
+            "_quota_taken",
+            "_started_at",
+            "_throttlings",
+            "_uncounted",
+        ),
     )
 
     def __init__(
-        self, line: Line, endpoint: Endpoint[AnswerT], gate: Callable[[], None] | None = None
+        self,
+        state: SessionState,
+        credential: Credential,
+        endpoint: Endpoint[AnswerT],
+        before_send: Callable[[], None] | None = None,
     ) -> None:
-        self.line = line
+        self.state = state
+        self.credential = credential
         self.endpoint = endpoint
-        self.gate = gate
-        self.sends = self.lost = self.unreached = 0
-        self.wants_token = False
-        self._attempts = self._throttled = self._number = self._bytes = 0
-        self._started: float | None = None
-        self._taken = self._uncounted = 0.0
+        self.before_send = before_send
+        self.report = CallReport()
+        self._known_secrets: tuple[str, ...] = ()
+        self._throttlings = 0
+        self._started_at: float | None = None
+        self._quota_taken = self._uncounted = 0.0
         self._deadline: Deadline
-        self._pace: Pace
+        self._pacer: Pacer
 
-    @property
-    def elapsed(self) -> float:
-        """Seconds since the slot was had."""
-        return 0.0 if self._started is None else self.line.clock.monotonic() - self._started
+    def _elapsed(self) -> float:
+        """Return the seconds since it had its slot."""
+        return 0.0 if self._started_at is None else self.state.clock.monotonic() - self._started_at
 
     async def run(self, image: Image, fields: Mapping[str, str] | None) -> AnswerT:
-        """Wait for a slot and do the call in it; an error says how often it was sent and how long it took."""
-        slots = self.line.slots
-        turn = slots.turn()
+        """Wait for a slot and make the call in it; an error tells of the whole call."""
+        self.state.require_usable()
         try:
-            slots.require(had=await turn)
-            with slots.deadline() as self._deadline:
-                return await self._in_slot(image, fields)
-            raise slots.overdue()
+            async with self.state.slots.acquire(is_limited=self.before_send is None) as self._deadline:
+                return await self._run_in_slot(image, fields)
         except WxcvError as error:
-            error.sends, error.elapsed = self.sends, self.elapsed
-            raise
-        finally:
-            slots.leave(turn)
+            self.report.elapsed = self._elapsed()
+            if self.report.complete(error) is error:
+                raise
+            raise self.report.complete(error) from error
 
-    async def tried(self, image: Image, fields: Mapping[str, str] | None) -> Tried[AnswerT]:
-        """Run, and tell what came of it instead of raising."""
-        answer = error = None
+    async def finish(self, image: Image, fields: Mapping[str, str] | None) -> CallResult[AnswerT]:
+        """Run, and return an error instead of raising it."""
+        answer = failure = None
         try:
             answer = await self.run(image, fields)
-        except WxcvError as failure:
-            error = failure
-        return Tried(answer, error, self.sends, self.lost, self.unreached, self.wants_token, self.elapsed)
+        except WxcvError as error:
+            failure = error
+        self.report.elapsed = self._elapsed()
+        return CallResult(answer, failure, self.report)
 
-    async def _in_slot(self, image: Image, fields: Mapping[str, str] | None) -> AnswerT:
-        self._started = self.line.clock.monotonic()
-        loaded = await self._read(image) if is_slow(image) else load(image, self.line.image_limit)
-        self._bytes = len(loaded.data) if isinstance(loaded, LocalImage) else 0
-        request = image_request(self.endpoint, loaded, fields)
-        known = self.line.credential.secrets + (loaded.secrets if isinstance(loaded, ImageUrl) else ())
-        self._pace = self.line.pace(self.endpoint.path)
+    async def _run_in_slot(self, image: Image, fields: Mapping[str, str] | None) -> AnswerT:
+        state = self.state
+        state.calls += 1
+        self._started_at = state.clock.monotonic()
+        loaded = await state.loader.load(image)
+        self.report.image = loaded.name
+        self.report.image_size = len(loaded.data) if isinstance(loaded, LocalImage) else 0
+        self._known_secrets = self.credential.secrets + (
+            loaded.secrets if isinstance(loaded, ImageUrl) else ()
+        )
+        self._pacer = state.pacer(self.endpoint.path)
+        return await self._send_until_final(image_request(self.endpoint, loaded, fields))
+
+    async def _send_until_final(self, request: Request) -> AnswerT:
         while True:
-            if self._pace.is_paced:
-                await self._keep_pace(self._pace)
+            if self._pacer.is_pacing:
+                await self._wait_for_pace()
             try:
-                answer = await self._tried(request, known)
+                answer = await self._send_with_refresh(request)
             except WxcvError as error:
-                wait = self._wait_after(error)
-                if wait is None:
+                delay = self._retry_delay(error)
+                if delay is None:
                     raise
             else:
-                self.line.quota.succeeded(self._taken)
+                self.state.retry_quota.succeeded(self._quota_taken)
                 return answer
-            await self.line.clock.sleep(wait)
+            await self.state.clock.sleep(delay)
 
-    async def _read(self, image: Image) -> LocalImage | ImageUrl:
-        limit = self.line.image_limit
-        if isinstance(image, (str, PurePath)):
-            return await asyncio.get_running_loop().run_in_executor(self.line.readers, load, image, limit)
-        return await asyncio.to_thread(load, image, limit)  # an object of the caller's may wait for anything
-
-    async def _tried(self, request: Request, known: tuple[str, ...]) -> AnswerT:
+    async def _send_with_refresh(self, request: Request) -> AnswerT:
         """Send, and once more with a new token if WeChat refused the first."""
-        token = await self._token()
-        self._attempts += 1
+        token = await self._get_token()
+        self.report.attempts += 1
         try:
-            return await self._sent(request, token, known)
+            return await self._send_once(request, token)
         except TokenRejectedError as error:
-            self.line.tokens.invalidate(self.line.credential, token, error)
-            if not error.renewable:
+            self.state.tokens.invalidate(self.credential, token, error)
+            if not error.is_refreshable:
                 raise
-        token = await self._token()
+        token = await self._get_token()
         try:
-            return await self._sent(request, token, known)
+            return await self._send_once(request, token)
         except TokenRejectedError as error:
-            self.line.tokens.invalidate(self.line.credential, token, error)
+            self.state.tokens.invalidate(self.credential, token, error)
             raise
 
-    async def _token(self) -> str:
-        tokens, credential, send = self.line.tokens, self.line.credential, self.line.transport.send
-        self.wants_token = True
-        token = tokens.current(credential, send) or await tokens.get(credential, send)
-        self.wants_token = False
+    async def _get_token(self) -> str:
+        tokens, send = self.state.tokens, self.state.transport.send
+        self.report.is_waiting_for_token = True
+        token = tokens.get_nowait(self.credential, send) or await tokens.get(self.credential, send)
+        self.report.is_waiting_for_token = False
         return token
 
     def _remaining(self) -> float:
-        return self.line.call_timeout - (self.elapsed - self._uncounted)
+        return self.state.call_timeout - (self._elapsed() - self._uncounted)
 
-    def _wait_after(self, error: WxcvError) -> float | None:
+    def _retry_delay(self, error: WxcvError) -> float | None:
         """Return the seconds until the next attempt, or None if the error is final."""
-        self.unreached += isinstance(error, ConnectError)
-        if self.wants_token:  # the TokenCache has tried for itself
+        report = self.report
+        if report.is_waiting_for_token:  # the TokenCache has retried already
             return None
-        if isinstance(error, RateLimitedError):  # the pace says how long
-            return 0.0 if self._throttled <= _MOST_THROTTLINGS else None
-        wait = self.line.retries.wait(error, self._attempts, self.lost)
-        if wait is None or wait >= self._remaining():
+        if isinstance(error, RateLimitedError):  # the pacer says how long
+            return 0.0 if self._throttlings <= _MOST_THROTTLINGS else None
+        delay = self.state.retry_policy.wait(error, report.attempts, report.unanswered)
+        if delay is None or delay >= self._remaining():
             return None
-        taken = self.line.quota.take(error)
-        self._taken += taken
-        return wait if taken else None
+        taken = self.state.retry_quota.take(error)
+        self._quota_taken += taken
+        return delay if taken else None
 
-    async def _keep_pace(self, pace: Pace) -> None:
-        """Wait until the endpoint's pace lets a request out, if the deadline allows it."""
-        clock = self.line.clock
-        while (wait := pace.wait(clock.monotonic())) > 0:
-            if self.gate is None and wait + _LEAST_LEFT >= self._remaining():
-                raise copy.copy(pace.refusal)
-            if self.gate is not None:
-                self.gate()
-                self._deadline.when += wait
+    async def _wait_for_pace(self) -> None:
+        """Wait until the endpoint's pacer lets a request out, if the deadline allows it."""
+        clock, deadline = self.state.clock, self._deadline
+        while (wait := self._pacer.reserve(clock.monotonic())) > 0:
+            if self.before_send is None and wait + _LEAST_REMAINING >= self._remaining():
+                raise copy.copy(self._pacer.error)
+            if self.before_send is not None:
+                self.before_send()
+                deadline.reschedule(deadline.when() + wait)
                 self._uncounted += wait
             await clock.sleep(wait)
 
-    def _departed(self) -> None:
-        self.sends += 1
-        self.lost += 1  # until an answer comes
+    def _count_send(self) -> None:
+        state, report = self.state, self.report
+        state.sends += 1
+        state.bytes_sent += report.image_size
+        state.retries += report.sends > 0
+        report.sends += 1
+        report.unanswered += 1  # until an answer comes
 
-    async def _sent(self, request: Request, token: str, known: tuple[str, ...]) -> AnswerT:
-        line, clock = self.line, self.line.clock
-        if self.gate is not None:
-            self.gate()
-        self._number += 1
+    async def _send_once(self, request: Request, token: str) -> AnswerT:
+        clock, report = self.state.clock, self.report
+        if self.before_send is not None:
+            self.before_send()
+        report.requests += 1
         status = errcode = None
-        started = clock.monotonic()
+        started_at = clock.monotonic()
         try:
-            tokened = with_token(request, line.credential.query_name, token)
-            response = await line.transport.send(tokened, self._departed)
-            self.lost -= 1
+            authorized = with_token(request, self.credential.query_name, token)
+            response = await self.state.transport.send(authorized, self._count_send)
+            report.unanswered -= 1
             status = response.status
-            line.credential.check(response)
-            answer = read_answer(self.endpoint, response, (token, *known))
+            self.credential.check(response)
+            answer = await self._decode(response, token)
             errcode = 0
         except APIError as error:
             errcode = error.errcode
-            self._note_refusal(error, started)
+            self._note_refusal(error, started_at)
             raise
         else:
-            self._pace.got_through(clock.wall())
+            self._pacer.succeeded(clock.wall())
             return answer
         finally:
-            if line.on_send is not None or logger.isEnabledFor(logging.DEBUG):
-                seconds = clock.monotonic() - started
-                self._report(
-                    SendEvent(self.endpoint.path, self._number, status, errcode, self._bytes, seconds)
-                )
+            if self.state.on_send is not None or logger.isEnabledFor(logging.DEBUG):
+                self._tell(status, errcode, clock.monotonic() - started_at)
+
+    async def _decode(self, response: Response, token: str) -> AnswerT:
+        known = (token, *self._known_secrets)
+        if not response.is_slow_to_decode:
+            return read_answer(self.endpoint, response, known)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self.state.readers, read_answer, self.endpoint, response, known)
 
     def _note_refusal(self, error: APIError, sent_at: float) -> None:
-        pace, clock = self._pace, self.line.clock
+        clock = self.state.clock
         if isinstance(error, RateLimitedError):
-            self._attempts -= 1
-            self._throttled += 1
-            pace.refused(error, sent_at, clock.monotonic(), clock.wall())
-        else:
-            pace.got_through(clock.wall())
+            self.report.attempts -= 1
+            self._throttlings += 1
+            self._pacer.throttled(error, sent_at, clock.monotonic(), clock.wall())
+            return
+        if isinstance(error, QuotaExhaustedError) and error.errcode == _DAILY_QUOTA:
+            error.resets_at = next_midnight(clock.wall())
+        self._pacer.succeeded(clock.wall())
 
-    def _report(self, event: SendEvent) -> None:
+    def _tell(self, status: int | None, errcode: int | None, seconds: float) -> None:
+        report = self.report
+        event = SendEvent(self.endpoint.path, report.requests, status, errcode, report.image_size, seconds)
         logger.debug("%s", event)
-        if self.line.on_send is None:
+        if self.state.on_send is None:
             return
         try:
-            self.line.on_send(event)
-        except Exception:
-            logger.exception("on_send raised; the call goes on")
+            self.state.on_send(event)
+        except Exception as error:  # noqa: BLE001 - a caller's function may raise anything
+            logger.error("on_send raised %s; the call goes on", CallbackError(error))  # noqa: TRY400 - its text may hold a secret

@@ -1,4 +1,4 @@
-"""Checks of what callers configure: a bad argument is named, and never shown when it is a secret."""
+"""Checks of what callers configure: a bad argument is named, and never shown when it may be a secret."""
 
 from __future__ import annotations
 
@@ -10,30 +10,74 @@ from urllib.parse import urlsplit
 if TYPE_CHECKING:
     from urllib.parse import SplitResult
 
+TOKEN_LIMIT = 2048
+"""Characters of a token; WeChat's page asks to reserve 512."""
 
-def seconds(name: str, value: object) -> float:
-    """Return a finite number of seconds above 0."""
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) and value > 0:
-        return float(value)
-    raise ValueError(f"{name} must be a finite number of seconds above 0, not {value!r}")
+_MOST_SECONDS = 1e9
+
+
+def _shown(value: object) -> str:
+    """Return a number for people, and of anything else the class alone."""
+    if type(value) in {int, float} and abs(value) < _MOST_SECONDS:  # type: ignore[arg-type] # a number
+        return repr(value)
+    return type(value).__name__ if not isinstance(value, (int, float)) else "this number"
+
+
+def seconds(name: str, value: object, *, least: float = 0.0) -> float:
+    """Return a finite number of seconds above ``least``."""
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if is_number and least < value <= _MOST_SECONDS and math.isfinite(value):  # type: ignore[operator, arg-type] # a number
+        return float(value)  # type: ignore[arg-type] # a number
+    raise ValueError(f"{name} must be a finite number of seconds above {least:g}, not {_shown(value)}")
 
 
 def whole(name: str, value: object, *, least: int = 1) -> int:
-    """Return an integer that is at least ``least``."""
-    if isinstance(value, int) and not isinstance(value, bool) and value >= least:
+    """Return an integer from ``least`` to 10 ** 9."""
+    if isinstance(value, int) and not isinstance(value, bool) and least <= value <= _MOST_SECONDS:
         return value
-    raise ValueError(f"{name} must be an integer of at least {least}, not {value!r}")
+    raise ValueError(f"{name} must be an integer from {least} to 10 ** 9, not {_shown(value)}")
 
 
-def plain(name: str, value: object) -> str:
+def flag(name: str, value: object) -> bool:
+    """Return True or False."""
+    if isinstance(value, bool):
+        return value
+    raise TypeError(f"{name} must be True or False, not {_shown(value)}")
+
+
+def function(name: str, value: object) -> None:
+    """Refuse what cannot be called."""
+    if not callable(value):
+        raise TypeError(f"{name} must be a function, not {_shown(value)}")
+
+
+def text(name: str, value: object) -> str:
+    """Return a str that is not empty and can be encoded. Its value is never shown."""
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be a str, not {type(value).__name__}")
+    if not value or not value.isprintable():
+        raise ValueError(f"{name} must not be empty, and must be printable")
+    return value
+
+
+def plain(name: str, value: object, *, most: int = TOKEN_LIMIT) -> str:
     """Return a credential's text: not empty, ASCII, without white space. Its value is never shown."""
     if not isinstance(value, str):
         raise TypeError(f"{name} must be a str, not {type(value).__name__}")
     if not value:
         raise ValueError(f"{name} must not be empty")
+    if len(value) > most:
+        raise ValueError(f"{name} must have at most {most:,} characters, not {len(value):,}")
     if not value.isascii() or not value.isprintable() or " " in value:
         raise ValueError(f"{name} must be ASCII without white space; was it copied with a line end?")
     return value
+
+
+def instance(name: str, value: object, kind: type) -> None:
+    """Refuse an object of another class; its value may be a secret and is not shown."""
+    if not isinstance(value, kind):
+        article = "an" if kind.__name__[0] in "AEIOU" else "a"
+        raise TypeError(f"{name} must be {article} {kind.__name__}, not {type(value).__name__}")
 
 
 def _is_loopback(host: str) -> bool:
@@ -49,11 +93,11 @@ def _split(name: str, value: object) -> SplitResult:
     try:
         parts = urlsplit(value)
         (parts.hostname or "").encode("idna")
-        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port or 1) > 0
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
     except ValueError:
         usable = False
     if not usable or any(c.isspace() or not c.isprintable() for c in value):
-        raise ValueError(f"{name} must be an http or https URL with a host")
+        raise ValueError(f"{name} must be an http or https URL with a host (and a port from 1 to 65535)")
     return parts
 
 

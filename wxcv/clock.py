@@ -5,10 +5,21 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
+
+
+_DAY = 86_400
+_BEIJING = 8 * 3600  # seconds east of UTC; WeChat's days are those of UTC+8, all year
+
+
+def next_midnight(wall: float) -> datetime:
+    """Return the next midnight of UTC+8 after a Unix time, in UTC."""
+    days = (wall + _BEIJING) // _DAY + 1
+    return datetime.fromtimestamp(days * _DAY - _BEIJING, tz=UTC)
 
 
 class Clock(Protocol):

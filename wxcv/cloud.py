@@ -6,16 +6,22 @@ from typing import TYPE_CHECKING, ClassVar
 
 import attrs
 
+from wxcv import checks
 from wxcv.credentials import LONGEST_LIFE, Credential, access_token
 from wxcv.errors import ConnectError, ProtocolError
+from wxcv.masking import class_name, short_name
 from wxcv.models import AccessToken
 from wxcv.steps import Asked, ReadFile, Steps
 
 if TYPE_CHECKING:
-    from wxcv.wire import Response
+    from wxcv.answers import Response
 
 _BAD_GATEWAY = 502
 _FILE_LIFE = 60.0  # the file is replaced every 10 minutes, and does not say when it was
+
+
+def _path(_credential: object, field: attrs.Attribute[str], value: object) -> None:
+    checks.text(field.name, value)
 
 
 @attrs.frozen
@@ -31,7 +37,7 @@ class CloudCredential(Credential):
     Page: https://developers.weixin.qq.com/minigame/dev/wxcloud/guide/container/cloudcall.html
     """
 
-    path: str = "/.tencentcloudbase/wx/cloudbase_access_token"
+    path: str = attrs.field(default="/.tencentcloudbase/wx/cloudbase_access_token", validator=_path)
 
     query_name: ClassVar[str] = "cloudbase_access_token"
 
@@ -50,9 +56,9 @@ class CloudCredential(Credential):
         content = yield ReadFile(self.path)
         if isinstance(content, OSError):
             raise ConnectError(
-                f"the token file {self.path} cannot be read ({content.strerror}); does this run in cloud "
-                "hosting, with the open interface service switched on and built since?",
-                reason=type(content).__name__,
+                f"the token file {short_name(self.path)} cannot be read ({content.strerror}); does this run "
+                "in cloud hosting, with the open interface service switched on and built since?",
+                reason=class_name(content),
                 errno=content.errno,
             )
         token = content.strip().decode("ascii", "replace")
@@ -60,7 +66,7 @@ class CloudCredential(Credential):
             return access_token({"access_token": token, "expires_in": _FILE_LIFE}, "cloud")
         except ProtocolError as error:  # perhaps it is being written
             reason = type(error).__name__
-        raise ConnectError(f"the token file {self.path} holds no token", reason=reason)
+        raise ConnectError(f"the token file {short_name(self.path)} holds no token", reason=reason)
 
 
 @attrs.frozen

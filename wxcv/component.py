@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from wxcv import checks
+from wxcv.answers import decode
 from wxcv.credentials import Credential, access_token, plain_text
-from wxcv.errors import APIError, ProtocolError
+from wxcv.errors import APIError, TokenSourceError
+from wxcv.masking import function_name
+from wxcv.requests import json_request
 from wxcv.steps import Ask, Asked, Keep, Newest, Refuse, Steps, TokenOf
-from wxcv.wire import decode, json_request
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -24,6 +26,24 @@ Ticket = str | Callable[[], Awaitable[str]]
 
 _COMPONENT_TOKEN_REFUSED = {40001, 40014, 42001, 42006}
 _REFRESH_TOKEN_REFUSED = 61023
+
+
+def _ticket_fault(ticket: object) -> str:
+    """Say what is wrong with a ticket, or "" if nothing is."""
+    try:
+        checks.plain("ticket", ticket)
+    except (TypeError, ValueError) as error:
+        return str(error)
+    return ""
+
+
+def _component(_credential: object, field: attrs.Attribute[Any], value: object) -> None:
+    checks.instance(field.name, value, ComponentCredential)
+
+
+def _optional_function(_credential: object, field: attrs.Attribute[Any], value: object) -> None:
+    if value is not None:
+        checks.function(field.name, value)
 
 
 def _usable_ticket(_credential: object, field: attrs.Attribute[Any], value: object) -> None:
@@ -67,8 +87,11 @@ class ComponentCredential(Credential):
     def renew(self, asked: Asked) -> Steps:  # noqa: ARG002 - nothing of it is for this kind
         """Ask for a component_access_token; see ``Credential.renew``."""
         ticket = self.ticket if isinstance(self.ticket, str) else (yield Ask(self.ticket))
-        if not isinstance(ticket, str) or not ticket:
-            raise ProtocolError("the ticket function returned no component_verify_ticket", status=0)
+        fault = _ticket_fault(ticket)
+        if fault:
+            raise TokenSourceError(
+                f"{function_name(self.ticket)} returned no component_verify_ticket: {fault}"
+            )
         fields = {
             "component_appid": self.component_appid,
             "component_appsecret": self.component_appsecret,
@@ -97,10 +120,12 @@ class AuthorizerCredential(Credential):
         ValueError, TypeError: naming the field, never its value.
     """
 
-    component: ComponentCredential = attrs.field(validator=attrs.validators.instance_of(ComponentCredential))
+    component: ComponentCredential = attrs.field(validator=_component)
     authorizer_appid: str = attrs.field(validator=plain_text)
     refresh_token: str = attrs.field(repr=False, validator=plain_text)
-    on_refresh_token: Callable[[str], object] | None = attrs.field(default=None, repr=False, kw_only=True)
+    on_refresh_token: Callable[[str], object] | None = attrs.field(
+        default=None, repr=False, kw_only=True, validator=_optional_function
+    )
 
     @property
     def key(self) -> str:

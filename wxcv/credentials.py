@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 import attrs
 
 from wxcv import checks
-from wxcv.errors import ProtocolError
+from wxcv.answers import decode
+from wxcv.errors import ProtocolError, TokenSourceError
+from wxcv.masking import class_name, function_name
 from wxcv.models import AccessToken
+from wxcv.requests import Request, json_request
 from wxcv.steps import Ask, Asked, Steps
-from wxcv.wire import Request, decode, json_request
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-    from wxcv.wire import Response
+    from wxcv.answers import Response
 
 BASE_URL = "https://api.weixin.qq.com"
 LONGEST_LIFE = 7200.0
@@ -84,6 +86,14 @@ def plain_text(_credential: object, field: attrs.Attribute[Any], value: object) 
     checks.plain(field.name, value)
 
 
+def _flag(_credential: object, field: attrs.Attribute[Any], value: object) -> None:
+    checks.flag(field.name, value)
+
+
+def _function(_credential: object, field: attrs.Attribute[Any], value: object) -> None:
+    checks.function(field.name, value)
+
+
 def _life(value: object) -> float:
     """Return seconds, at most LONGEST_LIFE; 0 for what is no life."""
     try:
@@ -93,20 +103,28 @@ def _life(value: object) -> float:
     return min(life, LONGEST_LIFE) if math.isfinite(life) else 0.0
 
 
+def _token_fault(value: object, life: float, name: str) -> str:
+    """Say what is wrong with a token and its life, or "" if nothing is."""
+    if not value:
+        return f"{name} is missing"
+    try:
+        checks.plain(name, value)
+    except (TypeError, ValueError) as error:
+        return str(error)
+    return "" if life > 0 else "expires_in must be a number of seconds above 0"
+
+
 def access_token(fields: Mapping[str, Any], kind: str, name: str = "access_token") -> AccessToken:
     """Read token and life from a token endpoint's JSON.
 
     Raises:
-        ProtocolError: no token, or a life that is no number above 0.
+        ProtocolError: no token, one of more than 2,048 characters, or a life that is no number above 0.
     """
     value, life = fields.get(name), _life(fields.get("expires_in"))
-    usable = isinstance(value, str) and value.isascii() and value.isprintable() and " " not in value
-    if value and usable and life > 0:
-        return AccessToken(value, life, kind)
-    fault = f"{name} is no token" if value and not usable else "expires_in is no number of seconds above 0"
-    if not value:
-        fault = f"{name} is missing"
-    raise ProtocolError(f"the answer to a token request cannot be used: {fault}", status=200)
+    fault = _token_fault(value, life, name)
+    if fault:
+        raise ProtocolError(f"the answer to a token request cannot be used: {fault}", status=200)
+    return AccessToken(str(value), life, kind)
 
 
 @attrs.frozen
@@ -129,7 +147,7 @@ class AppCredential(Credential):
 
     appid: str = attrs.field(validator=plain_text)
     secret: str = attrs.field(repr=False, validator=plain_text)
-    stable: bool = attrs.field(default=True, kw_only=True)
+    stable: bool = attrs.field(default=True, kw_only=True, validator=_flag)
 
     @property
     def _kind(self) -> str:
@@ -172,7 +190,7 @@ class FixedToken(Credential):
     """A token that someone else fetched; it is used until WeChat refuses it.
 
     Args:
-        token: an access_token; not empty, ASCII, no white space.
+        token: an access_token; not empty, ASCII, no white space, at most 2,048 characters.
 
     After a refusal every call ends with TokenRejectedError, and nothing is sent.
     """
@@ -196,23 +214,19 @@ class FixedToken(Credential):
         return AccessToken(self.token, LONGEST_LIFE, "fixed")
 
 
-def _is_callable(_credential: object, field: attrs.Attribute[Any], value: object) -> None:
-    if not callable(value):
-        raise TypeError(f"{field.name} must be an async function of the refused token or None")
-
-
 @attrs.frozen
 class TokenFrom(Credential):
     """A token service of the caller's own.
 
     Args:
         function: an async function of one argument, the token that WeChat refused, or None; it returns an
-            AccessToken. It is called for all callers together, when no token lives or its end is near (up to
-            three times if it fails), and must return another token than the refused one. What it raises
-            becomes a ConnectError that names its class; a WxcvError is passed on as it is.
+            AccessToken of at most 2,048 characters, and another one than the refused. It is called once for
+            all callers together, when no token is valid or its end is near. What it raises becomes a
+            TokenSourceError, which names the class and the line and ends a batch; a WxcvError is passed on as
+            it is, and one that is retryable makes wxcv call the function again, up to three times.
     """
 
-    function: Callable[[str | None], Awaitable[AccessToken]] = attrs.field(repr=False, validator=_is_callable)
+    function: Callable[[str | None], Awaitable[AccessToken]] = attrs.field(repr=False, validator=_function)
     _id: str = attrs.field(init=False, repr=False, factory=lambda: secrets.token_hex(8))
 
     @property
@@ -228,8 +242,11 @@ class TokenFrom(Credential):
     def renew(self, asked: Asked) -> Steps:
         """Ask the function."""
         token = yield Ask(self.function, (asked.refused,))
+        name, reason = function_name(self.function), class_name(token)
         if not isinstance(token, AccessToken):
-            raise ProtocolError(
-                f"the token function returned {type(token).__name__}, no AccessToken", status=0
-            )
-        return access_token({"access_token": token.value, "expires_in": token.expires_in}, "function")
+            raise TokenSourceError(f"{name} must return an AccessToken, not {reason}", reason=reason)
+        life = _life(token.expires_in)
+        fault = _token_fault(token.value, life, "value")
+        if fault:
+            raise TokenSourceError(f"{name} returned an AccessToken that cannot be used: {fault}")
+        return AccessToken(token.value, life, "function")

@@ -12,51 +12,61 @@ if TYPE_CHECKING:
 class Deadline:
     """Ends a ``with`` block of the current task when it comes; the block is then left without an error.
 
-    ``asyncio.timeout`` and aiohttp's ``total`` set a timer for each block, which almost always is taken away
-    again; for an upload of 20 KB that is a twentieth of the CPU that it costs.
+    ``asyncio.timeout`` and aiohttp's ``total`` set a timer for each block, which almost always is cancelled
+    again; for an upload of 20 KB that is a twentieth of the CPU that it costs. The methods are those of
+    ``asyncio.Timeout``.
 
     Attributes:
-        when: the moment on the event loop's clock; it may be moved while the block runs.
-        passed: whether it came.
+        task: in which the block runs.
     """
 
-    __slots__ = ("_all", "_cancelling", "_task", "passed", "when")
+    __slots__ = ("_all", "_cancelling", "_is_expired", "_when", "task")
 
     def __init__(self, deadlines: Deadlines) -> None:
         self._all = deadlines
-        self.passed = False
+        self._is_expired = False
 
     def __enter__(self) -> Self:
         task, loop = asyncio.current_task(), asyncio.get_running_loop()
         if task is None:
             raise RuntimeError("there is no task that a deadline could end")
-        self._task, self._cancelling = task, task.cancelling()
-        self.when = loop.time() + self._all.seconds
-        self._all.watched[self] = None
-        if self._all.awake_in is not loop:
-            self._all.wake_at(self.when, loop)
+        self.task, self._cancelling = task, task.cancelling()
+        self._when = loop.time() + self._all.seconds
+        self._all.add(self, self._when, loop)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
-        del self._all.watched[self]
-        if not self.passed:
+        self._all.remove(self)
+        if not self._is_expired:
             return False
         # As asyncio.timeout does: if the task was cancelled by others too, it stays cancelled.
-        is_ours_alone = self._task.uncancel() <= self._cancelling
+        is_ours_alone = self.task.uncancel() <= self._cancelling
         return is_ours_alone and kind is asyncio.CancelledError
 
     @property
     def is_task_cancelled(self) -> bool:
         """Whether anybody asked for the end of the task since the block began."""
-        return self._task.cancelling() > self._cancelling
+        return self.task.cancelling() > self._cancelling
 
-    def end(self) -> None:
+    def when(self) -> float:
+        """Return the moment on the event loop's clock at which it comes."""
+        return self._when
+
+    def reschedule(self, when: float) -> None:
+        """Let it come later, at this moment on the event loop's clock."""
+        self._when = when
+
+    def expired(self) -> bool:
+        """Return whether it came."""
+        return self._is_expired
+
+    def expire(self) -> None:
         """End the block now."""
-        if not self.passed:
-            self.passed = True
-            self._task.cancel()
+        if not self._is_expired:
+            self._is_expired = True
+            self.task.cancel()
 
 
 class Deadlines:
@@ -64,34 +74,45 @@ class Deadlines:
 
     Args:
         seconds: from the beginning of the block.
-
-    Attributes:
-        watched: the deadlines of the blocks that run now.
-        awake_in: the event loop in which a timer is set, which is never later than the first of them.
     """
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
-        self.watched: dict[Deadline, None] = {}
-        self.awake_in: asyncio.AbstractEventLoop | None = None
+        self._active: dict[Deadline, None] = {}
+        # The loop in which a timer is set; the timer is never later than the first deadline.
+        self._loop: asyncio.AbstractEventLoop | None = None
 
-    def wake_at(self, when: float, loop: asyncio.AbstractEventLoop) -> None:
-        """Set the timer."""
-        self.awake_in = loop
-        loop.call_at(when, self._end_overdue, loop)
+    def add(self, deadline: Deadline, when: float, loop: asyncio.AbstractEventLoop) -> None:
+        """Let the deadline of a block that begins come at that moment."""
+        self._active[deadline] = None
+        if self._loop is not loop:
+            self._set_timer(when, loop)
 
-    def _end_overdue(self, loop: asyncio.AbstractEventLoop) -> None:
+    def remove(self, deadline: Deadline) -> None:
+        """Forget the deadline of a block that ended."""
+        del self._active[deadline]
+
+    def _set_timer(self, when: float, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        loop.call_at(when, self._expire_due, loop)
+
+    def _expire_due(self, loop: asyncio.AbstractEventLoop) -> None:
         """End what is due; come again when the next is, or the first of those that are not set yet."""
-        self.awake_in = None
+        self._loop = None
         now = loop.time()
-        for deadline in self.watched:
-            if deadline.when <= now:
-                deadline.end()
-        left = [deadline.when for deadline in self.watched if not deadline.passed]
-        if left:
-            self.wake_at(min(*left, now + self.seconds), loop)
+        for deadline in self._active:
+            if deadline.when() <= now:
+                deadline.expire()
+        later = [deadline.when() for deadline in self._active if not deadline.expired()]
+        if later:
+            self._set_timer(min(*later, now + self.seconds), loop)
+
+    def is_for_current_task(self) -> bool:
+        """Tell whether one of the blocks runs in the current task."""
+        task = asyncio.current_task()
+        return any(deadline.task is task for deadline in self._active)
 
     def end(self) -> None:
         """End all blocks now."""
-        for deadline in self.watched:
-            deadline.end()
+        for deadline in self._active:
+            deadline.expire()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 import attrs
 
+from wxcv import checks
 from wxcv.models import PrintedText, QrcodeScan
 from wxcv.values import Value
 
@@ -21,7 +22,22 @@ _PATH = r"(?a)(/[\w.~-]+)+"
 
 def _usable_path(_endpoint: object, _field: object, value: str) -> None:
     if not isinstance(value, str) or not re.fullmatch(_PATH, value):
-        raise ValueError(f"path must look like /cv/ocr/comm, without query, not {value!r}")
+        raise ValueError("path must look like /cv/ocr/comm, in ASCII and without query")
+
+
+def _word(_endpoint: object, field: attrs.Attribute[str], value: object) -> None:
+    checks.text(field.name, value)
+
+
+def _function(_endpoint: object, field: attrs.Attribute[Any], value: object) -> None:
+    checks.function(field.name, value)
+
+
+def _field_names(_endpoint: object, _field: object, value: object) -> None:
+    if not isinstance(value, tuple) or not all(
+        isinstance(name, str) and name.isidentifier() for name in value
+    ):
+        raise TypeError('fields must be a tuple of names, such as ("ratios",)')
 
 
 @attrs.frozen(repr=False)
@@ -36,10 +52,10 @@ class Endpoint(Value, Generic[AnswerT]):
             image and in the query beside an ``img_url``.
     """
 
-    name: str
+    name: str = attrs.field(validator=_word)
     path: str = attrs.field(validator=_usable_path)
-    read: Callable[[Mapping[str, Any]], AnswerT] = attrs.field(repr=False)
-    fields: tuple[str, ...] = ()
+    read: Callable[[Mapping[str, Any]], AnswerT] = attrs.field(repr=False, validator=_function)
+    fields: tuple[str, ...] = attrs.field(default=(), validator=_field_names)
 
 
 # https://developers.weixin.qq.com/doc/service/en/api/openpoc/image/api_imgqrcode

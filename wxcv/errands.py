@@ -4,27 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import inspect
 import logging
 import random
 import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wxcv.errors import ConnectError, StoreError, WxcvError
+from wxcv.callbacks import CallbackError, call_back
+from wxcv.errors import StoreError, TokenSourceError, WxcvError
+from wxcv.masking import function_name, short_name
+from wxcv.requests import Request
 from wxcv.steps import Ask, Asked, Keep, Newest, ReadFile, Refuse, TokenOf
 from wxcv.stores import FORCED_A_DAY, FORCED_PAUSE
-from wxcv.wire import Request
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from wxcv.answers import Response
     from wxcv.clock import Clock
     from wxcv.credentials import Credential
     from wxcv.models import AccessToken
     from wxcv.steps import Step
     from wxcv.stores import Store
-    from wxcv.wire import Response
 
     Send = Callable[[Request], Awaitable[Response]]
 
@@ -110,7 +111,7 @@ class Errands:
             case ReadFile(path):
                 return await asyncio.to_thread(_content, path)
             case Ask(function, arguments):
-                return await _called(function, *arguments)
+                return await _call_token_function(function, arguments)
             case Newest():
                 return await self._newest()
         await self._keep(step)
@@ -145,36 +146,27 @@ class Errands:
         key = self.credential.key
         try:
             async with self.memory.clock.timeout(_KEEP_SECONDS):
-                await _called(function, refresh_token)
+                await call_back(function, refresh_token)
         except TimeoutError:
-            fault = f"{_name(function)} did not end within {_KEEP_SECONDS:g} s"
-        except WxcvError as error:
-            fault = str(error)
+            fault = f"it did not end within {_KEEP_SECONDS:g} s"
+        except CallbackError as error:
+            fault = f"it raised {error}"
         else:
             self.memory.refresh_tokens[key] = (refresh_token, refresh_token)
             return
-        logger.error("%s: the new refresh token was not kept: %s", key, fault)
+        logger.error(
+            "%s: %s did not save the new refresh token: %s", short_name(key), function_name(function), fault
+        )
 
 
-async def _called(function: Callable[..., Any], *arguments: str | None) -> Any:  # noqa: ANN401 - a caller's
-    """Call a caller's function, sync or async; what it raises may hold secrets, so only its class is told."""
+async def _call_token_function(function: Callable[..., Any], arguments: tuple[str | None, ...]) -> object:
     try:
-        value = function(*arguments)
-        return await value if inspect.isawaitable(value) else value
-    except WxcvError:
-        raise
-    except asyncio.CancelledError as error:
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():
-            raise
-        reason = type(error).__name__  # the function's own, and not a wish to end this
-    except Exception as error:  # noqa: BLE001 - a caller's function may raise anything
-        reason = type(error).__name__
-    raise ConnectError(f"{_name(function)} raised {reason}", reason=reason)
-
-
-def _name(function: Callable[..., Any]) -> str:
-    return getattr(function, "__name__", "the function")
+        return await call_back(function, *arguments, passing=(WxcvError,))
+    except CallbackError as error:
+        failure = error
+    raise TokenSourceError(
+        f"{function_name(function)} raised {failure}", reason=failure.reason, location=failure.location
+    )
 
 
 def _content(path: str) -> bytes | OSError:

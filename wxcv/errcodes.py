@@ -75,7 +75,7 @@ ERRCODES: Mapping[int, Errcode] = {
     ),
     40014: Errcode(TokenRejectedError, "access_token is invalid"),
     42001: Errcode(TokenRejectedError, "access_token expired"),
-    42006: Errcode(TokenRejectedError, "component_access_token expired", "renew the component token"),
+    42006: Errcode(TokenRejectedError, "component_access_token expired", "refresh the component token"),
     42007: Errcode(
         TokenRejectedError,
         "the password was changed and all tokens are void",
@@ -163,8 +163,8 @@ ERRCODES: Mapping[int, Errcode] = {
 }
 
 # https://developers.weixin.qq.com/doc/oplatform/developers/dev/AccessToken.html shows both suffixes.
-_RID = r"\brid: ?([\w-]+)"
-_HINT = r"\bhint: ?\[([^\[\]]*)\]"
+_RID = r"\brid: ?([\w-]{1,100})"
+_HINT = r"\bhint: ?\[([^\[\]]{0,100})\]"
 _READ, _KEPT = 1000, 300
 
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import stat
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
+from wxcv.callbacks import CallbackError, call_back
 from wxcv.errors import ImageTooLargeError, UnreadableImageError
+from wxcv.masking import class_name, one_line, short_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
-_NAME_LENGTH = 100
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+_BINARY = "open it in binary mode ('rb'), not in text mode"
 
 
 class BinaryFile(Protocol):
@@ -23,23 +26,25 @@ class BinaryFile(Protocol):
         """Return at most that many bytes; fewer at the end."""
 
 
-def shown(text: str) -> str:
-    """Return the text on one line, printable, encodable and not too long."""
-    printable = text[-4 * _NAME_LENGTH :]
-    if not printable.isprintable():
-        printable = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in printable)
-    return printable if len(printable) <= _NAME_LENGTH else "…" + printable[-_NAME_LENGTH:]
+class AsyncBinaryFile(Protocol):
+    """A file object whose ``read`` is awaited, such as FastAPI's UploadFile."""
+
+    def read(self, size: int, /) -> Awaitable[bytes]:
+        """Return at most that many bytes; fewer at the end."""
 
 
 def path_name(path: str | os.PathLike[str]) -> str:
     """Return a path for people."""
-    return shown(os.fsdecode(path))
+    return short_name(os.fsdecode(path))
 
 
 def file_name(file: object) -> str:
     """Return the name of a file object, or its class, for people."""
-    given = getattr(file, "name", None)
-    return shown(given) if isinstance(given, str) else f"<{type(file).__name__}>"
+    for attribute in ("name", "filename"):
+        given = getattr(file, attribute, None)
+        if isinstance(given, str) and given:
+            return short_name(given)
+    return f"<{class_name(file)}>"
 
 
 def read_path(path: str | os.PathLike[str], limit: int) -> bytes:
@@ -53,25 +58,12 @@ def read_path(path: str | os.PathLike[str], limit: int) -> bytes:
     try:
         return _read_regular(os.fsdecode(path), name, limit)
     except OSError as error:
-        reason = error.strerror or type(error).__name__
+        reason = error.strerror or class_name(error)
     except (ImageTooLargeError, UnreadableImageError):
         raise
-    except ValueError as error:
-        reason = str(error)
+    except ValueError as error:  # a null byte in the path
+        reason = one_line(str(error), 100)
     raise UnreadableImageError(name, f"cannot be read ({reason}); check the path and its permissions")
-
-
-def read_file(file: BinaryFile, limit: int) -> bytes:
-    """Read a file object from where it stands, at most ``limit`` bytes.
-
-    Raises:
-        UnreadableImageError: whatever it raised, or it gave no bytes.
-    """
-    try:
-        return _read_upto(file.read, limit)
-    except BaseException as error:  # noqa: BLE001 - a caller's file object may raise anything, in a thread
-        reason = f"{type(error).__name__}: {error}"
-    raise UnreadableImageError(file_name(file), f"the file object cannot be read ({reason})")
 
 
 def _require_regular(mode: int, name: str) -> None:
@@ -99,20 +91,103 @@ def _read_regular(path: str, name: str, limit: int) -> bytes:
     return data
 
 
-def _read_upto(read: Callable[[int], bytes], size: int) -> bytes:
+def _read_upto(read: Callable[[int], bytes | bytearray], size: int) -> bytes:
     """Read until size bytes or the end; a raw file may give less at a time."""
-    chunk = _bytes(read(size))
+    chunk = read(size)
     if not chunk or len(chunk) >= size:
         return bytes(chunk)
     chunks = [chunk]
     missing = size - len(chunk)
-    while missing > 0 and (chunk := _bytes(read(missing))):
+    while missing > 0 and (chunk := read(missing)):
         chunks.append(chunk)
         missing -= len(chunk)
     return b"".join(chunks)
 
 
-def _bytes(chunk: bytes) -> bytes:
+def _require_bytes(chunk: object, name: str) -> bytes | bytearray:
     if isinstance(chunk, (bytes, bytearray)):
         return chunk
-    raise TypeError("its read() gave no bytes; open it in binary mode ('rb'), not in text or async mode")
+    raise UnreadableImageError(name, f"its read() returned {class_name(chunk)}, not bytes; {_BINARY}")
+
+
+def _unreadable(file: object, failure: CallbackError) -> UnreadableImageError:
+    fault = "it is closed" if getattr(file, "closed", False) is True else f"its read() failed ({failure})"
+    return UnreadableImageError(file_name(file), fault)
+
+
+def read_file(file: Any, limit: int) -> bytes | Awaitable[bytes]:  # noqa: ANN401 - checked here
+    """Read a file object from where it stands, at most ``limit`` bytes.
+
+    Returns:
+        The bytes; or what its first ``read`` returned, if that must be awaited.
+
+    Raises:
+        ImageTooLargeError: it has ``limit`` bytes or more; so many were read.
+        UnreadableImageError: it raised something, or gave no bytes.
+    """
+    name = file_name(file)
+    awaited: Awaitable[bytes] | None = None
+
+    def read(size: int) -> bytes | bytearray:
+        nonlocal awaited
+        chunk = file.read(size)
+        if inspect.isawaitable(chunk):
+            awaited, chunk = chunk, b""
+        return _require_bytes(chunk, name)
+
+    try:
+        data = _read_upto(read, limit)
+        if awaited is not None:
+            return awaited
+        size = len(data) if len(data) < limit else _remaining_size(file, len(data))
+    except UnreadableImageError:
+        raise
+    except BaseException as error:  # noqa: BLE001 - a caller's file object may raise anything, in a thread
+        failure = CallbackError(error)
+    else:
+        return _within(data, size, name, limit)
+    raise _unreadable(file, failure)
+
+
+async def read_async_file(file: Any, limit: int, first: Awaitable[bytes] | None = None) -> bytes:  # noqa: ANN401 - checked here
+    """Read an async file object as ``read_file`` does.
+
+    Args:
+        file: its ``read`` returns something to be awaited.
+        limit: bytes.
+        first: what its first ``read`` has returned already, or None.
+    """
+    name = file_name(file)
+    data = bytearray()
+    try:
+        chunk = await call_back(lambda: file.read(limit) if first is None else first)
+        while _require_bytes(chunk, name):
+            data += chunk
+            if len(data) >= limit:
+                break
+            chunk = await call_back(file.read, limit - len(data))
+    except CallbackError as error:
+        failure = error
+    else:
+        size = getattr(file, "size", None)  # of an UploadFile, which cannot seek from its end
+        return _within(bytes(data), size if isinstance(size, int) else None, name, limit)
+    raise _unreadable(file, failure)
+
+
+def _within(data: bytes, size: int | None, name: str, limit: int) -> bytes:
+    if len(data) >= limit:
+        raise ImageTooLargeError(name, size, limit)
+    return data
+
+
+def _remaining_size(file: Any, read: int) -> int | None:  # noqa: ANN401 - checked here
+    """Return the bytes from where reading began to the end, or None where that cannot be told."""
+    if not hasattr(file, "seek"):
+        return None
+    try:
+        here = file.tell()
+        end = file.seek(0, os.SEEK_END)
+        file.seek(here)
+    except (OSError, ValueError, TypeError):
+        return None
+    return end - here + read if isinstance(end, int) else None

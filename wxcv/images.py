@@ -1,6 +1,6 @@
 """What may be sent: local bytes under the limit that are an image by their first bytes, or a remote URL.
 
-Everything here is checked before anything is sent. ``load`` may read the disk and block.
+Everything here is checked before anything is sent.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from wxcv.errors import (
     NotAnImageError,
     UnreadableImageError,
 )
-from wxcv.files import BinaryFile, file_name, path_name, read_file, read_path, shown
+from wxcv.files import AsyncBinaryFile, BinaryFile, path_name, read_path
+from wxcv.masking import class_name, short_name
 from wxcv.values import Value
 
 if TYPE_CHECKING:
@@ -39,6 +40,9 @@ _EXTENSIONS = {
 }
 _CONTENT_TYPE = r"(?a)[\w.+-]+/[\w.+-]+"
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"avif", b"avis"}
+URL_LIMIT = 4096
+"""Characters of an ``img_url``; longer ones are refused here."""
+
 _URL_START = r"(?i)\s*([a-z][a-z0-9+.-]*)://|\s*(data|file|cloud|https?):"
 _ENCODED_URL = r"(?i)\s*https?%3a"
 _NOT_IN_URL = r"[\x00-\x20\x7f-\x9f\s\ud800-\udfff]"
@@ -49,8 +53,9 @@ class ImageUrl(Value):
     """The address of an image that WeChat is to fetch itself.
 
     Args:
-        url: http or https, not percent-encoded as a whole (it is encoded once when it is sent), without a
-            user part, spaces or control characters. WeChat must be able to reach it from outside.
+        url: http or https, at most 4,096 characters, not percent-encoded as a whole (it is encoded once when
+            it is sent), without a user part, spaces or control characters. WeChat must be able to reach it
+            from outside.
 
     Raises:
         InvalidImageUrlError: it is none of that.
@@ -77,12 +82,16 @@ class ImageUrl(Value):
 
 
 def _url_name(url: str) -> str:
-    return shown(re.split(r"[?#]|%3f|%23", str(url), maxsplit=1, flags=re.IGNORECASE)[0])
+    if not isinstance(url, str):
+        return f"<{class_name(url)}>"
+    return short_name(re.split(r"[?#]|%3f|%23", url[:URL_LIMIT], maxsplit=1, flags=re.IGNORECASE)[0])
 
 
 def _url_fault(url: str) -> str:  # noqa: PLR0911 - one return a fault
     if not isinstance(url, str):
-        return f"a URL is a str, not {type(url).__name__}"
+        return f"a URL is a str, not {class_name(url)}"
+    if len(url) > URL_LIMIT:
+        return f"the URL has {len(url):,} characters; at most {URL_LIMIT:,} are sent, so upload the bytes"
     if re.match(_ENCODED_URL, url):
         return "the URL is percent-encoded as a whole; pass it plain, it is encoded once when it is sent"
     if re.search(_NOT_IN_URL, url):
@@ -105,7 +114,7 @@ def _checked_data(_image: object, _field: object, value: Any) -> None:  # noqa: 
     try:
         memoryview(value)
     except TypeError:
-        raise TypeError(f"data must be bytes-like, not {type(value).__name__}") from None
+        raise TypeError(f"data must be bytes-like, not {class_name(value)}") from None
 
 
 def _checked_content_type(_image: object, _field: object, value: str) -> None:
@@ -113,21 +122,31 @@ def _checked_content_type(_image: object, _field: object, value: str) -> None:
         raise ValueError("content_type must look like image/jpeg")
 
 
+def _checked_name(_image: object, _field: object, value: str | None) -> None:
+    if value is not None and not isinstance(value, str):
+        raise TypeError(f"name must be a str, not {class_name(value)}")
+
+
 @attrs.frozen(repr=False)
 class ImageBytes(Value):
-    """Bytes whose type the caller knows better than their first bytes tell.
+    """Bytes with what the caller knows of them.
 
     Args:
         data: bytes-like; still refused when empty or too large.
-        content_type: such as ``image/heic``; sent as the part's content type as it is.
+        content_type: such as ``image/heic``; sent as the part's content type as it is. None: decided by the
+            first bytes, which must then be those of a supported image.
+        name: for errors only, such as the name of an uploaded file; it is not sent.
 
     Raises:
-        TypeError: data is not bytes-like.
+        TypeError: data is not bytes-like, or name not a str.
         ValueError: content_type is not of the form type/subtype.
     """
 
     data: Buffer = attrs.field(repr=False, validator=_checked_data)
-    content_type: str = attrs.field(validator=_checked_content_type)
+    content_type: str | None = attrs.field(
+        default=None, validator=attrs.validators.optional(_checked_content_type)
+    )
+    name: str | None = attrs.field(default=None, validator=_checked_name)
 
 
 class LocalImage(NamedTuple):
@@ -146,7 +165,17 @@ class LocalImage(NamedTuple):
         return f"<LocalImage {self.name} {self.content_type}>"
 
 
-Image = bytes | bytearray | memoryview | str | os.PathLike[str] | BinaryFile | ImageUrl | ImageBytes
+Image = (
+    bytes
+    | bytearray
+    | memoryview
+    | str
+    | os.PathLike[str]
+    | BinaryFile
+    | AsyncBinaryFile
+    | ImageUrl
+    | ImageBytes
+)
 """What a call takes (any other bytes-like object too)."""
 
 
@@ -183,66 +212,45 @@ def _checked(data: bytes, name: str, limit: int, content_type: str | None = None
     return LocalImage(name, data, content_type or _content_type(data, name))
 
 
-def _from_buffer(data: Buffer, limit: int, content_type: str | None = None) -> LocalImage:
+def _from_buffer(
+    data: Buffer, limit: int, content_type: str | None = None, name: str | None = None
+) -> LocalImage:
     view = memoryview(data)  # a released one raises ValueError
-    name = f"image of {view.nbytes:,} bytes"
+    shown = short_name(name) if name else f"image of {view.nbytes:,} bytes"
     if view.nbytes >= limit:
-        raise ImageTooLargeError(name, view.nbytes, limit)
+        raise ImageTooLargeError(shown, view.nbytes, limit)
     # A copy of what could change between two sends; bytes cannot.
-    return _checked(data if type(data) is bytes else bytes(view), name, limit, content_type)
+    return _checked(data if type(data) is bytes else bytes(view), shown, limit, content_type)
 
 
-def is_slow(image: object) -> bool:
-    """Tell whether ``load`` may wait for a disk or a file object, and so belongs into a thread."""
-    if isinstance(image, str):
-        return not _looks_like_url(image)
-    if isinstance(image, (bytes, bytearray, memoryview)):
-        return False
-    try:
-        return hasattr(image, "read") or isinstance(image, os.PathLike)
-    except Exception:  # noqa: BLE001 - a property of the caller's, which load will tell of
-        return True
-
-
-def _looks_like_url(text: str) -> bool:
+def looks_like_url(text: str) -> bool:
+    """Tell whether a str is meant as a URL; any other is a path."""
     # One letter before a colon is a Windows drive.
     return bool(re.match(_URL_START, text) or re.match(_ENCODED_URL, text))
 
 
-def load(image: Any, limit: int = IMAGE_LIMIT) -> LocalImage | ImageUrl:  # noqa: ANN401 - checked here
-    """Read and check an image; at most ``limit`` bytes are read, once.
+def from_path(path: str | os.PathLike[str], limit: int) -> LocalImage:
+    """Read and check a file; may wait for the disk."""
+    return _checked(read_path(path, limit), path_name(path), limit)
 
-    Args:
-        image: bytes-like, ``os.PathLike`` or ``str`` path, ``http(s)://`` URL or ImageUrl, a binary file
-            object (read from where it stands), or ImageBytes.
-        limit: bytes; an image must be smaller.
+
+def from_data(data: bytes, name: str, limit: int) -> LocalImage:
+    """Check what was read from a file object."""
+    return _checked(data, name, limit)
+
+
+def from_memory(image: Any, limit: int) -> LocalImage | ImageUrl:  # noqa: ANN401 - checked here
+    """Check an image that needs no reading.
 
     Raises:
-        ImageError: one of its five kinds, with the image's name and the remedy. A file object has then
-            been read up to the limit; nothing else has changed.
+        ImageError: with the image's name and the remedy.
     """
-    try:
-        return _load(image, limit)
-    except ImageError:
-        raise
-    except Exception as error:  # noqa: BLE001 - an object of a caller's may raise anything
-        reason = f"{type(error).__name__}: {error}"
-    raise UnreadableImageError(f"<{type(image).__name__}>", f"the image cannot be read ({reason})")
-
-
-def _load(image: Any, limit: int) -> LocalImage | ImageUrl:  # noqa: ANN401, PLR0911 - a return a kind
     if isinstance(image, ImageUrl):
         return image
-    if isinstance(image, ImageBytes):
-        return _from_buffer(image.data, limit, image.content_type)
-    if isinstance(image, bytes):
-        return _from_buffer(image, limit)
-    if isinstance(image, str) and _looks_like_url(image):
+    if isinstance(image, str):
         return ImageUrl(image)
-    if isinstance(image, (str, os.PathLike)):
-        return _checked(read_path(image, limit), path_name(image), limit)
-    if hasattr(image, "read"):
-        return _checked(read_file(image, limit), file_name(image), limit)
+    if isinstance(image, ImageBytes):
+        return _from_buffer(image.data, limit, image.content_type, image.name)
     try:
         return _from_buffer(image, limit)
     except ImageError:
@@ -250,6 +258,6 @@ def _load(image: Any, limit: int) -> LocalImage | ImageUrl:  # noqa: ANN401, PLR
     except (TypeError, ValueError, BufferError):
         pass
     raise UnreadableImageError(
-        f"<{type(image).__name__}>",
+        f"<{class_name(image)}>",
         "not an image; pass bytes, a path, an http(s) URL or a binary file object",
     )

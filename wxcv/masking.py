@@ -1,42 +1,147 @@
-"""Takes secrets out of texts that WeChat, or a proxy on the way, sent."""
+"""Makes foreign texts fit for messages and logs: bounded, on one line, and without secrets.
+
+A foreign text is anything that wxcv did not write: what a server or a proxy answered, the name of a file,
+what a caller's function raised. Every function here looks at a bounded part of it, in linear time.
+"""
 
 from __future__ import annotations
 
+import os
 import re
+import traceback
+from functools import cache
 from typing import TYPE_CHECKING
-from urllib.parse import quote
+from urllib.parse import unquote
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_ASCII = 127
+EXAMINED = 1024
+"""Characters of a text that ``mask`` looks at and returns at most."""
+
+_NAME_LENGTH = 100
+_ROUNDS = 6  # of decoding: a proxy's error page may encode what was encoded already
+_SHORTEST_PART = 4  # characters of a secret that are masked where the examined part ends in the middle of it
+_PACKAGE = os.path.dirname(__file__) + os.sep  # noqa: PTH120 - pathlib is slow to import
+_STANDARD_LIBRARY = os.path.dirname(os.__file__) + os.sep  # noqa: PTH120 - the same
+_INSTALLED = f"{os.sep}site-packages{os.sep}"
+
+_ENTITIES = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'"}
 _NAMES_OF_SECRETS = (
-    "(?:cloudbase_|component_|authorizer_)?access_token|appsecret|component_appsecret|secret|"
+    "(?:cloudbase_|component_|authorizer_)?access_token|(?:component_)?appsecret|(?:component_)?secret|"
     "(?:authorizer_)?refresh_token|component_verify_ticket|img_url"
 )
-_SECRET_PAIR = (
-    rf"(?i)(?P<name>{_NAMES_OF_SECRETS})(?P<sign>=|%3d|%253d|\\?[\"']\s*:\s*\\?[\"']?)[^&\s\"'<>\\]+"
-)
 
 
-def _any_form(char: str) -> str:
-    """Return a pattern for a character as servers repeat it: percent-encoded, or escaped for JSON or HTML."""
-    if char.isalnum() and char.isascii():
-        return char
-    percent = (
-        quote(char, safe="").replace("%", "%(?:25)*") if ord(char) > _ASCII else f"%(?:25)*{ord(char):02x}"
+@cache
+def _pattern(name: str) -> re.Pattern[str]:
+    """Compile on first use, and once: most programs never see an error."""
+    return re.compile(
+        {
+            "entity": r"&(?:#(\d{1,7})|#[xX]([0-9a-fA-F]{1,6})|(amp|lt|gt|quot|apos));",
+            "escape": r"(?<!\\)\\+u([0-9a-fA-F]{4})",
+            "partial": r"(?:%(?:25)*[0-9a-fA-F]?|\\+(?:u[0-9a-fA-F]{0,3})?|&#?\w{0,8})\Z",
+            "pair": rf"(?i)({_NAMES_OF_SECRETS})(=|[\"']\s*:\s*[\"']?)[^&\s\"'<>]+",
+            "authorization": r"(?i)\b(basic|bearer) +[\w.~+/=-]+",
+            "user": r"//[^/\s@]{1,500}@",
+        }[name]
     )
-    escaped = "".join(rf"\\u{unit:04x}" for unit in _utf16(char))
-    return rf"(?:\\*{re.escape(char)}|(?i:{percent}|\\*{escaped}|&\w+;|&#\w+;))"
 
 
-def _utf16(char: str) -> list[int]:
-    units = char.encode("utf-16-be", "surrogatepass")
-    return [int.from_bytes(units[at : at + 2], "big") for at in range(0, len(units), 2)]
+def _entity(found: re.Match[str]) -> str:
+    decimal, hexadecimal, name = found.groups()
+    if name:
+        return _ENTITIES[name]
+    code = int(decimal) if decimal else int(hexadecimal, 16)
+    return chr(code) if code <= 0x10FFFF else ""  # noqa: PLR2004 - the last code point
+
+
+def _decode(text: str) -> str:
+    """Undo percent-encoding, and the escapes of JSON and HTML, however often they were applied."""
+    for _ in range(_ROUNDS):
+        before = text
+        if "&" in text:
+            text = _pattern("entity").sub(_entity, text)
+        if "\\" in text:
+            text = _pattern("escape").sub(lambda found: chr(int(found[1], 16)), text)
+            text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\\", "")
+        if "%" in text:
+            text = unquote(text, errors="replace")
+        if text == before:
+            break
+    return text
+
+
+def _mask_cut(text: str, secret: str) -> str:
+    """Mask the beginning of a secret at the end of a text that was cut there."""
+    start = text.find(secret[:_SHORTEST_PART], max(0, len(text) - len(secret)))
+    while start != -1:
+        if secret.startswith(text[start:]):
+            return text[:start] + "***"
+        start = text.find(secret[:_SHORTEST_PART], start + 1)
+    return text
 
 
 def mask(text: str, known: Iterable[str] = ()) -> str:
-    """Return the text without the known secrets, in any usual encoding, and without values named like one."""
-    for secret in filter(None, known):
-        text = re.sub("".join(map(_any_form, secret)), "***", text)
-    return re.sub(_SECRET_PAIR, r"\g<name>\g<sign>***", text)
+    """Return the first EXAMINED characters of a text without secrets.
+
+    Args:
+        text: from outside; of any length.
+        known: secrets in hand. They are found plain, percent-encoded, and escaped for JSON or HTML, also if
+            several times. Besides them, every value with a secret's name (``access_token=...``), every
+            Authorization value, and the user part of every URL is masked.
+
+    Returns:
+        The text as it was if nothing had to be masked, else the decoded text with ``***`` in its place.
+    """
+    window = text[:EXAMINED]
+    is_cut = len(text) > EXAMINED
+    if is_cut:
+        window = window[:-16] + _pattern("partial").sub("", window[-16:])
+    plain = masked = _decode(window)
+    for secret in sorted(filter(None, map(_decode, known)), key=len, reverse=True):
+        masked = masked.replace(secret, "***")
+        if is_cut:
+            masked = _mask_cut(masked, secret)
+    masked = _pattern("pair").sub(r"\1\2***", masked)
+    masked = _pattern("authorization").sub(r"\1 ***", masked)
+    masked = _pattern("user").sub("//***@", masked)
+    return window if masked == plain else masked
+
+
+def one_line(text: str, length: int) -> str:
+    """Return the first ``length`` characters with a space for each that is not printable."""
+    clipped = text[:length]
+    return clipped if clipped.isprintable() else "".join(c if c.isprintable() else " " for c in clipped)
+
+
+def short_name(text: str) -> str:
+    """Return the end of a path or another name: on one line, printable, at most 100 characters."""
+    printable = text[-4 * _NAME_LENGTH :]
+    if not printable.isprintable():
+        printable = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in printable)
+    return printable if len(printable) <= _NAME_LENGTH else "…" + printable[-_NAME_LENGTH:]
+
+
+def class_name(value: object) -> str:
+    """Return the name of an object's class."""
+    return one_line(type(value).__name__, _NAME_LENGTH)
+
+
+def function_name(function: object) -> str:
+    """Return the name of a caller's function."""
+    name = getattr(function, "__qualname__", None)
+    return short_name(name) if isinstance(name, str) else class_name(function)
+
+
+def where_raised(error: BaseException) -> str:
+    """Return file and line in the caller's code from which an error came, or "" if it has none.
+
+    The error's text is left out, as it may hold a secret.
+    """
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        name = frame.f_code.co_filename
+        is_standard = name.startswith(_STANDARD_LIBRARY) and _INSTALLED not in name
+        if not is_standard and not name.startswith(_PACKAGE):
+            return f"{short_name(name)}:{line}"
+    return ""

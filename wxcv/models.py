@@ -4,7 +4,7 @@ Pages: https://developers.weixin.qq.com/doc/service/en/api/openpoc/image/api_img
 and https://developers.weixin.qq.com/doc/service/en/api/openpoc/ocr/api_commocr
 
 Unknown fields are ignored. ``from_dict`` raises one of SHAPE_ERRORS for a shape that
-cannot be what the page describes; ``wxcv.wire`` turns it into a ProtocolError.
+cannot be what the page describes; ``wxcv.answers`` turns it into a ProtocolError.
 """
 
 from __future__ import annotations

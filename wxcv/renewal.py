@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from wxcv.errands import Errands
 from wxcv.errors import ConnectError, ProtocolError, RateLimitedError, StoreError, WxcvError
 from wxcv.steps import Asked
-from wxcv.stores import StoredToken
+from wxcv.stores import REFRESH_DEADLINE, StoredToken
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -22,16 +22,13 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("wxcv")
 
-REFRESH_DEADLINE = 10.0
-"""Seconds for asking, with everything that belongs to it."""
-
 _TRIES = 3
 _BACKOFF = 0.5
 _LONGEST_MARGIN = 300.0  # the stable endpoint hands out a new token only in its last 300 s
 _LONGEST_PAUSE = 30.0
 
 
-class Held(NamedTuple):
+class CachedToken(NamedTuple):
     """A token with the moments of both clocks at which it is to be renewed and at which it ends."""
 
     value: str
@@ -42,7 +39,9 @@ class Held(NamedTuple):
     pause: float
 
     @classmethod
-    def of(cls, value: str, kind: str, life: float, asked_at: tuple[float, float], jitter: float) -> Held:
+    def of(
+        cls, value: str, kind: str, life: float, asked_at: tuple[float, float], jitter: float
+    ) -> CachedToken:
         """Hold a token of which ``life`` seconds were left at ``asked_at`` (monotonic, wall)."""
         margin = min(_LONGEST_MARGIN, life / 2)
         margin -= min(jitter, margin / 5)
@@ -51,7 +50,7 @@ class Held(NamedTuple):
         return cls(value, kind, monotonic + life - margin, monotonic + life, wall + life, pause)
 
     def __repr__(self) -> str:
-        return f"<Held {self.kind} token>"
+        return f"<CachedToken {self.kind} token>"
 
 
 class Renewal:
@@ -79,7 +78,7 @@ class Renewal:
         self.refused = refused
         self.current = current
 
-    async def run(self) -> Held:
+    async def run(self) -> CachedToken:
         """Return a token that lives and is not the refused one.
 
         Raises:
@@ -93,7 +92,7 @@ class Renewal:
         lease = store.lease if store is not None and self.credential.is_exclusive else 0.0
         raise ConnectError(f"no token within {lease + REFRESH_DEADLINE:g} s", reason="TimeoutError")
 
-    async def _run(self, store: Store | None) -> Held:
+    async def _run(self, store: Store | None) -> CachedToken:
         if store is None:
             return await self._fresh(None)
         try:
@@ -104,12 +103,12 @@ class Renewal:
             logger.warning("%s: %s; asking without it", self.credential.key, error)
         return await self._fresh(None)
 
-    async def _shared(self, store: Store) -> Held:
+    async def _shared(self, store: Store) -> CachedToken:
         """Every process gets the same token, so any may ask at any time."""
         held, generation = await self._adopted(store)
         return held or await self._saved(store, await self._fresh(store), generation, "")
 
-    async def _led(self, store: Store) -> Held:
+    async def _led(self, store: Store) -> CachedToken:
         """Only the holder of the lease asks; the others watch for its token."""
         key, owner = self.credential.key, secrets.token_hex(8)
         async with self.memory.clock.timeout(store.lease + REFRESH_DEADLINE):
@@ -124,7 +123,7 @@ class Renewal:
             finally:
                 await self._quietly(store.release(key, owner))
 
-    async def _adopted(self, store: Store) -> tuple[Held | None, int]:
+    async def _adopted(self, store: Store) -> tuple[CachedToken | None, int]:
         """Return the stored token, if it lives and is neither refused nor the one to be replaced."""
         clock, key = self.memory.clock, self.credential.key
         asked_at = clock.monotonic(), clock.wall()
@@ -137,10 +136,10 @@ class Renewal:
         life = min(stored.ends_at - asked_at[1], stored.left)
         if life <= 0 or stored.value == self.current:
             return None, stored.generation
-        held = Held.of(stored.value, key.split(":")[0], life, asked_at, self.memory.jitter)
+        held = CachedToken.of(stored.value, key.split(":")[0], life, asked_at, self.memory.jitter)
         return held, stored.generation
 
-    async def _saved(self, store: Store, held: Held, generation: int, owner: str) -> Held:
+    async def _saved(self, store: Store, held: CachedToken, generation: int, owner: str) -> CachedToken:
         """Share the token; if another process stored a newer one meanwhile, use that."""
         left = held.ends_at - self.memory.clock.monotonic()
         token = StoredToken(held.value, generation + 1, held.ends_at_wall, left)
@@ -159,7 +158,7 @@ class Renewal:
         except StoreError as error:
             logger.warning("%s: %s", self.credential.key, error)
 
-    async def _fresh(self, store: Store | None) -> Held:
+    async def _fresh(self, store: Store | None) -> CachedToken:
         """Ask, within the deadline; force once if the refused token is handed out again."""
         async with self.memory.clock.timeout(REFRESH_DEADLINE):
             held = await self._retried(store)
@@ -176,7 +175,7 @@ class Renewal:
             return False
         return store is None or await store.may_force(key, clock.wall())
 
-    async def _retried(self, store: Store | None) -> Held:
+    async def _retried(self, store: Store | None) -> CachedToken:
         for attempt in range(_TRIES - 1):
             try:
                 return await self._ask(store, force=False)
@@ -188,7 +187,7 @@ class Renewal:
             await self.memory.clock.sleep(random.uniform(0, _BACKOFF * 2**attempt))
         return await self._ask(store, force=False)
 
-    async def _ask(self, store: Store | None, *, force: bool) -> Held:
+    async def _ask(self, store: Store | None, *, force: bool) -> CachedToken:
         """Ask once. The life counts from before the request."""
         clock = self.memory.clock
         asked_at = clock.monotonic(), clock.wall()
@@ -196,4 +195,4 @@ class Renewal:
         token = await Errands(self.memory, self.credential, self.send, store).drive(asked)
         if asked_at[0] + token.expires_in <= clock.monotonic():
             raise ProtocolError("the token endpoint handed out a token that has already ended", status=200)
-        return Held.of(token.value, token.kind, token.expires_in, asked_at, self.memory.jitter)
+        return CachedToken.of(token.value, token.kind, token.expires_in, asked_at, self.memory.jitter)

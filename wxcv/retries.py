@@ -34,6 +34,10 @@ def _whole(_policy: object, field: attrs.Attribute[int], value: object) -> None:
     checks.whole(field.name, value)
 
 
+def _flag(_policy: object, field: attrs.Attribute[bool], value: object) -> None:
+    checks.flag(field.name, value)
+
+
 @attrs.frozen(kw_only=True, repr=False)
 class RetryPolicy(Value):
     """How often and how soon a call is tried again; every wait ends before the call's ``call_timeout``.
@@ -54,26 +58,26 @@ class RetryPolicy(Value):
     attempts: int = attrs.field(default=3, validator=_whole)
     base: float = attrs.field(default=0.5, validator=_seconds)
     cap: float = attrs.field(default=8.0, validator=_seconds)
-    strict_quota: bool = False
+    strict_quota: bool = attrs.field(default=False, validator=_flag)
 
-    def wait(self, error: WxcvError, attempts: int, lost: int) -> float | None:
+    def wait(self, error: WxcvError, attempts: int, unanswered: int) -> float | None:
         """Return the seconds to wait before the next attempt, or None if there is to be none.
 
         Args:
             error: how the last attempt ended.
             attempts: how many there were.
-            lost: how many of them were sent and had no answer.
+            unanswered: how many of them were sent and had no answer.
         """
-        if attempts >= self.attempts or not self._may_repeat(error, lost):
+        if attempts >= self.attempts or not self._may_repeat(error, unanswered):
             return None
         retry_after = getattr(error, "retry_after", None)
         if retry_after is not None:
             return None if retry_after > _LONGEST_RETRY_AFTER else retry_after * random.uniform(1.0, 1.2)
         return random.uniform(0.0, min(self.cap, self.base * 2.0 ** (attempts - 1)))
 
-    def _may_repeat(self, error: WxcvError, lost: int) -> bool:
+    def _may_repeat(self, error: WxcvError, unanswered: int) -> bool:
         if isinstance(error, (AnswerLostError, CallTimeoutError)):
-            return lost <= 1 and not self.strict_quota
+            return unanswered <= 1 and not self.strict_quota
         if isinstance(error, ProtocolError):
             return error.retryable
         return isinstance(error, (ConnectError, SystemBusyError))
@@ -98,7 +102,7 @@ class RetryQuota:
         self.left = min(_QUOTA, self.left + (taken or 1.0))
 
 
-class Pace:
+class Pacer:
     """When the next request to an endpoint may go out, after WeChat has said "too many in this minute".
 
     Nothing goes out until the minute ends (or as Retry-After says); then as many a minute as got through in
@@ -111,14 +115,14 @@ class Pace:
         self._through = self._through_before = self._through_since = 0
         self._per_minute: float | None = None
         self._paced_from = self._next = 0.0
-        self.refusal = RateLimitedError(45011, "too many calls")
+        self.error = RateLimitedError(45011, "too many calls")
 
     @property
-    def is_paced(self) -> bool:
-        """Whether there was a throttling at all."""
+    def is_pacing(self) -> bool:
+        """Whether there was a throttling of late."""
         return self._per_minute is not None
 
-    def wait(self, now: float) -> float:
+    def reserve(self, now: float) -> float:
         """Return 0 and count a request that goes out now, or the seconds after which to ask again."""
         if self._per_minute is None:
             return 0.0
@@ -131,15 +135,15 @@ class Pace:
         self._next = now + _MINUTE / grown
         return 0.0
 
-    def got_through(self, wall: float) -> None:
+    def succeeded(self, wall: float) -> None:
         """Count a request that was answered with anything but a throttling."""
         self._turn(wall)
         self._through += 1
         self._through_since += 1
 
-    def refused(self, error: RateLimitedError, sent_at: float, now: float, wall: float) -> None:
+    def throttled(self, error: RateLimitedError, sent_at: float, now: float, wall: float) -> None:
         """Slow down; refusals of what went out before the last one was noticed change nothing more."""
-        self.refusal = error
+        self.error = error
         if self._per_minute is not None and sent_at < self._paced_from:
             return
         self._turn(wall)

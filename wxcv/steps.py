@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wxcv.models import AccessToken
-from wxcv.wire import Request
+from wxcv.requests import Request
 
 if TYPE_CHECKING:
     from wxcv.credentials import Credential

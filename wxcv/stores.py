@@ -14,10 +14,14 @@ import attrs
 
 from wxcv import checks
 from wxcv.errors import StoreError
+from wxcv.masking import class_name
 from wxcv.values import Value
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
+
+REFRESH_DEADLINE = 10.0
+"""Seconds for one refresh, without the wait for a lease."""
 
 FORCED_PAUSE = 30
 """Seconds between two forced refreshes; WeChat ignores one that comes sooner."""
@@ -48,7 +52,7 @@ class StoredToken(Value):
 
 
 class Store(Protocol):
-    """What a TokenCache asks of a shared store; every method raises StoreError if it cannot do its work."""
+    """What a TokenCache asks of a shared store; every method raises StoreError if it fails."""
 
     lease: float
     """Seconds after which a lease that was not released ends."""
@@ -149,13 +153,23 @@ return 1
 """
 
 
+def _require_redis(redis: object) -> None:
+    try:
+        from redis.asyncio import Redis, RedisCluster  # noqa: PLC0415 - the extra may be missing
+    except ImportError:
+        raise ImportError('RedisStore needs the extra redis: python -m pip install "wxcv[redis]"') from None
+    if not isinstance(redis, (Redis, RedisCluster)):
+        raise TypeError(f"redis must be a redis.asyncio.Redis, not {class_name(redis)}")
+
+
 class RedisStore:
     """A Store in Redis, over a ``redis.asyncio.Redis`` of the caller's (extra: ``redis``).
 
     Args:
         redis: borrowed; never closed here.
         prefix: what all keys begin with.
-        lease: seconds after which the lease of a process that died ends; longer than one refresh takes.
+        lease: seconds after which the lease of a process that died ends; longer than the 10 s that one
+            refresh may take.
 
     Every operation ends within 2 s. While Redis is down, paused, read-only, full or restarting, a process
     with a living token goes on with it. Without one, it asks for a stable token by itself, which is safe, as
@@ -168,12 +182,14 @@ class RedisStore:
 
     Raises:
         ValueError, TypeError: naming the argument.
+        ImportError: the extra is not installed.
     """
 
     def __init__(self, redis: Redis, *, prefix: str = "wxcv", lease: float = 12.0) -> None:
+        _require_redis(redis)
         self._redis = redis
         self._prefix = checks.plain("prefix", prefix)
-        self.lease = checks.seconds("lease", lease)
+        self.lease = checks.seconds("lease", lease, least=REFRESH_DEADLINE)
 
     def _name(self, key: str, what: str) -> str:
         # The braces keep an account's keys on one node of a cluster.
@@ -187,9 +203,9 @@ class RedisStore:
                 names = [name] if isinstance(name, str) else name
                 return await self._redis.eval(script, len(names), *names, *arguments)
         except (RedisError, OSError, ValueError, RuntimeError) as error:  # the last of another event loop's
-            reason = type(error).__name__
+            reason = class_name(error)
         # Raised out here, without the context: a command's text may hold a token.
-        raise StoreError(f"the shared store does not do its work ({reason})")
+        raise StoreError(f"the shared store failed ({reason})")
 
     async def load(self, key: str) -> StoredToken | None:
         """See ``Store.load``."""

@@ -7,33 +7,34 @@ import copy
 import logging
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeVar
+from weakref import WeakKeyDictionary
 
 from cachetools import LRUCache, TLRUCache
 
 from wxcv import checks
+from wxcv.accounts import AccountState
+from wxcv.callbacks import CallbackError
 from wxcv.clock import SystemClock
 from wxcv.errands import Memory
-from wxcv.errors import ProtocolError, SessionClosedError, TokenRejectedError, WxcvError
+from wxcv.errors import SessionClosedError, TokenSourceError, WxcvError
+from wxcv.masking import short_name
 from wxcv.models import AccessToken
-from wxcv.renewal import REFRESH_DEADLINE, Held, Renewal
-from wxcv.stores import FORCED_PAUSE
+from wxcv.renewal import CachedToken, Renewal
+from wxcv.stores import FORCED_PAUSE, REFRESH_DEADLINE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
+    from wxcv.accounts import Waiter
     from wxcv.clock import Clock
     from wxcv.credentials import Credential
     from wxcv.errands import Send
     from wxcv.stores import Store
 
-    _Waiter = asyncio.Future[Held | WxcvError]
-
 T = TypeVar("T")
 
 logger = logging.getLogger("wxcv")
 
-_LONGEST_SILENCE = 60.0
-_SHORTEST_SILENCE = 5.0
 _VALUE = attrgetter("value")
 
 
@@ -45,45 +46,19 @@ def _is_elsewhere(loop: asyncio.AbstractEventLoop) -> bool:
         return loop.is_closed()
 
 
-def _ending(task: asyncio.Task[Held | WxcvError]) -> Held | WxcvError:
+def _ending(task: asyncio.Task[CachedToken | WxcvError]) -> CachedToken | WxcvError:
     if task.cancelled():
         return SessionClosedError("the session was closed before a token came")
     fault = task.exception()  # of a caller's function, and no Exception
     return task.result() if fault is None else _broken(fault)
 
 
-def _broken(fault: BaseException) -> ProtocolError:
-    return ProtocolError(f"the token refresh broke ({type(fault).__name__})", status=0)
-
-
-class _Account:
-    """What is known of an account besides its living token."""
-
-    def __init__(self, refused: tuple[str, WxcvError] | None = None) -> None:
-        self.task: asyncio.Task[Held | WxcvError] | None = None
-        self.send: Send | None = None
-        self.waiters: list[_Waiter] = []
-        self.refused = refused
-        self.asked_at = self.silent_until = self.healed_at = float("-inf")
-        self.failure: WxcvError | None = None
-        self.failures = 0
-
-    def failed(self, error: WxcvError, now: float) -> None:
-        """Note a failure, and until when nobody asks again: longer each time if it may pass by itself."""
-        self.failure, self.failures = error, self.failures + 1
-        if isinstance(error, TokenRejectedError):
-            silence = float(FORCED_PAUSE)
-        elif error.retryable:
-            asked = getattr(error, "retry_after", None) or 0.0
-            silence = min(_LONGEST_SILENCE, max(asked, _SHORTEST_SILENCE * 2.0 ** min(self.failures - 1, 10)))
-        else:
-            silence = _LONGEST_SILENCE
-        self.silent_until = now + silence
-
-    def succeeded(self) -> None:
-        """Forget all failures."""
-        self.failure, self.failures, self.silent_until = None, 0, float("-inf")
-        self.refused = None
+def _broken(fault: BaseException) -> TokenSourceError:
+    """Make the error for what a caller's own credential, store, clock or function raised past wxcv."""
+    failure = CallbackError(fault)
+    return TokenSourceError(
+        f"the token refresh raised {failure}", reason=failure.reason, location=failure.location
+    )
 
 
 class TokenCache:
@@ -115,14 +90,15 @@ class TokenCache:
             raise TypeError(f"store must be a Store, such as RedisStore, not {type(store).__name__}")
         self._clock = clock or SystemClock()
         self._memory = Memory(self._clock, store, self.get, self.invalidate)
-        self._held: TLRUCache[str, Held, float] = TLRUCache(
+        self._held: TLRUCache[str, CachedToken, float] = TLRUCache(
             maxsize, lambda _key, held, _now: held.ends_at, timer=self._clock.monotonic
         )
-        self._accounts: LRUCache[str, _Account] = LRUCache(maxsize)
+        self._accounts: LRUCache[str, AccountState] = LRUCache(maxsize)
         # Whoever refreshes must be found again, also when its account was the least recently used.
-        self._refreshing: dict[str, _Account] = {}
+        self._refreshing: dict[str, AccountState] = {}
+        self._refreshes: WeakKeyDictionary[object, int] = WeakKeyDictionary()
 
-    def current(self, credential: Credential, send: Send) -> str | None:
+    def get_nowait(self, credential: Credential, send: Send) -> str | None:
         """Return the living token without waiting, or None; starts a renewal when its end is near."""
         held = self._current(credential, send)
         return None if held is None else held.value
@@ -141,19 +117,21 @@ class TokenCache:
             WxcvError: as the refresh ended, or the last one while nobody asks again; each caller gets an
                 error object of its own.
         """
-        return self._had(credential, send, _VALUE)
+        return self._wait_for_token(credential, send, _VALUE)
 
-    def described(self, credential: Credential, send: Send) -> Coroutine[Any, Any, AccessToken]:
+    def get_access_token(self, credential: Credential, send: Send) -> Coroutine[Any, Any, AccessToken]:
         """Await it for a living token with its kind and the seconds that it has left, as ``get`` does."""
-        return self._had(credential, send, self._description)
+        return self._wait_for_token(credential, send, self._description)
 
-    async def _had(self, credential: Credential, send: Send, told: Callable[[Held], T]) -> T:
+    async def _wait_for_token(
+        self, credential: Credential, send: Send, told: Callable[[CachedToken], T]
+    ) -> T:
         while (held := self._current(credential, send)) is None:
             account = self._account(credential.key)
-            if account.failure is not None and self._clock.monotonic() < account.silent_until:
+            if account.failure is not None and self._clock.monotonic() < account.backoff_until:
                 raise copy.copy(account.failure)
             # A future each, and nothing to undo when it is cancelled: thousands may be, all at once.
-            future: _Waiter = asyncio.get_running_loop().create_future()
+            future: Waiter = asyncio.get_running_loop().create_future()
             account.waiters.append(future)
             if account.task is None:
                 self._start(credential, account, send)
@@ -167,21 +145,23 @@ class TokenCache:
                 return told(ended)
         return told(held)
 
-    def _lives(self, held: Held) -> bool:
+    def _lives(self, held: CachedToken) -> bool:
         return self._clock.monotonic() < held.ends_at and self._clock.wall() < held.ends_at_wall
 
-    def _current(self, credential: Credential, send: Send) -> Held | None:
+    def _current(self, credential: Credential, send: Send) -> CachedToken | None:
         held = self._living(credential.key)
         if held is None:
             return None
         now = self._clock.monotonic()
         if now >= held.renew_at:
             account = self._account(credential.key)
-            if account.task is None and now >= max(account.asked_at + held.pause, account.silent_until):
+            if account.task is None and now >= max(
+                account.refresh_started_at + held.pause, account.backoff_until
+            ):
                 self._start(credential, account, send)
         return held
 
-    def _description(self, held: Held) -> AccessToken:
+    def _description(self, held: CachedToken) -> AccessToken:
         left = min(held.ends_at - self._clock.monotonic(), held.ends_at_wall - self._clock.wall())
         return AccessToken(held.value, left, held.kind)
 
@@ -190,10 +170,10 @@ class TokenCache:
         held = self._living(credential.key)
         return None if held is None else held.value
 
-    def next_ask(self, credential: Credential) -> float:
+    def seconds_until_retry(self, credential: Credential) -> float:
         """Return the seconds after which a token may be asked for again; 0 if at once."""
         account = self._accounts.get(credential.key)
-        return 0.0 if account is None else max(0.0, account.silent_until - self._clock.monotonic())
+        return 0.0 if account is None else max(0.0, account.backoff_until - self._clock.monotonic())
 
     def invalidate(
         self, credential: Credential, token: str, error: WxcvError, *, by_hand: bool = False
@@ -215,20 +195,36 @@ class TokenCache:
         self._held.pop(credential.key, None)
         account, now = self._account(credential.key), self._clock.monotonic()
         account.refused = (token, copy.copy(error))
-        if not by_hand and now - account.healed_at < FORCED_PAUSE:
+        if not by_hand and now - account.replaced_at < FORCED_PAUSE:
             account.failed(copy.copy(error), now)
 
+    def is_refreshing_here(self) -> bool:
+        """Tell whether the current task is part of a refresh, so that it is a caller's function that asks."""
+        task = asyncio.current_task()
+        return task in self._memory.keeping or any(
+            account.task is task for account in self._refreshing.values()
+        )
+
+    def refreshes(self, send: Send) -> int:
+        """Return how many refreshes were started through ``send``."""
+        return self._refreshes.get(getattr(send, "__self__", send), 0)
+
     async def release(self, send: Send) -> None:
-        """End and await the refreshes that go through ``send``; waiters of other sessions start their own."""
-        refreshing = list(self._refreshing.values())
-        tasks = [account.task for account in refreshing if account.task and account.send == send]
+        """End and await the refreshes that go through ``send``; waiters of other sessions start their own.
+
+        A refresh from which it is called itself, by a caller's token function, goes on to its end.
+        """
+        here = asyncio.current_task()
+        refreshing = [account for account in self._refreshing.values() if account.send == send]
+        tasks = [account.task for account in refreshing if account.task and account.task is not here]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        if self._memory.keeping:  # a new refresh token that is being handed on must not be lost
-            await asyncio.wait(self._memory.keeping, timeout=REFRESH_DEADLINE)
+        keeping = self._memory.keeping - {here}
+        if keeping:  # a new refresh token that is being handed on must not be lost
+            await asyncio.wait(keeping, timeout=REFRESH_DEADLINE)
 
-    def _living(self, key: str) -> Held | None:
+    def _living(self, key: str) -> CachedToken | None:
         try:
             held = self._held[key]  # half as long as its get()
         except KeyError:
@@ -238,28 +234,30 @@ class TokenCache:
         self._held.pop(key, None)
         return None
 
-    def _account(self, key: str) -> _Account:
+    def _account(self, key: str) -> AccountState:
         account = self._refreshing.get(key) or self._accounts.get(key)
         if account is None:
-            account = self._accounts[key] = _Account()
+            account = self._accounts[key] = AccountState()
         task = account.task
         if task is not None and _is_elsewhere(task.get_loop()):
             del self._refreshing[key]
             if task.get_loop().is_closed():  # nobody there can be told any more
                 account.waiters.clear()
-            account = self._accounts[key] = _Account(refused=account.refused)
+            account = self._accounts[key] = AccountState(refused=account.refused)
         return account
 
-    def _start(self, credential: Credential, account: _Account, send: Send) -> None:
-        account.asked_at = self._clock.monotonic()
+    def _start(self, credential: Credential, account: AccountState, send: Send) -> None:
+        account.refresh_started_at = self._clock.monotonic()
         account.send = send
+        # By the session's transport, if send is a method of it: a session that is dropped is forgotten.
+        self._refreshes[getattr(send, "__self__", send)] = self.refreshes(send) + 1
         self._refreshing[credential.key] = account
         refresh = self._refresh(credential, account, send)
         account.task = asyncio.create_task(refresh, name="wxcv token refresh")
         # Not in the task itself, which may be cancelled before its first step.
         account.task.add_done_callback(lambda task: self._settle(credential.key, account, task))
 
-    def _settle(self, key: str, account: _Account, task: asyncio.Task[Held | WxcvError]) -> None:
+    def _settle(self, key: str, account: AccountState, task: asyncio.Task[CachedToken | WxcvError]) -> None:
         """Tell all waiters how the refresh ended, whatever ended it."""
         account.task, ended = None, _ending(task)
         if self._refreshing.get(key) is account:
@@ -269,7 +267,9 @@ class TokenCache:
             if not waiter.done():
                 waiter.set_result(ended)
 
-    async def _refresh(self, credential: Credential, account: _Account, send: Send) -> Held | WxcvError:
+    async def _refresh(
+        self, credential: Credential, account: AccountState, send: Send
+    ) -> CachedToken | WxcvError:
         """Renew, and again if what came was refused meanwhile; raises nothing but CancelledError."""
         try:
             while True:
@@ -281,20 +281,20 @@ class TokenCache:
                     break
             self._held[credential.key] = held
             if account.refused is not None:
-                account.healed_at = self._clock.monotonic()
+                account.replaced_at = self._clock.monotonic()
             account.succeeded()
         except SessionClosedError as error:  # which says nothing of the account
             return error
         except WxcvError as error:
-            return self._noted(credential, account, error)
+            return self._record_failure(credential, account, error)
         except Exception as error:  # noqa: BLE001 - a fault here must not leave callers waiting
-            return self._noted(credential, account, _broken(error))
+            return self._record_failure(credential, account, _broken(error))
         return held
 
-    def _noted(self, credential: Credential, account: _Account, error: WxcvError) -> WxcvError:
+    def _record_failure(self, credential: Credential, account: AccountState, error: WxcvError) -> WxcvError:
         account.failed(error, self._clock.monotonic())
         # Waiters are told; only a renewal behind their backs would fail unseen.
         is_told = any(not waiter.done() for waiter in account.waiters)
         level = logging.DEBUG if is_told else logging.WARNING
-        logger.log(level, "token refresh for %s failed: %s", credential.key, error)
+        logger.log(level, "the token refresh for %s failed: %s", short_name(credential.key), error)
         return error

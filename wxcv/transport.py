@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import socket
+import os
+import ssl
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import aiohttp
 from yarl import URL
 
+from wxcv.answers import ANSWER_LIMIT, Response, too_large
 from wxcv.deadlines import Deadline, Deadlines
 from wxcv.errors import (
     AnswerLostError,
@@ -19,23 +21,21 @@ from wxcv.errors import (
     SessionClosedError,
     WxcvError,
 )
-from wxcv.wire import ANSWER_LIMIT, Body, Request, Response, target, too_large
+from wxcv.masking import class_name
+from wxcv.payload import Payload
+from wxcv.requests import Body, Request, target
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from aiohttp.abc import AbstractStreamWriter
-
 _CONNECT_SECONDS = 5.0
 _KEEPALIVE_SECONDS = 15.0
-_WHOLE = _SLICE = 256 * 1024
-_FIRST = 64 * 1024
 _SWITCHING_PROTOCOLS = 101  # after which aiohttp leaves the connection to its reader
 _HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "wxcv"}
 _NO_BODY = Body("application/x-www-form-urlencoded", ())
 
 # The first class of an error's ancestry that stands here decides. "lost" and "timeout" become
-# ConnectError when nothing of the body had left.
+# ConnectError when nothing of the body was sent.
 ERROR_KINDS: dict[type[BaseException], str] = {
     aiohttp.ClientConnectorError: "connect",
     aiohttp.ClientHttpProxyError: "connect",
@@ -53,95 +53,39 @@ ERROR_KINDS: dict[type[BaseException], str] = {
     OSError: "lost",
     Exception: "lost",
 }
+# What the error number of these would say is misleading; their own texts are never used.
+_TEXTS: dict[type[BaseException], str] = {
+    aiohttp.ClientConnectorCertificateError: "its certificate was not accepted",
+    aiohttp.ClientConnectorDNSError: "its name could not be resolved",
+    aiohttp.ClientConnectorSSLError: "the TLS handshake failed",
+    aiohttp.ClientHttpProxyError: "the proxy refused",
+    ssl.SSLError: "TLS failed",
+    TimeoutError: "it took too long",
+    OSError: "",
+    Exception: "",
+}
 
 
-class _Payload(aiohttp.Payload):
-    """A body that leaves in as few pieces as it can, and tells when the first of it does.
+def _find(table: dict[type[BaseException], str], error: BaseException) -> str:
+    return next(table[cls] for cls in type(error).__mro__ if cls in table)
 
-    Every piece is a system call and wakes the peer, which costs more than to copy what is small: up to _WHOLE
-    bytes leave in one piece with the request's head, and of more the first _FIRST.
+
+def translate(error: Exception, host: str, *, has_left: bool) -> WxcvError:
+    """Make our error: of aiohttp's only the class and the error number, as its text may hold the URL.
 
     Args:
-        body: what is to be written.
-        departed: called when the first of it is about to leave.
-        buffers: of _WHOLE bytes, which are free. New memory for every copy would cost more than the copy.
+        error: what aiohttp raised.
+        host: host and port.
+        has_left: whether any byte of the body was sent.
     """
-
-    def __init__(self, body: Body, departed: Callable[[], None], buffers: list[memoryview]) -> None:
-        super().__init__(body, content_type=body.content_type)
-        self._body = body
-        self._size = body.size
-        self._departed = departed
-        self._buffers = buffers
-        self.left = False
-
-    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
-        return b"".join(self._body.parts).decode(encoding, errors)
-
-    async def write(self, writer: AbstractStreamWriter) -> None:
-        await self.write_with_length(writer, None)
-
-    async def write_with_length(
-        self,
-        writer: AbstractStreamWriter,
-        content_length: int | None,  # noqa: ARG002 - always the whole body
-    ) -> None:
-        if self.left:  # aiohttp repeats a GET by itself, and every request for a token may end the one before
-            raise RuntimeError("a request is sent once")
-        transport = getattr(writer, "transport", None)
-        if transport is None or transport.is_closing():
-            raise aiohttp.ClientConnectionResetError("the connection closed before the body left")
-        self.left = True
-        self._departed()
-        buffer = self._buffers.pop() if self._buffers else memoryview(bytearray(_WHOLE))
-        end, rest = _filled(buffer, self._body)
-        await writer.write(buffer[:end])
-        if transport.get_write_buffer_size() == 0:  # else some of it may wait there
-            self._buffers.append(buffer)
-        room = _room(transport) if rest else 0
-        for view in rest:
-            for start in range(0, len(view), room):
-                await writer.write(view[start : start + room])
-
-
-def _filled(buffer: memoryview, body: Body) -> tuple[int, list[memoryview]]:
-    """Copy the first of the body into the buffer; return how many bytes that were, and what is left."""
-    limit = _WHOLE if body.size <= _WHOLE else _FIRST
-    end, rest = 0, []
-    for part in body.parts:
-        start = end
-        end = min(start + len(part), limit)
-        if end - start == len(part):
-            buffer[start:end] = part
-        else:
-            view = memoryview(part)
-            buffer[start:end] = view[: end - start]
-            rest.append(view[end - start :])
-    return end, rest
-
-
-def _room(transport: asyncio.Transport) -> int:
-    """Return the bytes of one write: what the system takes at once, as asyncio on 3.11 copies the rest."""
-    connection = transport.get_extra_info("socket")
-    if connection is None:
-        return _SLICE
-    # Linux tells twice the size that it was asked for, to have room for its own bookkeeping.
-    size: int = connection.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) // 2
-    return max(_SLICE, size)
-
-
-def _kind(error: BaseException) -> str:
-    return next(ERROR_KINDS[cls] for cls in type(error).__mro__ if cls in ERROR_KINDS)
-
-
-def _translated(error: Exception, host: str, *, left: bool) -> WxcvError:
-    """Make our error; the message of aiohttp's may hold the URL and with it the token."""
-    kind, reason = _kind(error), type(error).__name__
-    if kind == "protocol" and left:
-        return ProtocolError(f"{host} answered with something that is not HTTP ({reason})", status=0)
-    errno, told = getattr(error, "errno", None), getattr(error, "strerror", None)
-    detail = f"{reason}: {told}" if isinstance(told, str) else reason
-    if kind == "connect" or not left:
+    kind, reason = _find(ERROR_KINDS, error), class_name(error)
+    errno = getattr(error, "errno", None)
+    errno = errno if isinstance(errno, int) else None
+    text = _find(_TEXTS, error) or (os.strerror(errno) if errno is not None and errno > 0 else "")
+    detail = f"{reason}: {text}" if text else reason
+    if kind == "protocol" and has_left:
+        return ProtocolError(f"{host} answered with something that is not HTTP ({reason})", status=None)
+    if kind == "connect" or not has_left:
         return ConnectError(f"cannot reach {host}, nothing was sent ({detail})", reason=reason, errno=errno)
     if kind == "timeout":
         return CallTimeoutError(f"no answer of {host} in time ({detail})", reason=reason, errno=errno)
@@ -185,7 +129,7 @@ class Transport:
         trust_env: bool = False,
     ) -> None:
         if http is not None and not isinstance(http, aiohttp.ClientSession):
-            raise TypeError(f"http must be an aiohttp.ClientSession, not {type(http).__name__}")
+            raise TypeError(f"http must be an aiohttp.ClientSession, not {class_name(http)}")
         self._host = URL(base_url).authority
         # Uploads share a target as long as their token lives, and a URL remembers what aiohttp asks of it.
         self._url = lru_cache(maxsize=64)(
@@ -198,7 +142,6 @@ class Transport:
         self._proxy = proxy
         self._trust_env = trust_env
         self._closed = False
-        self._loop: asyncio.AbstractEventLoop | None = None
         self._buffers: list[memoryview] = []
         self._deadlines = Deadlines(attempt_timeout)
         self._timeout = aiohttp.ClientTimeout(
@@ -208,10 +151,6 @@ class Transport:
         )
 
     def _session(self) -> aiohttp.ClientSession:
-        loop = asyncio.get_running_loop()
-        if self._loop not in {None, loop}:
-            raise SessionClosedError("the session belongs to another event loop; open a new one in this")
-        self._loop = loop
         self.require_open()
         if self._http is None:
             connector = aiohttp.TCPConnector(limit=self._connections, keepalive_timeout=_KEEPALIVE_SECONDS)
@@ -228,19 +167,29 @@ class Transport:
         if self._closed or (self._http is not None and self._http.closed):
             raise SessionClosedError("the HTTP session is closed; open a new one")
 
-    async def send(self, request: Request, departed: Callable[[], None] = lambda: None) -> Response:
+    async def send(self, request: Request, before_first_byte: Callable[[], None] = lambda: None) -> Response:
         """Send once and read the answer, whatever its status; redirects are not followed.
 
         Args:
             request: with everything it needs; its query is secret.
-            departed: called when the first byte is about to leave, also if no answer comes.
+            before_first_byte: called when the first byte is about to leave, also if no answer comes.
 
         Raises:
             TransportError: no answer; its class tells whether anything was sent.
             ProtocolError: more than ANSWER_LIMIT bytes, or no HTTP.
             SessionClosedError: the session was closed.
         """
-        payload = _Payload(request.body or _NO_BODY, departed, self._buffers)
+        payload = Payload(request.body or _NO_BODY, before_first_byte, self._buffers, is_guarded=self._owned)
+        result = await self._exchange(request, payload)
+        if isinstance(result, Response):
+            return result
+        # Raised out here: where aiohttp's error was caught, it would be the context, and it holds the URL.
+        try:
+            raise result
+        finally:
+            del result  # which its own traceback leads to
+
+    async def _exchange(self, request: Request, payload: Payload) -> Response | WxcvError:
         deadline = Deadline(self._deadlines)
         try:
             with deadline:
@@ -256,19 +205,20 @@ class Transport:
                     auto_decompress=False,
                     middlewares=(),
                 )
-                return Response(response.status, response.headers, await _read(response))
-            failure = _translated(TimeoutError(), self._host, left=payload.left)
+                answer = Response(response.status, response.headers, await _read(response))
+                if payload.connection is None or not payload.connection.finish(payload):
+                    return answer
+                return AnswerLostError(f"{self._host} sent more than one answer, and none is used")
+            return translate(TimeoutError(), self._host, has_left=payload.has_left)
         except WxcvError:
             raise
         except asyncio.CancelledError:
             if deadline.is_task_cancelled:
                 raise
             # A connector that is closed cancels what its callers wait for, and not the callers.
-            failure = _translated(aiohttp.ClientConnectionError(), self._host, left=payload.left)
+            return translate(aiohttp.ClientConnectionError(), self._host, has_left=payload.has_left)
         except Exception as error:  # noqa: BLE001 - a name that cannot be encoded, a caller's trace hook
-            failure = _translated(error, self._host, left=payload.left)
-        # Raised out here: inside the block aiohttp's error, which holds the URL, would be its context.
-        raise failure
+            return translate(error, self._host, has_left=payload.has_left)
 
     def refuse(self) -> None:
         """Send nothing more; what is under way goes on."""
@@ -279,3 +229,11 @@ class Transport:
         self.refuse()
         if self._owned and self._http is not None:
             await self._http.close()
+
+    def abandon(self) -> bool:
+        """Close an own session that nobody closed, without waiting; return whether there was one."""
+        http, self._http = self._http, None
+        if not self._owned or http is None or http.closed or http.connector is None:
+            return False
+        http.connector.__exit__()  # the only way to close it that need not be awaited
+        return True

@@ -1,0 +1,77 @@
+"""A guard for kept-alive connections, so that a late answer never becomes the next request's."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from aiohttp.client_proto import ResponseHandler
+
+
+class GuardedConnection(asyncio.Protocol):
+    """Stands between a connection and aiohttp, and closes it if anything arrives while it is idle.
+
+    aiohttp (3.14.5) keeps its parser on a pooled connection, and takes what it parsed there for the answer to
+    the next request.
+
+    Args:
+        transport: of the connection.
+        handler: aiohttp's protocol, which reads the answers.
+
+    Attributes:
+        user: the request that the connection serves now, or None while it is idle.
+    """
+
+    def __init__(self, transport: asyncio.Transport, handler: ResponseHandler) -> None:
+        self.user: object = None
+        self.handler = handler
+        self._transport = transport
+
+    @classmethod
+    def of(cls, transport: asyncio.Transport) -> GuardedConnection:
+        """Return the guard of a connection; the first time, put one up."""
+        protocol = transport.get_protocol()
+        if isinstance(protocol, cls):
+            return protocol
+        guard = cls(transport, cast("ResponseHandler", protocol))
+        transport.set_protocol(guard)
+        return guard
+
+    def finish(self, user: object) -> bool:
+        """Let the connection be idle, unless it serves another request already.
+
+        Returns:
+            Whether more than one answer has arrived, so that nobody knows which is the right one. The
+            connection is then closed.
+        """
+        if self.user is not user:
+            return False
+        self.user = None
+        has_more = self.handler.connected and self.handler.should_close
+        if has_more:
+            self.handler.close()
+        return has_more
+
+    def data_received(self, data: bytes) -> None:
+        """Hand on what belongs to a request; anything else ends the connection."""
+        if self.user is None:
+            self._transport.abort()
+        else:
+            self.handler.data_received(data)
+
+    def eof_received(self) -> None:
+        """Hand it on."""
+        self.handler.eof_received()
+
+    def connection_lost(self, error: BaseException | None) -> None:
+        """Hand it on."""
+        self.handler.connection_lost(error)
+
+    def pause_writing(self) -> None:
+        """Hand it on."""
+        self.handler.pause_writing()
+
+    def resume_writing(self) -> None:
+        """Hand it on."""
+        self.handler.resume_writing()
