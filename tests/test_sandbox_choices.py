@@ -195,6 +195,7 @@ async def test_component_token_expired(errcode: int, errmsg: str) -> None:
     [
         ("nothing_found", "none"),
         ("img_size_when_nothing", 1),
+        ("code_text", "text"),
         ("code_order", None),
         ("oversize", 101002),
         ("oversize", ("101002", "text")),

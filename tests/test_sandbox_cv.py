@@ -10,7 +10,7 @@ import numpy as np
 import pictures
 import pytest
 from PIL import Image
-from sandbox_calls import COMM, QRCODE, Caller, calling, said
+from sandbox_calls import COMM, QRCODE, Caller, calling, found, said
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,104 +18,10 @@ if TYPE_CHECKING:
 CORNERS = ["left_top", "right_top", "right_bottom", "left_bottom"]
 
 
-def found(answer: dict[str, Any]) -> list[tuple[str, str]]:
-    """Return type_name and data of each code."""
-    return [(code["type_name"], code["data"]) for code in answer["code_results"]]
-
-
 async def read_code(image: bytes, **settings: object) -> dict[str, Any]:
     """Upload the image to a new sandbox's qrcode page."""
     async with calling(**settings) as caller:
         return await caller.upload(QRCODE, image)
-
-
-KINDS = [
-    ("QRCode", "https://www.qq.com", "QR_CODE", "https://www.qq.com"),
-    ("MicroQRCode", "123", "MICRO_QR_CODE", "123"),
-    ("RMQRCode", "abc", "RMQR_CODE", "abc"),
-    ("DataMatrix", "ABC123", "DATA_MATRIX", "ABC123"),
-    ("Aztec", "abc", "AZTEC", "abc"),
-    ("MaxiCode", "abc", "MAXICODE", "abc"),
-    ("PDF417", "1234567890", "PDF_417", "1234567890"),
-    ("MicroPDF417", "abc", "MICRO_PDF_417", "abc"),
-    ("EAN13", "6901234567892", "EAN_13", "6901234567892"),
-    ("EAN8", "96385074", "EAN_8", "96385074"),
-    ("UPCA", "036000291452", "EAN_13", "0036000291452"),
-    ("UPCE", "01234565", "UPC_E", "0012345000065"),
-    ("Code39", "ABC", "CODE_39", "ABC"),
-    ("Code93", "ABC", "CODE_93", "ABC"),
-    ("Code128", "Code 128", "CODE_128", "Code 128"),
-    ("ITF", "123456", "ITF", "123456"),
-    ("Codabar", "A123A", "CODABAR", "A123A"),
-    ("DataBarExp", "(01)98898765432106", "RSS_EXPANDED", "(01)98898765432106"),
-    ("DataBarOmni", "0124012345678905", "RSS_14", "(01)24012345678905"),
-]
-
-
-@pytest.mark.parametrize(("kind", "text", "type_name", "data"), KINDS)
-async def test_codes_are_named_as_wechat_spells_them(kind: str, text: str, type_name: str, data: str) -> None:
-    """A code of each kind is read, and only QR_CODE and DATA_MATRIX have the key `pos`."""
-    answer = await read_code(pictures.barcode_png(kind, text))
-
-    assert found(answer) == [(type_name, data)]
-    assert ("pos" in answer["code_results"][0]) == (type_name in {"QR_CODE", "DATA_MATRIX"})
-
-
-async def test_answer_about_a_code_is_the_documented_envelope() -> None:
-    """A QR code gives errcode 0, errmsg ok, its corners as integers, and the size of the image."""
-    image = pictures.qr_png("hi", scale=10)
-    answer = await read_code(image)
-
-    width, height = pictures.opened(image).size
-    assert list(answer) == ["errcode", "errmsg", "code_results", "img_size"]
-    assert (answer["errcode"], answer["errmsg"]) == (0, "ok")
-    assert answer["img_size"] == {"w": width, "h": height}
-    # 21 modules of 10 pixels between quiet zones.
-    low, high = (width - 210) // 2, (width + 210) // 2
-    ends = [(low, low), (high, low), (high, high), (low, high)]
-    pos = answer["code_results"][0]["pos"]
-    assert list(pos) == CORNERS
-    for corner, (x, y) in zip(CORNERS, ends, strict=True):
-        assert pos[corner] == {"x": pytest.approx(x, abs=2), "y": pytest.approx(y, abs=2)}
-        assert {type(pos[corner]["x"]), type(pos[corner]["y"])} == {int}
-
-
-@pytest.mark.parametrize("kind", ["QRCode", "DataMatrix"])
-async def test_corners_turn_with_the_code(kind: str) -> None:
-    """In an image that stands on its head, left_top is the corner at the right bottom of the image."""
-    image = pictures.opened(pictures.barcode_png(kind, "turned")).transpose(Image.Transpose.ROTATE_180)
-    pos = (await read_code(pictures.to_bytes(image)))["code_results"][0]["pos"]
-
-    assert pos["left_top"]["x"] > pos["right_top"]["x"]
-    assert pos["left_top"]["y"] > pos["left_bottom"]["y"]
-
-
-async def test_all_codes_of_an_image_are_read() -> None:
-    """A label with three codes gives three code_results."""
-    label = pictures.column_png(
-        pictures.qr_png("SF1234567890"),
-        pictures.barcode_png("EAN13", "6901234567892"),
-        pictures.barcode_png("DataMatrix", "box 7"),
-    )
-    answer = await read_code(label)
-
-    assert sorted(found(answer)) == [
-        ("DATA_MATRIX", "box 7"),
-        ("EAN_13", "6901234567892"),
-        ("QR_CODE", "SF1234567890"),
-    ]
-
-
-async def test_data_is_utf_8_and_not_escaped() -> None:
-    """Chinese text in a code arrives as UTF-8 in the body."""
-    async with calling() as caller:
-        form = aiohttp.FormData()
-        form.add_field("img", pictures.qr_png("腾讯"), filename="a.png")
-        url = caller.box.base_url + QRCODE
-        async with caller.http.post(url, params=await caller.token(), data=form) as answer:
-            body = await answer.read()
-
-    assert '"data":"腾讯"'.encode() in body
 
 
 def _drawn(mode: str, **options: object) -> bytes:

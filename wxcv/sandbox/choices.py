@@ -17,6 +17,12 @@ class Choices:
             "missing". Unknown of WeChat; default chosen because the page lists the key without a condition.
         img_size_when_nothing: such an answer still has `img_size`. Unknown of WeChat; default chosen because
             the page lists the key without a condition.
+        code_text: what `data` is made of. "plain" is the content of the code: its characters by the character
+            set that it names (ECI), else by the one that zxing-cpp guesses. The separator of GS1 (FNC1) is
+            U+001D, and bytes that are no text are one character each, from U+0000 to U+00FF. "utf-8" reads
+            the bytes as UTF-8 whatever the code says, with U+FFFD for those that are not. "hri" is
+            zxing-cpp's rendering for people: GS1 identifiers in brackets, names for control characters.
+            Unknown of WeChat; default chosen because it adds nothing to what the code holds.
         code_order: order of `code_results`: the decoder's, by the place of each code's own first corner
             ("engine"), or by the upper and then the left edge ("reading"). Unknown of WeChat; default chosen
             because the official sample with four codes is not in reading order.
@@ -55,6 +61,7 @@ class Choices:
 
     nothing_found: Literal["empty", "missing"] = "empty"
     img_size_when_nothing: bool = True
+    code_text: Literal["plain", "utf-8", "hri"] = "plain"
     code_order: Literal["engine", "reading"] = "engine"
     oversize: tuple[int, str] | None = None
     url_not_image: Literal[101000, 101002] = 101002

@@ -44,7 +44,7 @@ def read_text(data: bytes, choices: Choices) -> Reading:
     if output.boxes is None:
         return Reading(found=[], size=picture.size)
     found: list[dict[str, object]] = [
-        {"text": text, "pos": pos((x * across, y * down) for x, y in box.tolist())}
+        {"text": text, "pos": pos(((x * across, y * down) for x, y in box.tolist()), picture.size)}
         for box, text in zip(output.boxes, output.txts, strict=True)
     ]
     return Reading(found=found, size=picture.size)
