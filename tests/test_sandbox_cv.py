@@ -2,18 +2,13 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import zlib
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import aiohttp
-import numpy as np
 import pictures
 import pytest
 from PIL import Image
 from sandbox_calls import COMM, QRCODE, Caller, calling, found, said
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 CORNERS = ["left_top", "right_top", "right_bottom", "left_bottom"]
 
@@ -22,94 +17,6 @@ async def read_code(image: bytes, **settings: object) -> dict[str, Any]:
     """Upload the image to a new sandbox's qrcode page."""
     async with calling(**settings) as caller:
         return await caller.upload(QRCODE, image)
-
-
-def _drawn(mode: str, **options: object) -> bytes:
-    """A QR code in one of Pillow's modes."""
-    qr = pictures.opened(pictures.qr_png("hi"))
-    if mode == "I;16":
-        # Dark and light both over 255: they are told apart only if they are scaled.
-        return pictures.to_bytes(Image.fromarray(_wide(qr)))
-    if mode == "RGBA":
-        clear = Image.new("RGBA", qr.size, (0, 0, 0, 0))
-        clear.paste((0, 0, 0, 255), mask=qr.point(lambda value: 255 - value))
-        return pictures.to_bytes(clear)
-    return pictures.to_bytes(qr.convert(mode), **options)
-
-
-def _wide(image: Image.Image) -> NDArray[np.uint16]:
-    return np.where(np.asarray(image) > 127, 60_000, 20_000).astype(np.uint16)
-
-
-IMAGES = {
-    "png": lambda: _drawn("L"),
-    "one bit": lambda: _drawn("1"),
-    "palette": lambda: _drawn("P"),
-    "16 bits": lambda: _drawn("I;16"),
-    "black on nothing": lambda: _drawn("RGBA"),
-    "cmyk": lambda: _drawn("CMYK", kind="JPEG"),
-    "jpeg": lambda: _drawn("RGB", kind="JPEG"),
-    "webp": lambda: _drawn("RGB", kind="WEBP"),
-    "bmp": lambda: _drawn("RGB", kind="BMP"),
-    "tiff": lambda: _drawn("RGB", kind="TIFF"),
-    "gif": lambda: _drawn("L", kind="GIF"),
-    "first of two frames": lambda: _drawn(
-        "L", kind="GIF", save_all=True, append_images=[pictures.opened(pictures.qr_png("second"))]
-    ),
-}
-
-
-@pytest.mark.parametrize("name", IMAGES)
-async def test_images_of_many_kinds_are_read(name: str) -> None:
-    """BMP, GIF (the first frame), JPEG, PNG, TIFF and WebP are read, whatever their pixels are made of."""
-    assert found(await read_code(IMAGES[name]())) == [("QR_CODE", "hi")]
-
-
-def _png_head(width: int, height: int) -> bytes:
-    """A PNG that says it is that large, without the pixels."""
-    head = b"IHDR" + width.to_bytes(4) + height.to_bytes(4) + b"\x08\x00\x00\x00\x00"
-    data = b"IDAT" + zlib.compress(bytes(100))
-    chunks = [head, data, b"IEND"]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
-        (len(chunk) - 4).to_bytes(4) + chunk + zlib.crc32(chunk).to_bytes(4) for chunk in chunks
-    )
-
-
-def _huge_png(width: int, height: int) -> bytes:
-    return pictures.to_bytes(Image.new("1", (width, height), 1), optimize=False)
-
-
-UNREADABLE = {
-    "nothing": lambda: b"",
-    "text": lambda: b"not an image",
-    "half a png": lambda: pictures.qr_png("hi")[:100],
-    "half a jpeg": lambda: pictures.to_bytes(pictures.opened(pictures.qr_png("hi")), "JPEG")[:700],
-    "a format that is not asked for": lambda: pictures.to_bytes(
-        pictures.opened(pictures.qr_png("hi")), "PPM"
-    ),
-    "no pixels": lambda: _png_head(0, 10),
-    "a bomb": lambda: _png_head(60_000, 60_000),
-    "over 25 megapixels": lambda: _huge_png(5001, 5000),
-    "a side over 65535": lambda: _huge_png(65_536, 1),
-}
-
-
-@pytest.mark.parametrize("name", UNREADABLE)
-async def test_what_cannot_be_decoded_is_101002(name: str) -> None:
-    """Bytes that are no image, or one of over 25 megapixels, are 101002 in each page's own words."""
-    image = UNREADABLE[name]()
-    async with calling() as caller:
-        code, text = await caller.upload(QRCODE, image), await caller.upload(COMM, image)
-
-    assert said(code) == (101002, "invalid image data")
-    assert said(text) == (101002, "decode image failed")
-
-
-async def test_25_megapixels_are_read() -> None:
-    """An image of exactly 25,000,000 pixels is read."""
-    answer = await read_code(_huge_png(5000, 5000))
-
-    assert (answer["errcode"], answer["img_size"]) == (0, {"w": 5000, "h": 5000})
 
 
 @pytest.mark.parametrize("path", [QRCODE, COMM])
