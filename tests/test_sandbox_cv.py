@@ -99,7 +99,7 @@ MALFORMED = {
     ),
     "mixed with a bad length": ("multipart/mixed; boundary=b", _part(IMG, b"Content-Length: -5")),
     "no filename": (FORM, _part(b'Content-Disposition: form-data; name="img"')),
-    "another name": (FORM, _part(b'Content-Disposition: form-data; name="file"; filename="a.png"')),
+    "only a text field": (FORM, _part(b'Content-Disposition: form-data; name="file"')),
     "forms in forms": (FORM, _part(b"Content-Type: multipart/mixed; boundary=b", IMG) * 3000),
 }
 
@@ -113,6 +113,31 @@ async def test_malformed_body_is_answered_in_json(name: str) -> None:
         answer = await caller.call("POST", QRCODE, params=await caller.token(), data=body, headers=headers)
 
     assert said(answer) == (41005, "media data missing")
+
+
+DIALECTS = {
+    "the type before the disposition": [b"Content-Type: image/png", IMG],
+    "no type": [IMG],
+    "a wrong type": [IMG, b"Content-Type: application/octet-stream"],
+    "raw utf-8": [b'Content-Disposition: form-data; name="img"; filename="' + "快递.png".encode() + b'"'],
+    "a whole path": [b'Content-Disposition: form-data; name="img"; filename="/home/user/a.png"'],
+    "encoded": [b"Content-Disposition: form-data; name=\"img\"; filename*=utf-8''%E5%BF%AB.png"],
+    "no quotes": [b"Content-Disposition: form-data; name=img; filename=a.png"],
+    "file": [b'Content-Disposition: form-data; name="file"; filename="a.jpg"', b"Content-Type: a/b"],
+}
+
+
+@pytest.mark.parametrize("name", DIALECTS)
+async def test_forms_of_other_clients_are_read(name: str) -> None:
+    """The image is found in the forms that widely used clients send, whatever their part's headers are."""
+    image = pictures.qr_png("hi")
+    body = _part(*DIALECTS[name]).replace(b"\r\n\r\nx\r\n", b"\r\n\r\n" + image + b"\r\n")
+    async with calling() as caller:
+        headers = {"Content-Type": FORM}
+        answer = await caller.call("POST", QRCODE, params=await caller.token(), data=body, headers=headers)
+
+        assert found(answer) == [("QR_CODE", "hi")]
+        assert caller.box.received[0].size == len(image)
 
 
 async def test_broken_content_encoding_is_answered_in_json() -> None:

@@ -251,7 +251,7 @@ class Sandbox:
         )
         application = web.Application()
         application.on_shutdown.append(breaker.close)
-        application.router.add_route("*", "/{path:.*}", app.answer)
+        application.router.add_route("*", r"/{path:[\s\S]*}", app.answer)
         return application
 
     def _authority(self, port: int) -> str:

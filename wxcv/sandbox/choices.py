@@ -35,8 +35,13 @@ class Choices:
             default chosen because the uploaded bytes are already there.
         accept_get: the URL form may be a GET. Unknown of WeChat; default chosen because the pages say POST
             while their curl sample is a GET, and a widely used client sends one.
-        any_part_name: the first file part is the image, whatever its name. Unknown of WeChat; default chosen
-            because the pages name `img` only.
+        accept_chunked: a request whose body comes without a Content-Length (chunked) is read, else it is
+            answered with HTTP status 412 and looked at no further. A POST without a body needs the header
+            too, a GET does not. Unknown of WeChat for these pages; default chosen because its gateway is
+            reported to do so, whatever the page.
+        any_part_name: an image need not be called `img`: in a body without a file part of that name it is the
+            first file part, whatever its name. Unknown of WeChat; default chosen because a widely used client
+            calls it `file`.
         content_type: the Content-Type of every answer. Unknown of WeChat; default chosen because other calls
             of the platform answer so, with `encoding` in place of `charset`.
         exif: an EXIF orientation is ignored, coordinates are those of the stored pixels ("ignore"), or the
@@ -67,7 +72,8 @@ class Choices:
     url_not_image: Literal[101000, 101002] = 101002
     both_inputs: Literal["img", "img_url"] = "img"
     accept_get: bool = True
-    any_part_name: bool = False
+    accept_chunked: bool = False
+    any_part_name: bool = True
     content_type: str = "application/json; encoding=utf-8"
     exif: Literal["ignore", "apply"] = "ignore"
     refresh_token_rotates: bool = False
