@@ -149,9 +149,9 @@ async def test_missing_package_is_told_with_the_command_that_installs_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Without a package of the extra, start raises ImportError with the install command."""
-    monkeypatch.setitem(sys.modules, "rapidocr", None)
+    monkeypatch.setitem(sys.modules, "zxingcpp", None)
 
-    with pytest.raises(ImportError, match=r'needs rapidocr: .*pip install "wxcv\[sandbox\]"'):
+    with pytest.raises(ImportError, match=r'needs zxing-cpp .*pip install "wxcv\[sandbox\]"'):
         await Sandbox().start()
 
 

@@ -77,7 +77,8 @@ TYPE_NAMES = {
 """By zxing-cpp's name of the format: the whole of what can be answered.
 
 WeChat is known to say `QR_CODE`, `EAN_13` and `CODE_128`. The other names are spelled as ZXing spells them,
-and those that ZXing does not have, such as `TELEPEN`, in the same manner.
+and those that ZXing does not have, such as `TELEPEN`, in the same manner. A UPC-A is read as the EAN-13 that
+it is, with a 0 in front, and the data of a UPC-E are the 13 digits that it stands for.
 """
 
 
