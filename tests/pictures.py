@@ -19,9 +19,12 @@ def qr_png(text: str | bytes, *, scale: int = 4) -> bytes:
     return barcode_png("QRCode", text, scale=scale)
 
 
-def barcode_png(kind: str, text: str | bytes, *, scale: int = 4) -> bytes:
-    """A code of one of zxing-cpp's kinds ("EAN13", "DataMatrix", ...) with its quiet zone."""
-    barcode = zxingcpp.create_barcode(text, getattr(zxingcpp.BarcodeFormat, kind))
+def barcode_png(kind: str, text: str | bytes, *, scale: int = 4, **options: object) -> bytes:
+    """A code of one of zxing-cpp's kinds ("EAN13", "DataMatrix", ...) with its quiet zone.
+
+    The options are zxing-cpp's: with `gs1=True` brackets are around identifiers, `eci` is a character set.
+    """
+    barcode = zxingcpp.create_barcode(text, getattr(zxingcpp.BarcodeFormat, kind), **options)
     picture = Image.fromarray(zxingcpp.write_barcode_to_image(barcode, scale=scale))
     margin = 4 * scale
     canvas = Image.new("L", (picture.width + 2 * margin, picture.height + 2 * margin), 255)

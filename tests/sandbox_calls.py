@@ -27,6 +27,11 @@ def said(answer: dict[str, Any]) -> tuple[int, str]:
     return answer["errcode"], answer["errmsg"].partition(" rid: ")[0]
 
 
+def found(answer: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return type_name and data of each code."""
+    return [(code["type_name"], code["data"]) for code in answer["code_results"]]
+
+
 class Now:
     """A clock that a test sets."""
 

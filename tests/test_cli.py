@@ -225,7 +225,7 @@ async def test_the_version_is_printed() -> None:
         ("typer", ["--version"], 'python -m pip install "wxcv[cli]"'),
         ("rich", ["--version"], 'python -m pip install "wxcv[cli]"'),
         ("zxingcpp", ["read", "--sandbox", "x.png"], 'python -m pip install "wxcv[sandbox]"'),
-        ("rapidocr", ["sandbox", "--port", "0"], 'python -m pip install "wxcv[sandbox]"'),
+        ("PIL", ["sandbox", "--port", "0"], 'python -m pip install "wxcv[sandbox]"'),
     ],
 )
 async def test_a_missing_extra_is_one_line(tmp_path: Path, missing: str, words: list[str], line: str) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import logging
 import re
 import subprocess
@@ -11,7 +12,7 @@ import types
 import aiohttp
 import pictures
 import pytest
-from sandbox_calls import COMM, QRCODE, Now, calling
+from sandbox_calls import COMM, QRCODE, Now, calling, said
 
 from wxcv.sandbox import Received, Sandbox
 
@@ -40,7 +41,7 @@ async def test_who_listens_everywhere_is_reached_on_this_machine() -> None:
     async with Sandbox(host="0.0.0.0") as box, aiohttp.ClientSession() as http:
         assert box.base_url.startswith("http://127.0.0.1:")
         async with http.get(box.base_url + "/nothing") as answer:
-            assert answer.status == 404
+            assert answer.status == 200
 
 
 async def test_answers_on_ipv6() -> None:
@@ -72,7 +73,7 @@ async def test_can_be_closed_twice_and_started_again() -> None:
     await box.aclose()
 
     async with aiohttp.ClientSession() as http, box, http.get(box.base_url) as answer:
-        assert answer.status == 404
+        assert answer.status == 200
 
 
 async def test_port_in_use_is_told_and_leaves_nothing_open() -> None:
@@ -148,18 +149,27 @@ async def test_missing_package_is_told_with_the_command_that_installs_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Without a package of the extra, start raises ImportError with the install command."""
-    monkeypatch.setitem(sys.modules, "rapidocr", None)
+    monkeypatch.setitem(sys.modules, "zxingcpp", None)
 
-    with pytest.raises(ImportError, match=r'needs rapidocr: .*pip install "wxcv\[sandbox\]"'):
+    with pytest.raises(ImportError, match=r'needs zxing-cpp .*pip install "wxcv\[sandbox\]"'):
         await Sandbox().start()
 
 
-async def test_unknown_path_is_a_plain_404() -> None:
-    """A path that is not served is answered with HTTP status 404."""
+@pytest.mark.parametrize("path", ["/", "/cv/img/aicrop", "/cv/img/qrcode/", "/cv/img/qrcode%0A", "//x"])
+async def test_unknown_path_is_an_invalid_url(path: str) -> None:
+    """A path that is not served is 40066 in HTTP status 200, by any method, with and without a token."""
     async with calling() as caller:
-        for path in ("/", "/cv/img/aicrop", "/cv/img/qrcode/", "/cv/img/qrcode%0A"):
-            async with caller.http.post(caller.box.base_url + path) as answer:
-                assert answer.status == 404, path
+        assert said(await caller.call("GET", path)) == (40066, "invalid url")
+        assert said(await caller.call("DELETE", path)) == (40066, "invalid url")
+        assert said(await caller.upload(path, pictures.blank_png())) == (40066, "invalid url")
+
+
+async def test_large_body_to_an_unknown_path_is_answered() -> None:
+    """A sender of 8 MiB to a path that is not served gets to read its JSON answer."""
+    async with calling() as caller:
+        answer = await caller.call("POST", "/cv/img/unknown", data=io.BytesIO(bytes(8 * 1024 * 1024)))
+
+    assert answer["errcode"] == 40066
 
 
 async def test_errors_end_with_a_request_id_that_starts_with_the_time() -> None:

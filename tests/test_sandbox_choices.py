@@ -6,7 +6,7 @@ import aiohttp
 import pictures
 import pytest
 from PIL import Image
-from sandbox_calls import COMM, QRCODE, Now, calling, said, serving
+from sandbox_calls import COMM, QRCODE, Now, calling, found, said, serving
 
 from wxcv.sandbox import Choices
 
@@ -116,11 +116,28 @@ async def test_accept_get(*, choice: bool, errcode: int) -> None:
         assert (await caller.by_url(url, method="POST"))["errcode"] == 0
 
 
-@pytest.mark.parametrize(("choice", "errcode"), [(True, 0), (False, 41005)])
-async def test_any_part_name(*, choice: bool, errcode: int) -> None:
+@pytest.mark.parametrize(
+    ("choices", "errcode"), [({}, 0), ({"any_part_name": True}, 0), ({"any_part_name": False}, 41005)]
+)
+async def test_any_part_name(choices: dict[str, Any], errcode: int) -> None:
     """A part called `file` is taken for the image, or is none."""
-    async with calling(choices=Choices(any_part_name=choice)) as caller:
+    async with calling(choices=Choices(**choices)) as caller:
         assert (await caller.upload(QRCODE, pictures.qr_png("hi"), name="file"))["errcode"] == errcode
+
+
+@pytest.mark.parametrize(
+    ("names", "data"),
+    [(["a", "img", "b"], "1"), (["a", "b"], "0"), (["img", "img"], "0"), (["a", "file"], "0")],
+)
+async def test_any_part_name_prefers_img(names: list[str], data: str) -> None:
+    """Of several files the first that is called `img` is read, and the first of all if none is."""
+    form = aiohttp.FormData()
+    for number, name in enumerate(names):
+        form.add_field(name, pictures.qr_png(str(number)), filename="a.png")
+    async with calling() as caller:
+        answer = await caller.call("POST", QRCODE, params=await caller.token(), data=form)
+
+    assert found(answer) == [("QR_CODE", data)]
 
 
 @pytest.mark.parametrize(
@@ -195,12 +212,14 @@ async def test_component_token_expired(errcode: int, errmsg: str) -> None:
     [
         ("nothing_found", "none"),
         ("img_size_when_nothing", 1),
+        ("code_text", "text"),
         ("code_order", None),
         ("oversize", 101002),
         ("oversize", ("101002", "text")),
         ("url_not_image", 0),
         ("both_inputs", "both"),
         ("accept_get", "yes"),
+        ("accept_chunked", "no"),
         ("any_part_name", "file"),
         ("content_type", ""),
         ("content_type", "text/plain\r\nX: y"),

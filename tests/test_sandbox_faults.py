@@ -232,7 +232,7 @@ async def test_cut_ends_in_the_middle_of_the_body(fault: Fault, half: bytes) -> 
     async with calling() as caller:
         caller.box.fail_next(QRCODE, fault)
         reader, writer = await connected(caller)
-        writer.write(b"POST /cv/img/qrcode HTTP/1.1\r\nHost: x\r\n\r\n")
+        writer.write(b"POST /cv/img/qrcode HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
         head, _, body = (await reader.read()).partition(b"\r\n\r\n")
         writer.close()
 
@@ -310,7 +310,7 @@ async def test_sender_that_goes_away_in_a_delay_is_not_received(caplog: pytest.L
     async with calling() as caller:
         caller.box.fail_next(QRCODE, Fault(delay=0.2, drop="before"))
         _, writer = await connected(caller)
-        writer.write(b"POST /cv/img/qrcode HTTP/1.1\r\nHost: x\r\n\r\n")
+        writer.write(b"POST /cv/img/qrcode HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
         await until(lambda: caller.box.requests[QRCODE])
         writer.transport.abort()
         await asyncio.sleep(0.3)

@@ -10,7 +10,8 @@ It is also a third-party platform (`box.component_appid`, `box.ticket`, `box.aut
 Any path can be made to fail (`Fault`, `box.fail_next`, `box.fail_always`), and calls be limited (`Quota`).
 
 It shares no code with the client, so that the two cannot share a mistake. What WeChat's pages leave open is
-a switch of `Choices`. It needs the extra `sandbox`: `pip install 'wxcv[sandbox]'`.
+a switch of `Choices`. It needs the extra `sandbox` to read codes, and `sandbox-ocr`, which is large, to read
+text: `pip install 'wxcv[sandbox-ocr]'` installs both.
 """
 
 from wxcv.sandbox.box import Sandbox

@@ -5,6 +5,7 @@ import uuid
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Never
 
 from aiohttp import web
 
@@ -16,7 +17,7 @@ from wxcv.sandbox.cv import CV_PAGES, CvPage, Reader
 from wxcv.sandbox.faults import Fault, FaultPlan
 from wxcv.sandbox.quota import Purse
 from wxcv.sandbox.tokens import TokenDesk
-from wxcv.sandbox.uploads import Received, Upload, drain, read_json_object, read_upload
+from wxcv.sandbox.uploads import Received, Upload, drain, read_json_object, read_upload, tells_length
 
 logger = logging.getLogger("wxcv.sandbox")
 
@@ -67,7 +68,7 @@ class App:
     received: deque[Received]
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
-        """Answer any request: with JSON on the pages that exist, else with a plain 404, or with a fault."""
+        """Answer any request: with JSON, with a fault, or with HTTP 412 if it does not tell its length."""
         self.requests[request.path] += 1
         fault = self.faults.take(request.path)
         try:
@@ -84,18 +85,18 @@ class App:
         try:
             if fault is not None and fault.replaces:
                 response = await self._instead(request, fault)
+            elif not (self.choices.accept_chunked or tells_length(request)):
+                response = await _length_required(request)
             else:
                 response = self._sealed(await self._page(request))
         except Refusal as refusal:
             errcode = refusal.errcode
             response = self._sealed(refusal_fields(refusal, now=self.clock()))
-        except web.HTTPNotFound:
-            response = web.Response(status=404, text="404: Not Found", headers=self._seqid())
         if fault is not None:
             response.set_status(fault.status or response.status)
             response.headers.update(fault.headers)
         if request.path in CV_PAGES:
-            self._record(request, errcode, fault)
+            self._record(request, response.status, errcode, fault)
         return response
 
     def _sealed(self, fields: Fields) -> web.Response:
@@ -127,12 +128,13 @@ class App:
                     return await self._authorizer_token(request)
                 case path if path in CV_PAGES:
                     return await self._cv(CV_PAGES[path], request)
+                case _:
+                    return await _unknown(request)
         except (Refusal, ConnectionError):
             raise
         except Exception:
             logger.exception("%s is answered with errcode -1", request.path)
             raise Refusal(-1) from None
-        raise web.HTTPNotFound
 
     async def _classic(self, request: web.Request) -> Fields:
         await drain(request)
@@ -195,11 +197,23 @@ class App:
         if sent_as_cloud != (kind == "cloud"):
             raise Refusal(40001)
 
-    def _record(self, request: web.Request, errcode: int, fault: Fault | None) -> None:
-        arrived = Received(path=request.path, method=request.method, errcode=errcode, fault=fault)
+    def _record(self, request: web.Request, status: int, errcode: int, fault: Fault | None) -> None:
+        arrived = Received(
+            path=request.path, method=request.method, status=status, errcode=errcode, fault=fault
+        )
         if (upload := request.get(_UPLOAD)) is not None:
             arrived = replace(arrived, **upload.facts)
         self.received.append(arrived)
+
+
+async def _unknown(request: web.Request) -> Never:
+    await drain(request)
+    raise Refusal(40066)
+
+
+async def _length_required(request: web.Request) -> web.Response:
+    await drain(request)
+    return web.Response(status=412, text="412 Precondition Failed: the request has no Content-Length\n")
 
 
 async def _posted(request: web.Request) -> dict[str, object] | None:

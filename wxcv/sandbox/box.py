@@ -17,7 +17,8 @@ from wxcv.sandbox.checks import flag, whole, word
 from wxcv.sandbox.choices import Choices
 from wxcv.sandbox.component import Platform
 from wxcv.sandbox.cv import Reader
-from wxcv.sandbox.engines import Engines, require_extra
+from wxcv.sandbox.engines import Engines
+from wxcv.sandbox.extras import require_extra
 from wxcv.sandbox.faults import Fault, FaultPlan
 from wxcv.sandbox.fetch import Fetcher
 from wxcv.sandbox.quota import Quota, Spent, purses
@@ -203,12 +204,13 @@ class Sandbox:
 
         Raises:
             RuntimeError: it is started already.
-            ImportError: a package of the extra `sandbox` is missing.
+            ImportError: a package of the extra `sandbox` is missing. Without the extra `sandbox-ocr` it does
+                start, and /cv/ocr/comm answers with errcode -1 and what to install.
             OSError: the address cannot be listened at. Nothing is left open.
         """
         if self._running is not None:
             raise RuntimeError("the sandbox is started already")
-        await asyncio.to_thread(require_extra)
+        await asyncio.to_thread(require_extra, "sandbox")
         async with contextlib.AsyncExitStack() as stack:
             engines = Engines()
             stack.push_async_callback(engines.aclose)
@@ -251,7 +253,7 @@ class Sandbox:
         )
         application = web.Application()
         application.on_shutdown.append(breaker.close)
-        application.router.add_route("*", "/{path:.*}", app.answer)
+        application.router.add_route("*", r"/{path:[\s\S]*}", app.answer)
         return application
 
     def _authority(self, port: int) -> str:

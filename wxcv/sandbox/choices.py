@@ -17,6 +17,12 @@ class Choices:
             "missing". Unknown of WeChat; default chosen because the page lists the key without a condition.
         img_size_when_nothing: such an answer still has `img_size`. Unknown of WeChat; default chosen because
             the page lists the key without a condition.
+        code_text: what `data` is made of. "plain" is the content of the code: its characters by the character
+            set that it names (ECI), else by the one that zxing-cpp guesses. The separator of GS1 (FNC1) is
+            U+001D, and bytes that are no text are one character each, from U+0000 to U+00FF. "utf-8" reads
+            the bytes as UTF-8 whatever the code says, with U+FFFD for those that are not. "hri" is
+            zxing-cpp's rendering for people: GS1 identifiers in brackets, names for control characters.
+            Unknown of WeChat; default chosen because it adds nothing to what the code holds.
         code_order: order of `code_results`: the decoder's, by the place of each code's own first corner
             ("engine"), or by the upper and then the left edge ("reading"). Unknown of WeChat; default chosen
             because the official sample with four codes is not in reading order.
@@ -29,8 +35,13 @@ class Choices:
             default chosen because the uploaded bytes are already there.
         accept_get: the URL form may be a GET. Unknown of WeChat; default chosen because the pages say POST
             while their curl sample is a GET, and a widely used client sends one.
-        any_part_name: the first file part is the image, whatever its name. Unknown of WeChat; default chosen
-            because the pages name `img` only.
+        accept_chunked: a request whose body comes without a Content-Length (chunked) is read, else it is
+            answered with HTTP status 412 and looked at no further. A POST without a body needs the header
+            too, a GET does not. Unknown of WeChat for these pages; default chosen because its gateway is
+            reported to do so, whatever the page.
+        any_part_name: an image need not be called `img`: in a body without a file part of that name it is the
+            first file part, whatever its name. Unknown of WeChat; default chosen because a widely used client
+            calls it `file`.
         content_type: the Content-Type of every answer. Unknown of WeChat; default chosen because other calls
             of the platform answer so, with `encoding` in place of `charset`.
         exif: an EXIF orientation is ignored, coordinates are those of the stored pixels ("ignore"), or the
@@ -55,12 +66,14 @@ class Choices:
 
     nothing_found: Literal["empty", "missing"] = "empty"
     img_size_when_nothing: bool = True
+    code_text: Literal["plain", "utf-8", "hri"] = "plain"
     code_order: Literal["engine", "reading"] = "engine"
     oversize: tuple[int, str] | None = None
     url_not_image: Literal[101000, 101002] = 101002
     both_inputs: Literal["img", "img_url"] = "img"
     accept_get: bool = True
-    any_part_name: bool = False
+    accept_chunked: bool = False
+    any_part_name: bool = True
     content_type: str = "application/json; encoding=utf-8"
     exif: Literal["ignore", "apply"] = "ignore"
     refresh_token_rotates: bool = False

@@ -5,46 +5,17 @@ Page: https://developers.weixin.qq.com/doc/service/en/api/openpoc/image/api_imgq
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 from wxcv.sandbox.pictures import open_picture
 from wxcv.sandbox.reading import Reading, pos
+from wxcv.sandbox.type_names import READ, type_name
 
 if TYPE_CHECKING:
     import zxingcpp
 
     from wxcv.sandbox.choices import Choices
-
-# Only QR_CODE, EAN_13 and CODE_128 are attested; the others are spelled the way ZXing spells them.
-TYPE_NAMES = {
-    "Aztec": "AZTEC",
-    "Codabar": "CODABAR",
-    "Code128": "CODE_128",
-    "Code39": "CODE_39",
-    "Code39Ext": "CODE_39",
-    "Code39Std": "CODE_39",
-    "Code93": "CODE_93",
-    "DXFilmEdge": "DX_FILM_EDGE",
-    "DataBar": "RSS_14",
-    "DataBarExp": "RSS_EXPANDED",
-    "DataBarExpStk": "RSS_EXPANDED",
-    "DataBarLtd": "RSS_14",
-    "DataBarOmni": "RSS_14",
-    "DataBarStk": "RSS_14",
-    "DataBarStkOmni": "RSS_14",
-    "DataMatrix": "DATA_MATRIX",
-    "EAN13": "EAN_13",
-    "EAN8": "EAN_8",
-    "ITF": "ITF",
-    "MaxiCode": "MAXICODE",
-    "MicroPDF417": "MICRO_PDF_417",
-    "MicroQRCode": "MICRO_QR_CODE",
-    "PDF417": "PDF_417",
-    "QRCode": "QR_CODE",
-    "RMQRCode": "RMQR_CODE",
-    "UPCA": "UPC_A",
-    "UPCE": "UPC_E",
-}
 
 _WITH_POS = {"QR_CODE", "DATA_MATRIX"}
 
@@ -58,17 +29,26 @@ def read_codes(data: bytes, choices: Choices) -> Reading:
     import zxingcpp
 
     picture = open_picture(data, turn=choices.exif == "apply").convert("L")
-    barcodes = list(zxingcpp.read_barcodes(picture))
+    mode = zxingcpp.TextMode.HRI if choices.code_text == "hri" else zxingcpp.TextMode.Plain
+    barcodes = zxingcpp.read_barcodes(picture, formats=_formats(), text_mode=mode)
     if choices.code_order == "reading":
         barcodes.sort(key=_top_then_left)
-    return Reading(found=[_code_result(barcode) for barcode in barcodes], size=picture.size)
+    found = [_code_result(barcode, picture.size, choices) for barcode in barcodes]
+    return Reading(found=found, size=picture.size)
 
 
-def _code_result(barcode: zxingcpp.Barcode) -> dict[str, object]:
-    kind = barcode.format.name
-    result: dict[str, object] = {"type_name": TYPE_NAMES.get(kind, kind.upper()), "data": barcode.text}
+@functools.cache
+def _formats() -> zxingcpp.BarcodeFormats:
+    import zxingcpp
+
+    return zxingcpp.BarcodeFormats([getattr(zxingcpp.BarcodeFormat, name) for name in READ])
+
+
+def _code_result(barcode: zxingcpp.Barcode, size: tuple[int, int], choices: Choices) -> dict[str, object]:
+    data = barcode.bytes.decode("utf-8", "replace") if choices.code_text == "utf-8" else barcode.text
+    result: dict[str, object] = {"type_name": type_name(barcode), "data": data}
     if result["type_name"] in _WITH_POS:
-        result["pos"] = pos(_corners(barcode))
+        result["pos"] = pos(_corners(barcode), size)
     return result
 
 

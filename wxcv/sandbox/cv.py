@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from wxcv.sandbox.answers import Fields, Refusal
 from wxcv.sandbox.choices import Choices
 from wxcv.sandbox.engines import Engines
+from wxcv.sandbox.extras import MissingExtraError
 from wxcv.sandbox.fetch import Fetcher, FetchError
 from wxcv.sandbox.pictures import UnreadableError
 from wxcv.sandbox.reading import Reading
@@ -44,7 +45,7 @@ class Reader:
 
         Raises:
             Refusal: 41005 there is neither; 101000 the URL cannot be fetched; 101002 it is no image, or too
-                large; where `choices` says so another.
+                large; where `choices` says so another; -1 the engine of the page is not installed.
         """
         if upload is not None and (self.choices.both_inputs == "img" or not url):
             return await self._read(page, upload.data, Refusal(101002, page.unreadable))
@@ -68,6 +69,8 @@ class Reader:
             reading = await page.read(self.engines, data, self.choices)
         except UnreadableError:
             raise not_an_image from None
+        except MissingExtraError as error:
+            raise Refusal(-1, str(error)) from None
         fields: Fields = {"errcode": 0, "errmsg": "ok"}
         if reading.found or self.choices.nothing_found == "empty":
             fields[page.list_key] = reading.found

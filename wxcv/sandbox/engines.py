@@ -2,30 +2,11 @@
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
-from importlib.util import find_spec
 
 from wxcv.sandbox.choices import Choices
 from wxcv.sandbox.codes import read_codes
 from wxcv.sandbox.reading import Reading
 from wxcv.sandbox.text import read_text
-
-_PACKAGES = {
-    "zxingcpp": "zxing-cpp",
-    "rapidocr": "rapidocr",
-    "onnxruntime": "onnxruntime",
-    "PIL": "pillow",
-}
-
-
-def require_extra() -> None:
-    """Look for the packages of the extra without importing them, which takes seconds.
-
-    Raises:
-        ImportError: some are missing; the message has the command that installs them.
-    """
-    missing = [package for module, package in _PACKAGES.items() if find_spec(module) is None]
-    if missing:
-        raise ImportError(f'the sandbox needs {", ".join(missing)}: python -m pip install "wxcv[sandbox]"')
 
 
 class Engines:
@@ -40,7 +21,7 @@ class Engines:
         return await asyncio.get_running_loop().run_in_executor(self._codes, read_codes, data, choices)
 
     async def text(self, data: bytes, choices: Choices) -> Reading:
-        """Read text; raises UnreadableError for bytes that are not a picture."""
+        """Read text; raises UnreadableError for bytes that are not a picture, and MissingExtraError."""
         return await asyncio.get_running_loop().run_in_executor(self._text, read_text, data, choices)
 
     async def aclose(self) -> None:

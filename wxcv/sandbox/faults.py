@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from wxcv.sandbox.answers import ERRMSG, Refusal
+from wxcv.sandbox.answers import Refusal
 from wxcv.sandbox.checks import flag, seconds, whole
+from wxcv.sandbox.errmsgs import ERRMSG
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +19,8 @@ class Fault:
 
     Args:
         errcode: WeChat's refusal with this code.
-        errmsg: its text, which a rid is added to; None means WeChat's own.
+        errmsg: its text, which a rid is added to; None means WeChat's own, and "errcode N" for a code that
+            the sandbox does not know.
         status: the HTTP status. Without `errcode` and `body` the body is empty.
         headers: of the answer, beside or instead of its own: `{"Location": url}` with a status of 307 is a
             redirect, `{"Content-Type": "text/html"}` with a body a captive portal. Without `errcode` a body

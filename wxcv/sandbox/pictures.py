@@ -23,7 +23,11 @@ class UnreadableError(Exception):
 
 
 def open_picture(data: bytes, *, turn: bool) -> Image.Image:
-    """Return the first frame as RGB with 8 bits a channel, on white where it was transparent.
+    """Return the first frame as RGB with 8 bits a channel, and nothing of it transparent.
+
+    A picture with transparency is laid on black if it is light, and on white if it is dark or nothing of it
+    is visible, so that light text does not vanish. It is light if its average brightness, to which each pixel
+    counts as much as it is opaque, is over half of white's.
 
     Args:
         data: a BMP, GIF, JPEG, PNG, TIFF or WebP file.
@@ -47,24 +51,28 @@ def open_picture(data: bytes, *, turn: bool) -> Image.Image:
 
 
 def _as_rgb(picture: Image.Image) -> Image.Image:
-    from PIL import Image
 
     if picture.mode.startswith("I"):
         return _from_16_bits(picture)
     if picture.has_transparency_data:
-        layer = picture.convert("RGBA")
-        white = Image.new("RGBA", layer.size, "white")
-        return Image.alpha_composite(white, layer).convert("RGB")
+        return _on_contrast(picture.convert("RGBA"))
     if picture.mode == "RGB":  # a copy of a large picture would take a tenth of the time of reading its codes
         picture.load()
         return picture
     return picture.convert("RGB")
 
 
-def _from_16_bits(picture: Image.Image) -> Image.Image:
-    """Scale: Pillow would clip everything over 255 to white."""
-    import numpy as np
-    from PIL import Image
+def _on_contrast(layer: Image.Image) -> Image.Image:
+    """Lay an RGBA picture on black or white, whichever is farther from what is visible."""
+    from PIL import Image, ImageChops, ImageStat
 
-    pixels = np.clip(np.asarray(picture, dtype=np.int64), 0, 65_535) // 257
-    return Image.fromarray(pixels.astype(np.uint8)).convert("RGB")
+    alpha = layer.getchannel("A")
+    brightness = ImageChops.multiply(layer.convert("L"), alpha)
+    is_light = ImageStat.Stat(brightness).mean[0] > ImageStat.Stat(alpha).mean[0] / 2
+    background = Image.new("RGBA", layer.size, "black" if is_light else "white")
+    return Image.alpha_composite(background, layer).convert("RGB")
+
+
+def _from_16_bits(picture: Image.Image) -> Image.Image:
+    """Scale 0..65535 to 0..255: Pillow would clip everything over 255 to white."""
+    return picture.convert("I").point(lambda value: value / 257 + 0.5).convert("RGB")

@@ -9,6 +9,7 @@ import functools
 import threading
 from typing import TYPE_CHECKING, Any
 
+from wxcv.sandbox.extras import require_extra
 from wxcv.sandbox.pictures import open_picture
 from wxcv.sandbox.reading import Reading, pos
 
@@ -36,15 +37,17 @@ def read_text(data: bytes, choices: Choices) -> Reading:
 
     Raises:
         UnreadableError: the bytes are not a picture that can be read.
+        MissingExtraError: the extra `sandbox-ocr` is not installed.
     """
     picture = open_picture(data, turn=choices.exif == "apply")
-    pixels, across, down = _bounded(picture)
     with _LOCK:
-        output = _engine()(pixels)
+        engine = _engine()
+        pixels, across, down = _bounded(picture)
+        output = engine(pixels)
     if output.boxes is None:
         return Reading(found=[], size=picture.size)
     found: list[dict[str, object]] = [
-        {"text": text, "pos": pos((x * across, y * down) for x, y in box.tolist())}
+        {"text": text, "pos": pos(((x * across, y * down) for x, y in box.tolist()), picture.size)}
         for box, text in zip(output.boxes, output.txts, strict=True)
     ]
     return Reading(found=found, size=picture.size)
@@ -52,6 +55,7 @@ def read_text(data: bytes, choices: Choices) -> Reading:
 
 @functools.cache
 def _engine() -> Any:  # noqa: ANN401 - rapidocr has no types
+    require_extra("sandbox-ocr")
     from rapidocr import RapidOCR
 
     return RapidOCR(params={"Global.log_level": "critical"})

@@ -13,11 +13,12 @@ from wxcv.sandbox.faults import Fault
 
 _CHUNK = 64 * 1024
 _JSON_LIMIT = 64 * 1024
+_WITH_BODY = {"POST", "PUT", "PATCH"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Received:
-    """A request to one of the cv pages, as it arrived, and the errcode that answered it.
+    """A request to one of the cv pages, as it arrived, and the HTTP status and errcode that answered it.
 
     `filename`, `content_type` and `part_length` are the image part's own headers, None where it had none;
     `part_length` and `size` are bytes. Without an image part `size` is 0 and `sha256` None; else `size` and
@@ -31,6 +32,7 @@ class Received:
     size: int = 0
     sha256: str | None = None
     part_length: int | None = None
+    status: int = 200
     errcode: int = 0
     fault: Fault | None = None
 
@@ -56,8 +58,9 @@ class Upload:
 async def read_upload(request: web.Request, *, limit: int, any_part_name: bool) -> Upload | None:
     """Read the body to its end and return the image part, or None if the body does not hold one.
 
-    The image is the first part that has a filename and is called `img`; with `any_part_name` the first part
-    that has a filename. A part of `limit` bytes or more is counted and hashed, but not kept.
+    The image is the first part that has a filename and is called `img`. With `any_part_name`, if there is
+    none, it is the first part that has a filename. A part of `limit` bytes or more is counted and hashed, but
+    not kept.
 
     Raises:
         ConnectionError: the sender went away.
@@ -70,6 +73,13 @@ async def read_upload(request: web.Request, *, limit: int, any_part_name: bool) 
         upload = None
     await drain(request)
     return upload
+
+
+def tells_length(request: web.Request) -> bool:
+    """Say whether the request has a Content-Length, or needs none, as a GET without a body."""
+    if "Content-Length" in request.headers:
+        return True
+    return request.method not in _WITH_BODY and "Transfer-Encoding" not in request.headers
 
 
 async def drain(request: web.Request) -> None:
@@ -103,13 +113,18 @@ async def _find_image(request: web.Request, *, limit: int, any_part_name: bool) 
     if not request.content_type.startswith("multipart/"):
         return None
     reader = await request.multipart()
+    other: Upload | None = None
     while (part := await reader.next()) is not None:
         if not isinstance(part, BodyPartReader):
             # A form inside a form: aiohttp would walk down as many levels as the sender likes.
             return None
-        if part.filename is not None and (any_part_name or part.name == "img"):
+        if part.filename is None:
+            continue
+        if part.name == "img":
             return await _read_part(part, limit)
-    return None
+        if any_part_name and other is None:
+            other = await _read_part(part, limit)
+    return other
 
 
 async def _read_part(part: BodyPartReader, limit: int) -> Upload:
