@@ -3,116 +3,197 @@
 from __future__ import annotations
 
 import asyncio
-import signal
+import shlex
 import sys
-from contextlib import AsyncExitStack, aclosing
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Annotated, Any
 
+import attrs
 import typer
 
 import wxcv
-from wxcv.cli import output, reading
+from wxcv.cli import exits, output
+from wxcv.cli.inputs import SUFFIXES, Names
+from wxcv.cli.interrupts import Interrupts
+from wxcv.cli.reading import Reader, Reading
 from wxcv.sandbox import Sandbox
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Coroutine, Sequence
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help=wxcv.__doc__)
+# Typer's own tracebacks would show local variables, and with them secrets.
+app = typer.Typer(no_args_is_help=True, help=wxcv.__doc__, pretty_exceptions_enable=False)
 
-Images = Annotated[list[str], typer.Argument(metavar="IMAGE...", help="Paths, or http(s) URLs.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
+
+def _check_timeout(value: float | None) -> float | None:
+    if value is not None and not 0 < value <= 86_400:  # noqa: PLR2004 - a day
+        raise typer.BadParameter("must be a number of seconds above 0, and at most 86400")
+    return value
+
+
+Images = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="IMAGE...",
+        help="Paths, http(s) URLs, folders (of which files ending in "
+        f"{', '.join(sorted(SUFFIXES))} are taken), or - for names on standard input, one a line.",
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object for every image, a line each.")]
 UseSandbox = Annotated[
     bool, typer.Option("--sandbox", help="Ask a local sandbox instead of WeChat; no account needed.")
 ]
+Concurrency = Annotated[
+    int | None, typer.Option(min=1, help="How many calls run at a time; 8 by default, 2 with --sandbox.")
+]
+Timeout = Annotated[
+    float | None,
+    typer.Option(
+        callback=_check_timeout,
+        help="Seconds for one image, with all attempts; and for how long to wait for a server that cannot be "
+        "reached; 60 by default.",
+    ),
+]
 
 
-async def _started(stack: AsyncExitStack, box: Sandbox) -> Sandbox:
+@attrs.frozen(kw_only=True)
+class Options:
+    """What all reading commands take."""
+
+    as_json: bool
+    sandbox: bool
+    concurrency: int | None
+    timeout: float | None
+
+    def of_session(self, *, concurrency: int) -> dict[str, Any]:
+        """Return the keywords of Session."""
+        timeout = {} if self.timeout is None else {"call_timeout": self.timeout}
+        return {"concurrency": self.concurrency or concurrency, **timeout}
+
+
+async def _start_sandbox(stack: AsyncExitStack, box: Sandbox, where: str = "") -> Sandbox:
     try:
         return await stack.enter_async_context(box)
     except ImportError as error:
         output.say(str(error))
-    raise typer.Exit(reading.USAGE)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        output.say(f"the sandbox cannot listen {where}({reason}); try another --host or --port")
+    raise typer.Exit(exits.USAGE)
 
 
-def _session_from_env() -> wxcv.Session:
+def _session_from_env(options: Options) -> wxcv.Session:
     try:
-        return wxcv.Session.from_env()
+        return wxcv.Session.from_env(**options.of_session(concurrency=8))
     except ValueError as error:
         output.say(f"no account to use: {error}; or add --sandbox, which needs none")
-    raise typer.Exit(reading.ACCOUNT)
+    raise typer.Exit(exits.ACCOUNT)
 
 
-async def _session(stack: AsyncExitStack, *, use_sandbox: bool) -> wxcv.Session:
-    if not use_sandbox:
-        return await stack.enter_async_context(_session_from_env())
-    box = await _started(stack, Sandbox())
+async def _open_session(stack: AsyncExitStack, options: Options) -> wxcv.Session:
+    if not options.sandbox:
+        return await stack.enter_async_context(_session_from_env(options))
+    box = await _start_sandbox(stack, Sandbox())
     credential = wxcv.AppCredential(box.appid, box.secret)
     # It reads one page at a time, so more at once would only wait there.
-    session = wxcv.Session(credential, base_url=box.base_url, concurrency=2)
+    session = wxcv.Session(credential, base_url=box.base_url, **options.of_session(concurrency=2))
     return await stack.enter_async_context(session)
 
 
-async def _read(
-    images: Sequence[str], endpoints: Sequence[wxcv.Endpoint[Any]], *, as_json: bool, use_sandbox: bool
-) -> int:
-    print_answers = output.print_json if as_json else output.print_table
-    worst, done = reading.ALL_READ, 0
-    async with AsyncExitStack() as stack:
-        session = await _session(stack, use_sandbox=use_sandbox)
-        readings = await stack.enter_async_context(aclosing(reading.read_all(session, images, endpoints)))
-        async for one in readings:
-            print_answers(one)
-            output.print_errors(one)
-            worst, done = max(worst, one.exit_code), done + 1
-            if one.exit_code >= reading.ACCOUNT:
-                break
-    if done < len(images):
-        output.say(f"{len(images) - done} more images were not read for the same reason")
-    return worst
+async def _read(images: Sequence[str], endpoints: Sequence[wxcv.Endpoint[Any]], options: Options) -> int:
+    names, errors = Names(images), output.ErrorPrinter()
+
+    def print_reading(reading: Reading) -> None:
+        (output.print_json if options.as_json else output.print_rows)(reading)
+        errors.print_errors(reading)
+
+    reader: Reader | None = None
+    with Interrupts(names.stop) as interrupts:
+        async with AsyncExitStack() as stack:
+            session = await _open_session(stack, options)
+            reader = Reader(session, names, endpoints, print_reading)
+            await reader.read()
+    if reader is None:
+        return interrupts.exit_code or exits.SOME_FAILED
+    await reader.print_rest()
+    errors.print_summary()
+    return interrupts.exit_code or reader.exit_code
 
 
-def _run(
-    endpoints: Sequence[wxcv.Endpoint[Any]], images: Sequence[str], *, as_json: bool, sandbox: bool
-) -> None:
+def _run(work: Coroutine[Any, Any, int]) -> None:
+    """Run a command and exit with its code; nothing that happens to its output makes a traceback."""
     try:
-        code = asyncio.run(_read(images, endpoints, as_json=as_json, use_sandbox=sandbox))
+        code = asyncio.run(work)
     except KeyboardInterrupt:
-        code = 128 + signal.SIGINT
+        code = exits.INTERRUPTED
+    except BrokenPipeError:
+        output.discard_stdout()
+        code = exits.BROKEN_PIPE
     except OSError as error:
-        output.say(f"cannot print: {error.strerror or error}")
-        code = reading.SOME_FAILED
+        output.discard_stdout()
+        output.say(f"cannot print: {error.strerror or type(error).__name__}")
+        code = exits.SOME_FAILED
     raise typer.Exit(code)
 
 
 @app.command()
-def scan_qrcode(images: Images, *, as_json: AsJson = False, sandbox: UseSandbox = False) -> None:
+def scan_qrcode(
+    images: Images,
+    as_json: AsJson = False,
+    sandbox: UseSandbox = False,
+    concurrency: Concurrency = None,
+    timeout: Timeout = None,
+) -> None:
     """Read QR codes, barcodes, DataMatrix and PDF417."""
-    _run([wxcv.SCAN_QRCODE], images, as_json=as_json, sandbox=sandbox)
+    options = Options(as_json=as_json, sandbox=sandbox, concurrency=concurrency, timeout=timeout)
+    _run(_read(images, [wxcv.SCAN_QRCODE], options))
 
 
 @app.command()
-def printed_text(images: Images, *, as_json: AsJson = False, sandbox: UseSandbox = False) -> None:
+def printed_text(
+    images: Images,
+    as_json: AsJson = False,
+    sandbox: UseSandbox = False,
+    concurrency: Concurrency = None,
+    timeout: Timeout = None,
+) -> None:
     """Read printed text."""
-    _run([wxcv.PRINTED_TEXT], images, as_json=as_json, sandbox=sandbox)
+    options = Options(as_json=as_json, sandbox=sandbox, concurrency=concurrency, timeout=timeout)
+    _run(_read(images, [wxcv.PRINTED_TEXT], options))
 
 
 @app.command()
-def read(images: Images, *, as_json: AsJson = False, sandbox: UseSandbox = False) -> None:
+def read(
+    images: Images,
+    as_json: AsJson = False,
+    sandbox: UseSandbox = False,
+    concurrency: Concurrency = None,
+    timeout: Timeout = None,
+) -> None:
     """Read codes and printed text of each image."""
-    _run([wxcv.SCAN_QRCODE, wxcv.PRINTED_TEXT], images, as_json=as_json, sandbox=sandbox)
+    options = Options(as_json=as_json, sandbox=sandbox, concurrency=concurrency, timeout=timeout)
+    _run(_read(images, [wxcv.SCAN_QRCODE, wxcv.PRINTED_TEXT], options))
 
 
-async def _serve(**options: Any) -> None:  # noqa: ANN401 - the keywords of Sandbox
-    async with AsyncExitStack() as stack:
-        box = await _started(stack, Sandbox(**options))
-        sys.stdout.write(
-            f"A sandbox of WeChat's image API; Ctrl-C stops it.\n"
-            f"export WXCV_BASE_URL={box.base_url}\n"
-            f"export WXCV_APPID={box.appid}\n"
-            f"export WXCV_SECRET={box.secret}\n"
-        )
-        sys.stdout.flush()
-        await asyncio.Event().wait()
+async def _serve(host: str, port: int, *, allow_loopback: bool) -> int:
+    try:
+        sandbox = Sandbox(host=host, port=port, allow_loopback=allow_loopback)
+    except ValueError as error:
+        output.say(str(error))
+        return exits.USAGE
+    with Interrupts() as interrupts:  # before anybody is told that it runs
+        async with AsyncExitStack() as stack:
+            box = await _start_sandbox(stack, sandbox, f"on {host!r} port {port} ")
+            output.say("this sandbox answers like WeChat's image API until it is stopped (Ctrl-C)")
+            _print_variables(box)
+            await asyncio.Event().wait()
+    return interrupts.exit_code or exits.ALL_READ
+
+
+def _print_variables(box: Sandbox) -> None:
+    variables = {"WXCV_BASE_URL": box.base_url, "WXCV_APPID": box.appid, "WXCV_SECRET": box.secret}
+    sys.stdout.write("".join(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items()))
+    sys.stdout.flush()
 
 
 @app.command("sandbox")
@@ -122,14 +203,7 @@ def sandbox_command(
     allow_loopback: Annotated[bool, typer.Option(help="Let img_url point to this machine.")] = False,
 ) -> None:
     """Serve a local WeChat that really decodes, for trials and tests."""
-    try:
-        asyncio.run(_serve(host=host, port=port, allow_loopback=allow_loopback))
-    except (OSError, ValueError) as error:
-        reason = str(error).rsplit(": ", 1)[-1]
-        output.say(f"cannot listen on {host!r} port {port}: {reason}; try another --host or --port")
-        raise typer.Exit(reading.USAGE) from None
-    except KeyboardInterrupt:
-        raise typer.Exit(128 + signal.SIGINT) from None
+    _run(_serve(host, port, allow_loopback=allow_loopback))
 
 
 @app.callback(invoke_without_command=True)

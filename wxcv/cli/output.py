@@ -1,15 +1,14 @@
-"""What the commands print: a table for people, a line of JSON for programs, errors to stderr."""
+"""What the commands print: rows for people, a line of JSON for programs, errors to stderr."""
 
 from __future__ import annotations
 
 import json
+import os
 import sys
-from typing import TYPE_CHECKING
+from collections import Counter
+from typing import TYPE_CHECKING, Any
 
-from rich import box
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+import typer
 
 import wxcv
 
@@ -19,14 +18,14 @@ if TYPE_CHECKING:
     from wxcv.cli.reading import Reading
 
 
-def _shown(text: str) -> Text:
-    """Return what an image said on one line; a code may hold a terminal's control characters."""
-    return Text("".join(c if c.isprintable() else ascii(c)[1:-1] for c in text))
+def printable(text: str) -> str:
+    """Return a text on one line; a code or a name may hold a terminal's control characters."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
-def _name(image: str) -> str:
+def display_name(image: str) -> str:
     """Return the image's name; the query of a URL may hold a signature."""
-    return image.split("?", maxsplit=1)[0] if "://" in image else image
+    return printable(image.split("?", maxsplit=1)[0] if "://" in image else image)
 
 
 def _rows(answer: object) -> Iterator[tuple[str, str]]:
@@ -40,38 +39,91 @@ def _rows(answer: object) -> Iterator[tuple[str, str]]:
             yield "text", "(none found)"
 
 
-def print_table(reading: Reading) -> None:
-    """Print what was read in one image."""
-    if not reading.answers:
+def print_rows(reading: Reading) -> None:
+    """Print what was read in one image, a line each; no line is broken, however narrow the terminal is."""
+    answers = [one.answer for one in reading.outcomes.values() if one.status == "ok"]
+    rows = [row for answer in answers for row in _rows(answer)]
+    if not rows:
         return
-    table = Table(
-        title=_shown(_name(reading.image)), title_justify="left", box=box.SIMPLE_HEAD, show_header=False
-    )
-    table.add_column(no_wrap=True, style="bold")
-    table.add_column(overflow="fold")
-    for answer in reading.answers.values():
-        for kind, said in _rows(answer):
-            table.add_row(_shown(kind), _shown(said))
-    Console(highlight=False).print(table)
+    width = max(len(printable(kind)) for kind, _ in rows)
+    name = display_name(reading.image)
+    lines = [typer.style(name, bold=True) if sys.stdout.isatty() else name]
+    lines += [f"  {printable(kind):<{width}}  {printable(said)}" for kind, said in rows]
+    _write("\n".join(lines))
+
+
+def _error_fields(name: str, error: wxcv.WxcvError) -> dict[str, Any]:
+    return {
+        "endpoint": name,
+        "type": type(error).__name__,
+        "errcode": getattr(error, "errcode", None),
+        "message": str(error),
+        "retryable": error.retryable,
+        "account_wide": error.account_wide,
+        "sends": error.sends,
+    }
 
 
 def print_json(reading: Reading) -> None:
-    """Print one JSON object on one line: ``image``, and each endpoint's answer in WeChat's shape."""
-    if not reading.answers:
-        return
-    answers = {name: answer.to_dict() for name, answer in reading.answers.items()}
+    """Print one JSON object on one line.
+
+    It has ``image``, ``status`` ("ok", or that of the first endpoint without an answer), ``answers`` (by the
+    endpoint's name, in WeChat's shape) and ``error`` (of that endpoint, or null).
+    """
+    failures = reading.failures
+    name, outcome = failures[0] if failures else ("", None)
+    fields = {
+        "image": reading.image,
+        "status": outcome.status if outcome else "ok",
+        "answers": {key: one.answer.to_dict() for key, one in reading.outcomes.items() if one.status == "ok"},
+        "error": _error_fields(name, outcome.error) if outcome else None,
+    }
     is_utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
-    line = json.dumps({"image": reading.image, **answers}, ensure_ascii=not is_utf8)
-    sys.stdout.write(line + "\n")
+    _write(json.dumps(fields, ensure_ascii=not is_utf8))
+
+
+def _write(text: str) -> None:
+    sys.stdout.write(text + "\n")
     sys.stdout.flush()
 
 
-def print_errors(reading: Reading) -> None:
-    """Print one line an error to stderr; it names the image."""
-    for name, error in reading.errors.items():
-        say(str(error) if isinstance(error, wxcv.ImageError) else f"{_name(reading.image)}: {name}: {error}")
+def discard_stdout() -> None:
+    """Let what could not be printed be forgotten, instead of printed again at the end of Python."""
+    sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - until the process ends
+
+
+class ErrorPrinter:
+    """Prints a line for each image that failed, and one for all that were not sent for the same reason."""
+
+    def __init__(self) -> None:
+        self._not_sent: Counter[str] = Counter()
+
+    def print_errors(self, reading: Reading) -> None:
+        """Print the failures of one image to stderr."""
+        told = set()
+        for name, outcome in reading.failures:
+            error, reason = outcome.error, _reason(outcome.error)
+            if outcome.status == "not_sent":
+                self._not_sent[reason] += 1
+            elif reason not in told:
+                told.add(reason)  # both endpoints refuse an unreadable file in the same words
+                where = "" if isinstance(error, wxcv.ImageError) else f"{name}: "
+                doubt = "WeChat may have counted it; " if outcome.status == "unknown" else ""
+                say(f"{display_name(reading.image)}: {where}{doubt}{reason}")
+
+    def print_summary(self) -> None:
+        """Print how many images were not sent, and why."""
+        for reason, count in self._not_sent.items():
+            say(f"{count} {'image was' if count == 1 else 'images were'} not sent: {reason}")
+
+
+def _reason(error: wxcv.WxcvError) -> str:
+    """Return the error's text without the name of its image."""
+    return str(error).removeprefix(f"{error.image}: ")
 
 
 def say(message: str) -> None:
-    """Print one line to stderr."""
-    sys.stderr.write(f"wxcv: {_shown(message).plain}\n")
+    """Print one line to stderr, if there is one."""
+    if sys.stderr is not None:
+        sys.stderr.write(f"wxcv: {printable(message)}\n")
+        sys.stderr.flush()

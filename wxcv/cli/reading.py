@@ -1,4 +1,4 @@
-"""Reads the images of one command: some at a time, given back in the order of the command line."""
+"""Reads the images of one command through a batch for each endpoint; no answer is lost."""
 
 from __future__ import annotations
 
@@ -8,67 +8,130 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-import wxcv
+from wxcv.cli import exits
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 
-_AHEAD = 32
+    import wxcv
+    from wxcv.cli.inputs import Names
 
-ALL_READ, SOME_FAILED, USAGE, ACCOUNT, QUOTA = range(5)
-"""Exit codes."""
-
-_EXIT_CODES: dict[type[wxcv.WxcvError], int] = {
-    wxcv.QuotaExhaustedError: QUOTA,
-    wxcv.CredentialRejectedError: ACCOUNT,
-    wxcv.PermissionDeniedError: ACCOUNT,
-    wxcv.TokenRejectedError: ACCOUNT,
-}
+    Outcome = wxcv.Outcome[str, Any]
 
 
 @attrs.define
 class Reading:
-    """What came of one image: an answer or an error for each endpoint's name."""
+    """What became of one image: an outcome for each endpoint's name.
 
+    Attributes:
+        index: the place of the image among all, from 0.
+        image: its name.
+        outcomes: by the endpoint's name; fewer than the endpoints if the command was ended.
+    """
+
+    index: int
     image: str
-    answers: dict[str, Any] = attrs.field(factory=dict)
-    errors: dict[str, wxcv.WxcvError] = attrs.field(factory=dict)
+    outcomes: dict[str, Outcome] = attrs.field(factory=dict)
+
+    @property
+    def failures(self) -> list[tuple[str, wxcv.Unanswered[str]]]:
+        """The endpoint names and outcomes without an answer."""
+        return [(name, one) for name, one in self.outcomes.items() if one.status != "ok"]
 
     @property
     def exit_code(self) -> int:
-        """The worst of its errors; from ACCOUNT on, the other images would fail as well."""
-        return max(
-            (_EXIT_CODES.get(type(error), SOME_FAILED) for error in self.errors.values()), default=ALL_READ
-        )
+        """The gravest of its failures."""
+        return max((exits.code_of(one) for _, one in self.failures), default=exits.ALL_READ)
 
 
-async def _read_one(session: wxcv.Session, image: str, endpoints: Sequence[wxcv.Endpoint[Any]]) -> Reading:
-    reading = Reading(image)
-    for endpoint in endpoints:
+class _Shared:
+    """Gives the names to several batches; those that one batch has taken wait for the others."""
+
+    def __init__(self, names: AsyncIterator[str], count: int) -> None:
+        self._names = names
+        self._waiting: list[deque[str]] = [deque() for _ in range(count)]
+        self._lock = asyncio.Lock()
+
+    async def take(self, number: int) -> AsyncGenerator[str, None]:
+        """Yield the names for one of the batches."""
+        mine = self._waiting[number]
+        while True:
+            async with self._lock:
+                if not mine:
+                    try:
+                        name = await anext(self._names)
+                    except StopAsyncIteration:
+                        return
+                    for waiting in self._waiting:
+                        waiting.append(name)
+            yield mine.popleft()
+
+
+class Reader:
+    """Reads images, and prints each in the order of their names.
+
+    Args:
+        session: through which.
+        names: of the images.
+        endpoints: which read each image.
+        print_reading: called in a thread, so that a slow terminal or pipe does not hold up what is under way.
+
+    Attributes:
+        exit_code: the gravest so far.
+    """
+
+    def __init__(
+        self,
+        session: wxcv.Session,
+        names: Names,
+        endpoints: Sequence[wxcv.Endpoint[Any]],
+        print_reading: Callable[[Reading], None],
+    ) -> None:
+        self.exit_code = exits.ALL_READ
+        self._session = session
+        self._names = names
+        self._endpoints = endpoints
+        self._print_reading = print_reading
+        self._printing = asyncio.Lock()
+        self._printed = 0
+        self._readings: dict[int, Reading] = {}
+
+    async def read(self) -> None:
+        """Read and print all images.
+
+        Raises:
+            OSError: nothing can be printed any more.
+        """
+        shared = _Shared(aiter(self._names), len(self._endpoints))
+        tasks = [
+            asyncio.create_task(self._run(endpoint, shared.take(number)))
+            for number, endpoint in enumerate(self._endpoints)
+        ]
         try:
-            reading.answers[endpoint.name] = await session.call(endpoint, image)
-        except wxcv.WxcvError as error:
-            reading.errors[endpoint.name] = error
-            if isinstance(error, wxcv.ImageError):
-                break  # the next endpoint would refuse it for the same reason
-    return reading
+            await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
+    async def _run(self, endpoint: wxcv.Endpoint[Any], names: AsyncGenerator[str, None]) -> None:
+        async with self._session.batch(endpoint, names) as outcomes:
+            async for outcome in outcomes:
+                reading = self._readings.setdefault(outcome.index, Reading(outcome.index, outcome.item))
+                reading.outcomes[endpoint.name] = outcome
+                self.exit_code = max(self.exit_code, reading.exit_code)
+                async with self._printing:
+                    await self._print_due()
 
-async def read_all(
-    session: wxcv.Session, images: Sequence[str], endpoints: Sequence[wxcv.Endpoint[Any]]
-) -> AsyncGenerator[Reading, None]:
-    """Yield the readings in order, a few being read ahead; closing it ends what still runs."""
-    ahead: deque[asyncio.Task[Reading]] = deque()
-    try:
-        for image in images:
-            ahead.append(asyncio.create_task(_read_one(session, image, endpoints)))
-            if len(ahead) == _AHEAD:
-                yield await ahead[0]
-                ahead.popleft()
-        while ahead:
-            yield await ahead[0]
-            ahead.popleft()
-    finally:
-        for task in ahead:
-            task.cancel()
-        await asyncio.gather(*ahead, return_exceptions=True)
+    async def _print_due(self) -> None:
+        while (reading := self._readings.get(self._printed)) is not None:
+            if len(reading.outcomes) < len(self._endpoints):
+                return
+            await asyncio.to_thread(self._print_reading, reading)
+            del self._readings[self._printed]
+            self._printed += 1
+
+    async def print_rest(self) -> None:
+        """Print what was answered and still waits for an image before it, when the command was ended."""
+        for index in sorted(self._readings):
+            await asyncio.to_thread(self._print_reading, self._readings.pop(index))

@@ -1,0 +1,90 @@
+"""The images that a command line names: paths, URLs, folders, and names on standard input."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sys
+import threading
+from collections import deque
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator, Sequence
+
+SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
+"""Of the files that are taken from a folder."""
+
+_AHEAD = 64
+
+
+def _names_in_folder(folder: str) -> Iterator[str]:
+    for place, folders, files in os.walk(folder):
+        folders.sort()
+        for name in sorted(files):
+            if Path(name).suffix.lower() in SUFFIXES:
+                yield os.path.join(place, name)  # noqa: PTH118 - Path would drop a leading "./"
+
+
+def _names_on_stdin() -> Iterator[str]:
+    if sys.stdin is None:
+        return
+    for line in sys.stdin.buffer:
+        name = os.fsdecode(line.rstrip(b"\r\n"))
+        if name:
+            yield name
+
+
+def expand(words: Sequence[str]) -> Iterator[str]:
+    """Yield the images' names: a folder is walked, ``-`` stands for the lines of standard input."""
+    for word in words:
+        if word == "-":
+            yield from _names_on_stdin()
+        elif "://" not in word and os.path.isdir(word):  # noqa: PTH112 - a name may be anything
+            yield from _names_in_folder(word)
+        else:
+            yield word
+
+
+class Names:
+    """An async iterable over names, which a thread reads ahead; it can be ended early.
+
+    The thread is a daemon: a pipe on which nothing comes must not keep the command from ending.
+    """
+
+    def __init__(self, words: Sequence[str]) -> None:
+        self._names = expand(words)
+        self._ready: deque[str | None] = deque()
+        self._capacity = threading.Semaphore(_AHEAD)
+        self._changed = asyncio.Event()
+        self._is_stopped = False
+
+    def stop(self) -> None:
+        """Let the iteration end."""
+        self._is_stopped = True
+        self._changed.set()
+
+    def _read(self, loop: asyncio.AbstractEventLoop) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: the command has ended
+            for name in self._names:
+                self._capacity.acquire()
+                loop.call_soon_threadsafe(self._add, name)
+            loop.call_soon_threadsafe(self._add, None)
+
+    def _add(self, name: str | None) -> None:
+        self._ready.append(name)
+        self._changed.set()
+
+    async def __aiter__(self) -> AsyncIterator[str]:
+        threading.Thread(target=self._read, args=(asyncio.get_running_loop(),), daemon=True).start()
+        while True:
+            while not self._ready and not self._is_stopped:
+                self._changed.clear()
+                await self._changed.wait()
+            name = None if self._is_stopped else self._ready.popleft()
+            if name is None:
+                return
+            self._capacity.release()
+            yield name

@@ -1,0 +1,72 @@
+"""Ctrl-C and SIGTERM: the first lets a command finish what is under way, the second ends it now."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from typing import TYPE_CHECKING, Self
+
+from wxcv.cli.output import say
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+_GRACE = 10.0
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Interrupts:
+    """A ``with`` block of the current task that is left quietly when a signal ends it.
+
+    A signal that is ignored when the command begins, as under nohup, stays so.
+
+    Args:
+        finish: called at the first signal; the block then has 10 s to end by itself. None: it ends at once.
+
+    Attributes:
+        exit_code: 128 and the signal's number, or None if there was none.
+    """
+
+    def __init__(self, finish: Callable[[], None] | None = None) -> None:
+        self.exit_code: int | None = None
+        self._finish = finish
+        self._task = asyncio.current_task()
+        self._handled: list[signal.Signals] = []
+        self._is_ended = False
+
+    def __enter__(self) -> Self:
+        loop = asyncio.get_running_loop()
+        for number in _SIGNALS:
+            if signal.getsignal(number) is signal.SIG_IGN:
+                continue
+            try:
+                loop.add_signal_handler(number, self._receive, number)
+            except NotImplementedError:  # Windows raises KeyboardInterrupt
+                return self
+            self._handled.append(number)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        for number in self._handled:
+            asyncio.get_running_loop().remove_signal_handler(number)
+        return self._is_ended and kind is asyncio.CancelledError and not self._is_cancelled_by_others()
+
+    def _is_cancelled_by_others(self) -> bool:
+        return self._task is not None and self._task.uncancel() > 0
+
+    def _receive(self, number: signal.Signals) -> None:
+        is_first, self.exit_code = self.exit_code is None, 128 + number
+        if is_first and self._finish is not None:
+            say(f"finishing what is under way, for up to {_GRACE:g} s; stop again to end now")
+            self._finish()
+            asyncio.get_running_loop().call_later(_GRACE, self._end)
+        else:
+            self._end()
+
+    def _end(self) -> None:
+        if self._task is not None and not self._is_ended:
+            self._is_ended = True
+            self._task.cancel()
