@@ -11,6 +11,7 @@ from aiohttp import web
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
+    from ssl import SSLContext
 
 TOKEN = "MARKED-TOKEN"
 SECRET = "MARKED-SECRET"
@@ -19,8 +20,10 @@ SECRET = "MARKED-SECRET"
 @asynccontextmanager
 async def raw_server(
     serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
+    *,
+    ssl: SSLContext | None = None,
 ) -> AsyncIterator[str]:
-    """Serve raw connections; yields the base URL."""
+    """Serve raw connections, over TLS with a context; yields the base URL."""
     tasks: set[asyncio.Task[None]] = set()
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -35,10 +38,10 @@ async def raw_server(
             tasks.discard(task)
             writer.close()
 
-    server = await asyncio.start_server(connected, "127.0.0.1", 0)
+    server = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=ssl)
     host, port = server.sockets[0].getsockname()
     try:
-        yield f"http://{host}:{port}"
+        yield f"{'http' if ssl is None else 'https'}://{host}:{port}"
     finally:
         server.close()
         for task in list(tasks):

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import pickle
+import subprocess
+import sys
 import traceback
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -252,6 +256,23 @@ async def test_a_failing_proxy_shows_no_password() -> None:
         assert MARK not in repr(session)
 
     check(caught.value)
+
+
+@pytest.mark.parametrize("mode", [[], ["debug"]], ids=["no logging", "debug"])
+async def test_peers_that_hang_up_bring_no_secret_to_light(mode: list[str]) -> None:
+    """Peers that close or reset at any byte of any request bring no secret into errors or to stderr."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-W", "default", str(Path(__file__).with_name("leak_worker.py")), "1", *mode),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    out, err = await asyncio.wait_for(process.communicate(), 100)
+    told = json.loads(out)
+
+    assert told["calls"] == told["errors"] > 300
+    assert told["found"] == []
+    assert MARK.encode() not in err
+    assert mode or err.count(b"the token refresh for") == 2  # told by warnings, as nothing else would
 
 
 def test_the_check_itself_can_fail() -> None:

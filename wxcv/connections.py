@@ -48,7 +48,7 @@ class GuardedConnection(asyncio.Protocol):
         if self.user is not user:
             return False
         self.user = None
-        has_more = self.handler.connected and self.handler.should_close
+        has_more = len(self.handler) > 0  # answers that nobody has read
         if has_more:
             self.handler.close()
         return has_more

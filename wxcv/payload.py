@@ -35,6 +35,7 @@ class Payload(aiohttp.Payload):
 
     Attributes:
         has_left: whether any of it was sent.
+        is_complete: whether all of it was handed to the connection.
         connection: the guard of the connection, when it has left through one.
     """
 
@@ -52,7 +53,7 @@ class Payload(aiohttp.Payload):
         self._before_first_byte = before_first_byte
         self._buffers = buffers
         self._is_guarded = is_guarded
-        self.has_left = False
+        self.has_left = self.is_complete = False
         self.connection: GuardedConnection | None = None
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
@@ -83,6 +84,7 @@ class Payload(aiohttp.Payload):
         for view in rest:
             for start in range(0, len(view), size):
                 await writer.write(view[start : start + size])
+        self.is_complete = True
 
     def _claim(self, transport: asyncio.Transport | None) -> asyncio.Transport:
         """Return the transport if the request may use it.

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _CONNECT_SECONDS = 5.0
 _KEEPALIVE_SECONDS = 15.0
+_SUCCESS = 2  # the hundreds of an HTTP status
 _SWITCHING_PROTOCOLS = 101  # after which aiohttp leaves the connection to its reader
 _HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "wxcv"}
 _NO_BODY = Body("application/x-www-form-urlencoded", ())
@@ -205,10 +206,9 @@ class Transport:
                     auto_decompress=False,
                     middlewares=(),
                 )
+                is_early = not payload.is_complete
                 answer = Response(response.status, response.headers, await _read(response))
-                if payload.connection is None or not payload.connection.finish(payload):
-                    return answer
-                return AnswerLostError(f"{self._host} sent more than one answer, and none is used")
+                return self._reason_to_distrust(payload, response.status, is_early=is_early) or answer
             return translate(TimeoutError(), self._host, has_left=payload.has_left)
         except WxcvError:
             raise
@@ -219,6 +219,17 @@ class Transport:
             return translate(aiohttp.ClientConnectionError(), self._host, has_left=payload.has_left)
         except Exception as error:  # noqa: BLE001 - a name that cannot be encoded, a caller's trace hook
             return translate(error, self._host, has_left=payload.has_left)
+
+    def _reason_to_distrust(self, payload: Payload, status: int, *, is_early: bool) -> WxcvError | None:
+        """Return the error for an answer that cannot belong to the request, or None."""
+        has_more = payload.connection is not None and payload.connection.finish(payload)
+        if not payload.has_left:  # it came before the request: aiohttp hands out what was there
+            return translate(aiohttp.ClientConnectionResetError(), self._host, has_left=False)
+        if is_early and status // 100 == _SUCCESS:
+            return AnswerLostError(f"{self._host} answered before it had the whole image")
+        return (
+            AnswerLostError(f"{self._host} sent more than one answer, and none is used") if has_more else None
+        )
 
     def refuse(self) -> None:
         """Send nothing more; what is under way goes on."""

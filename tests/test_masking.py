@@ -1,0 +1,120 @@
+"""No foreign text reaches a message with a secret in it, or at full length."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from wxcv.masking import EXAMINED, class_name, function_name, mask, one_line, short_name, where_raised
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "access_token=MARKED&x=1",
+        "ACCESS_TOKEN=MARKED",
+        "cloudbase_access_token=MARKED",
+        "?component_access_token%3DMARKED",
+        '{"access_token":"MARKED","expires_in":7200}',
+        '{"access_token" : "MARKED',
+        '{\\"secret\\":\\"MARKED\\"}',
+        "secret=MARKED",
+        "authorizer_refresh_token=MARKED",
+        "img_url=MARKED",
+        "access_token\\u003dMARKED",
+        "&#97;ccess_token=MARKED",
+        "Proxy-Authorization: Basic MARKED==",
+        "authorization: bearer MARKED",
+        "http://user:MARKED@proxy:8080/",
+    ],
+)
+def test_values_named_like_a_secret_are_masked(text: str) -> None:
+    """Whatever stands behind a secret's name is masked, in a query and in JSON."""
+    assert "MARKED" not in mask(text)
+
+
+@pytest.mark.parametrize("secret", ["a/b+c=d", "x&y<z>'\"", "图 1", "h/a?Signature=S%2F1"])
+def test_a_known_secret_is_masked_in_every_encoding(secret: str) -> None:
+    """The token in hand is masked plain, percent-encoded (twice too), and escaped for HTML and for JSON."""
+    percent = [quote(secret), quote(secret, safe=""), quote(quote(secret, safe=""), safe="")]
+    lower = [re.sub("%..", lambda found: found[0].lower(), form) for form in percent]
+    escaped = [json.dumps(secret)[1:-1], secret.replace("/", "\\/"), secret.replace("&", "\\u0026")]
+    for form in (secret, *percent, *lower, *escaped, html.escape(secret)):
+        assert mask(f"before {form} after", [secret, ""]) == "before *** after"
+
+
+@pytest.mark.parametrize("length", [1, 500, EXAMINED - 100, EXAMINED - 40])
+@pytest.mark.parametrize("form", ["plain", "percent", "JSON", "HTML", "twice"])
+def test_a_secret_that_is_cut_at_the_edge_is_masked(length: int, form: str) -> None:
+    """Where the examined part of a text ends in the middle of a secret, what is there of it is masked."""
+    secret = "-a+b/" * 400
+    told = {
+        "plain": secret,
+        "percent": quote(secret, safe="").replace("-", "%2D"),
+        "JSON": secret.replace("-", r"\u002d").replace("/", r"\/"),
+        "HTML": secret.replace("-", "&#45;").replace("+", "&#x2b;"),
+        "twice": quote(quote(secret, safe=""), safe=""),
+    }[form]
+
+    assert mask("x" * length + told, [secret]) == "x" * length + "***"
+
+
+def test_a_text_without_a_secret_stays_as_it_is() -> None:
+    """Escapes that hide nothing are not undone, and only the length is bounded."""
+    text = r"50%25 of \u0041 &amp; b"
+
+    assert mask(text, ["MARKED"]) == text
+    assert (text * 1000).startswith(mask(text * 1000, ["MARKED"]))
+    assert EXAMINED - 16 <= len(mask(text * 1000, ["MARKED"])) <= EXAMINED
+
+
+def test_of_two_secrets_the_longer_goes_first() -> None:
+    """A secret that holds another one is masked as a whole."""
+    assert mask("key abcdef.", ["cd", "abcdef"]) == "key ***."
+
+
+@pytest.mark.parametrize(
+    ("text", "secret"),
+    [
+        ("\\" * 5_000_000, "-" + "a%41b\\" * 400),
+        ("%25" * 2_000_000, "%" + "25" * 1000),
+        ("&" * 5_000_000, "&" * 2048),
+        ("a" * 5_000_000, "a" * 2047 + "b"),
+        ('secret"' + " " * 5_000_000, "x"),
+        ("//" * 2_500_000, "x"),
+    ],
+    ids=["backslashes", "percents", "ampersands", "a's", "blanks", "slashes"],
+)
+def test_a_hostile_text_is_masked_in_a_moment(text: str, secret: str) -> None:
+    """Texts of megabytes, made to be slow to search, are done with at once, and not after hours."""
+    assert len(mask(text, [secret] * 4)) <= EXAMINED
+
+
+def test_names_are_short_and_on_one_line() -> None:
+    """Names of classes and functions that a caller chose are bounded, and so is any line."""
+    hostile = type("X" * 500 + "\n", (), {})
+    hostile.__call__ = lambda _self: None  # type: ignore[operator]
+
+    assert class_name(hostile()) == "X" * 100
+    assert function_name(hostile()) == "X" * 100
+    assert function_name(test_names_are_short_and_on_one_line) == "test_names_are_short_and_on_one_line"
+    assert one_line("a\nb\x1bc" * 100, 5) == "a b c"
+    assert short_name("a/" * 500 + "end\n") == "…" + ("a/" * 50 + r"end\n")[-100:]
+
+
+def test_the_line_of_the_callers_code_is_found() -> None:
+    """Of an error that went through the standard library, file and line in the caller's code are told."""
+    try:
+        json.loads("{")
+    except ValueError as error:
+        location = where_raised(error)
+    source, line = location.rsplit(":", 1)
+
+    assert source.endswith("test_masking.py")
+    assert Path(__file__).read_text().splitlines()[int(line) - 1].strip() == 'json.loads("{")'
+    assert where_raised(ValueError("never raised")) == ""
