@@ -72,6 +72,8 @@ def http_answer(body: bytes, status: str = "200 OK", headers: str = "") -> bytes
 async def api_server(
     call: Callable[[web.Request], Awaitable[web.StreamResponse]],
     mint: Callable[[web.Request], Awaitable[web.StreamResponse]] | None = None,
+    *,
+    port: int = 0,
 ) -> AsyncIterator[str]:
     """Serve both endpoints with ``call`` and the token endpoints with ``mint``; yields the base URL."""
 
@@ -83,7 +85,7 @@ async def api_server(
     app.router.add_route("*", "/cv/{kind}/{name}", call)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
+    site = web.TCPSite(runner, "127.0.0.1", port)
     await site.start()
     host, port = runner.addresses[0][:2]
     try:

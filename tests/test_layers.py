@@ -32,7 +32,7 @@ ALLOWED = {
     "images": {"errors", "files", "masking", "models", "values"},
     "loading": {"callbacks", "errors", "files", "images", "masking"},
     "endpoints": {"checks", "errors", "models", "values"},
-    "requests": {"images", "endpoints"},
+    "requests": {"images", "endpoints", "masking"},
     "answers": {"errors", "errcodes", "masking", "models", "endpoints"},
     "connections": set(),
     "payload": {"connections", "requests"},

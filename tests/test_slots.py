@@ -181,3 +181,73 @@ async def test_a_waiter_cancelled_in_the_moment_of_its_turn_hands_it_on() -> Non
 
     assert await second == "free"
     assert first.cancelled()
+
+
+async def test_a_call_that_waits_too_long_for_its_slot_is_told() -> None:
+    """After slot_timeout a waiting call gets SlotTimeoutError, and the slot goes to the next."""
+    slots, go = Slots(1, 60.0, slot_timeout=0.01), asyncio.Event()
+    running = asyncio.create_task(held(slots, go.wait))
+    await asyncio.sleep(0)
+    for _ in range(2):
+        with pytest.raises(wxcv.SlotTimeoutError, match=r"nothing was sent: no slot within 0\.01 s"):
+            await held(slots, free)
+    assert slots.waiting == 0
+    go.set()
+    await running
+
+    assert await held(slots, free) == "free"
+
+
+async def test_more_waiting_calls_than_allowed_are_refused_at_once() -> None:
+    """With max_waiting calls waiting, one more gets SlotTimeoutError at once; one that leaves makes room."""
+    slots, go = Slots(1, 60.0, max_waiting=2), asyncio.Event()
+    running = asyncio.create_task(held(slots, go.wait))
+    await asyncio.sleep(0)
+    waiting = [asyncio.create_task(held(slots, free)) for _ in range(2)]
+    await asyncio.sleep(0)
+    assert slots.waiting == 2
+    with pytest.raises(wxcv.SlotTimeoutError, match="2 calls wait for a slot already"):
+        await held(slots, free)
+    waiting[0].cancel()
+    await asyncio.sleep(0)
+    assert slots.waiting == 1
+    third = asyncio.create_task(held(slots, free))
+    go.set()
+
+    assert (await waiting[1], await third, await running) == ("free", "free", True)
+    assert slots.waiting == 0
+
+
+async def test_the_limits_of_waiting_are_not_for_batches() -> None:
+    """What acquires without limits waits as long as it takes, however many wait."""
+    slots, go = Slots(1, 60.0, slot_timeout=0.01, max_waiting=0), asyncio.Event()
+    running = asyncio.create_task(held(slots, go.wait))
+    await asyncio.sleep(0)
+
+    async def patient() -> str:
+        async with slots.acquire(is_limited=False):
+            return "had"
+
+    waiting = asyncio.create_task(patient())
+    with pytest.raises(wxcv.SlotTimeoutError):
+        await held(slots, free)
+    await asyncio.sleep(0.03)  # longer than slot_timeout
+    go.set()
+
+    assert (await waiting, await running) == ("had", True)
+
+
+async def test_without_waiters_a_slot_that_is_had_in_the_last_moment_is_kept() -> None:
+    """A slot that comes in the very moment of the slot_timeout is not lost."""
+    slots = Slots(1, 60.0, slot_timeout=60.0)
+    await slots.wait_for_slot(is_limited=False)
+    waiting = asyncio.create_task(held(slots, free))
+    await asyncio.sleep(0)
+    slots.release()
+    assert slots._queue_deadlines is not None
+    slots._queue_deadlines.end()
+    with pytest.raises(wxcv.SlotTimeoutError):
+        await waiting
+
+    assert slots.free == 1
+    assert await held(slots, free) == "free"

@@ -67,8 +67,7 @@ def check_objects(*, on_send: object, retries: object, tokens: object, clock: ob
         raise TypeError(f"retries must be a RetryPolicy, not {type(retries).__name__}")
     if tokens is not None and not isinstance(tokens, TokenCache):
         raise TypeError(f"tokens must be a TokenCache, not {type(tokens).__name__}")
-    if clock is not None and not hasattr(clock, "monotonic"):
-        raise TypeError(f"clock must be a Clock, not {type(clock).__name__}")
+    checks.optional("clock", clock, "Clock", "monotonic", "wall", "sleep")
 
 
 def check_together(*, tokens: object, store: object, http: object, trust_env: bool) -> None:

@@ -124,14 +124,16 @@ class Batch(Generic[ItemT, AnswerT]):
     async def end(self, fault: WxcvError | None) -> None:
         """End and await all work; if images are left, ``fault`` is raised after the ready outcomes."""
         self.pull_no_more()
-        here = asyncio.current_task()  # the images' iterable may end its own batch
-        running = [worker for worker in self._workers if not worker.done() and worker is not here]
+        running = [worker for worker in self._workers if not worker.done()]
         if running or not self._exhausted:
             self._fault = self._fault or fault
-        for worker in running:
+        here = asyncio.current_task()
+        others = [worker for worker in running if worker is not here]
+        for worker in others:
             worker.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
-        await self._source.aclose()
+        await asyncio.gather(*others, return_exceptions=True)
+        if len(others) == len(running):  # else it is the images' iterable that ends its own batch
+            await self._source.aclose()
         self._forget(self)
 
     def _start(self) -> None:

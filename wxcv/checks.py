@@ -80,6 +80,12 @@ def instance(name: str, value: object, kind: type) -> None:
         raise TypeError(f"{name} must be {article} {kind.__name__}, not {type(value).__name__}")
 
 
+def optional(name: str, value: object, kind: str, *methods: str) -> None:
+    """Refuse what is neither None nor an object with the methods of a Protocol."""
+    if value is not None and not all(callable(getattr(value, method, None)) for method in methods):
+        raise TypeError(f"{name} must be a {kind}, not {type(value).__name__}")
+
+
 def _is_loopback(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback

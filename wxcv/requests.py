@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import re
 import secrets
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
 from wxcv.images import ImageUrl, LocalImage
+from wxcv.masking import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from wxcv.endpoints import Endpoint
 
 _SURROGATES = "[\ud800-\udfff]"
@@ -83,15 +83,20 @@ def checked_fields(endpoint: Endpoint[Any], fields: Mapping[str, str] | None) ->
     """Return the extra fields of a call.
 
     Raises:
+        TypeError: no mapping.
         ValueError: a field that the endpoint's page does not know, or one that is not a string.
     """
-    if not fields:
+    if fields is None:
         return {}
+    if not isinstance(fields, Mapping):
+        raise TypeError(f"fields must map names to strings, not {type(fields).__name__}")
     extra = dict(fields)
-    unknown = sorted(str(name) for name in extra if name not in endpoint.fields)
+    unknown = [name for name in extra if name not in endpoint.fields]
     if unknown:
         known = ", ".join(endpoint.fields) or "none"
-        raise ValueError(f"{endpoint.name} does not know the fields {unknown}; it knows: {known}")
+        is_name = isinstance(unknown[0], str) and unknown[0].isidentifier()
+        shown = one_line(repr(unknown[0]), 40) if is_name else "a name"
+        raise ValueError(f"fields has {shown}, which {endpoint.name} does not know; it knows: {known}")
     if not all(isinstance(value, str) and not re.search(_SURROGATES, value) for value in extra.values()):
         raise ValueError(f"the fields of {endpoint.name} must be strings that can be encoded as UTF-8")
     return extra

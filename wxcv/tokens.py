@@ -86,8 +86,8 @@ class TokenCache:
         self, store: Store | None = None, *, maxsize: int = 10_000, clock: Clock | None = None
     ) -> None:
         checks.whole("maxsize", maxsize)
-        if store is not None and not hasattr(store, "acquire"):
-            raise TypeError(f"store must be a Store, such as RedisStore, not {type(store).__name__}")
+        checks.optional("store", store, "Store, such as RedisStore", "load", "save", "acquire")
+        checks.optional("clock", clock, "Clock", "monotonic", "wall", "sleep")
         self._clock = clock or SystemClock()
         self._memory = Memory(self._clock, store, self.get, self.invalidate)
         self._held: TLRUCache[str, CachedToken, float] = TLRUCache(

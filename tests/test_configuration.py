@@ -1,0 +1,176 @@
+"""Wrong settings are refused where they are given: the field is named, and its value is never shown."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import attrs
+import pytest
+from redis.asyncio import Redis
+
+import wxcv
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+BAD = "MARKED value"
+HUGE = 10**400
+APP = wxcv.AppCredential("wx1", "s")
+COMPONENT = wxcv.ComponentCredential("wxp", "s", "ticket")
+
+
+def session(**options: Any) -> wxcv.Session:
+    """Make a session."""
+    return wxcv.Session(APP, **options)
+
+
+def app(**fields: Any) -> wxcv.AppCredential:
+    """Make an account's credential."""
+    return wxcv.AppCredential(**{"appid": "wx1", "secret": "s", **fields})
+
+
+def component(**fields: Any) -> wxcv.ComponentCredential:
+    """Make a platform's credential."""
+    given = {"component_appid": "wxp", "component_appsecret": "s", "ticket": "t", **fields}
+    return wxcv.ComponentCredential(**given)
+
+
+def authorizer(**fields: Any) -> wxcv.AuthorizerCredential:
+    """Make a merchant's credential."""
+    given = {"component": COMPONENT, "authorizer_appid": "wxm", "refresh_token": "r", **fields}
+    return wxcv.AuthorizerCredential(**given)
+
+
+def store(**options: Any) -> wxcv.RedisStore:
+    """Make a store."""
+    return wxcv.RedisStore(**{"redis": Redis(), **options})
+
+
+def endpoint(**fields: Any) -> wxcv.Endpoint[Any]:
+    """Make an endpoint."""
+    return wxcv.Endpoint(**{"name": "n", "path": "/cv/x", "read": dict, **fields})
+
+
+def image(**fields: Any) -> wxcv.ImageBytes:
+    """Make an image."""
+    return wxcv.ImageBytes(**{"data": b"x", **fields})
+
+
+def batch(**options: Any) -> object:
+    """Make a batch."""
+    given = {"endpoint": wxcv.SCAN_QRCODE, "images": [], **options}
+    return session().batch(given.pop("endpoint"), given.pop("images"), **given)
+
+
+NO_SECONDS = [0, -1, -0.0, math.nan, math.inf, -math.inf, HUGE, -HUGE, BAD, None, True, [BAD]]
+NO_COUNT = [0, -1, 1.5, math.nan, HUGE, BAD, True, [BAD]]
+NO_FLAG = [BAD, 0, 1, None]
+NO_TEXT = ["", " ", BAD, "MARKED\n", "MARKED密", b"MARKED", 5, None, "M" * 2049]
+NO_URL = [
+    *("", "/", "MARKED", "ftp://MARKED", "https://", "https://h:0", "https://h:65536", "https://h:x"),
+    *("https://h/MARKED", "https://h?MARKED", "https://h#MARKED", "https://u:MARKED@h", "https://MARKED h"),
+    *("http://h", "https://a..b", 5, b"https://h", [BAD]),
+]
+TABLE: list[tuple[Callable[..., object], str, list[Any]]] = [
+    (session, "concurrency", NO_COUNT),
+    (session, "attempt_timeout", NO_SECONDS),
+    (session, "call_timeout", NO_SECONDS),
+    (session, "slot_timeout", [value for value in NO_SECONDS if value is not None]),
+    (session, "max_waiting", [-1, 1.5, HUGE, BAD, True]),
+    (session, "image_limit", NO_COUNT),
+    (session, "base_url", NO_URL),
+    (session, "proxy", ["", "MARKED", "user:MARKED@proxy:8080", "ftp://MARKED", 8080]),
+    (session, "allow_http", NO_FLAG),
+    (session, "trust_env", NO_FLAG),
+    (session, "local_files", NO_FLAG),
+    (session, "http", [BAD, 5, aiohttp.ClientSession]),
+    (session, "tokens", [BAD, {}, wxcv.TokenCache]),
+    (session, "store", [BAD, {}, 5]),
+    (session, "retries", [3, BAD, wxcv.RetryPolicy]),
+    (session, "on_send", [5, BAD, [BAD]]),
+    (session, "clock", [5, BAD]),
+    (wxcv.Session, "credential", [BAD, None, ("wx", BAD), wxcv.AppCredential]),
+    (app, "appid", NO_TEXT),
+    (app, "secret", NO_TEXT),
+    (app, "stable", NO_FLAG),
+    (component, "component_appid", NO_TEXT),
+    (component, "component_appsecret", NO_TEXT),
+    (component, "ticket", NO_TEXT),
+    (authorizer, "component", ["MARKED", None, APP]),
+    (authorizer, "authorizer_appid", NO_TEXT),
+    (authorizer, "refresh_token", NO_TEXT),
+    (authorizer, "on_refresh_token", [5, BAD, [BAD]]),
+    (wxcv.FixedToken, "token", NO_TEXT),
+    (wxcv.TokenFrom, "function", [BAD, None, 5]),
+    (wxcv.CloudCredential, "path", [5, None, b"MARKED", "", "MARKED\0"]),
+    (store, "redis", [None, BAD, 5]),
+    (store, "prefix", ["", " ", BAD, 5, None]),
+    (store, "lease", [*NO_SECONDS, 10, 9.9]),
+    (wxcv.TokenCache, "store", [BAD, 5, {}]),
+    (wxcv.TokenCache, "maxsize", NO_COUNT),
+    (wxcv.TokenCache, "clock", [BAD, 5]),
+    (wxcv.RetryPolicy, "attempts", NO_COUNT),
+    (wxcv.RetryPolicy, "base", NO_SECONDS),
+    (wxcv.RetryPolicy, "cap", NO_SECONDS),
+    (wxcv.RetryPolicy, "strict_quota", NO_FLAG),
+    (endpoint, "name", ["", 5, None, "a\nb"]),
+    (endpoint, "path", ["", "cv", "/cv?MARKED", "/cv/MARKED/", "/c v", 5, None]),
+    (endpoint, "read", [5, BAD, None]),
+    (endpoint, "fields", ["ratios", [BAD], (5,), ("a b",), None]),
+    (image, "data", [BAD, None, 5]),
+    (image, "content_type", [BAD, "", "image", "image/png\r\nX: y", 5]),
+    (image, "name", [5, b"MARKED"]),
+    (batch, "endpoint", [BAD, None, "/cv/x"]),
+    (batch, "images", [BAD, b"MARKED", 5, None, bytearray(1)]),
+    (batch, "key", [5, BAD]),
+    (batch, "ordered", NO_FLAG),
+    (batch, "window", NO_COUNT),
+    (batch, "fields", [{"MARKED field": "x"}, 5, [BAD], {"x": 5}]),
+]
+CASES = [
+    pytest.param(make, name, value, id=f"{make.__name__}-{name}-{number}")
+    for make, name, values in TABLE
+    for number, value in enumerate(values)
+]
+
+
+@pytest.mark.parametrize(("make", "name", "value"), CASES)
+def test_a_wrong_setting_is_named_and_not_shown(make: Callable[..., object], name: str, value: Any) -> None:
+    """A value out of its range is a ValueError or TypeError that names the field, and shows no text of it."""
+    with pytest.raises((ValueError, TypeError), match=rf"\b{name}\b") as caught:
+        make(**{name: value})
+
+    message = str(caught.value)
+    assert "MARKED" not in message
+    assert "got an unexpected keyword" not in message
+    assert len(message) < 250
+    assert caught.value.__cause__ is None
+
+
+def test_the_table_is_long_and_covers_every_setting() -> None:
+    """Every keyword of every public constructor is in the table, which has 130 cases at the least."""
+    covered = {(make.__name__, name) for make, name, _ in TABLE}
+    credentials: dict[str, type] = {
+        "app": wxcv.AppCredential,
+        "component": wxcv.ComponentCredential,
+        "authorizer": wxcv.AuthorizerCredential,
+        "CloudCredential": wxcv.CloudCredential,
+        "RetryPolicy": wxcv.RetryPolicy,
+        "endpoint": wxcv.Endpoint,
+        "image": wxcv.ImageBytes,
+    }
+    fields = {(name, field.name) for name, cls in credentials.items() for field in attrs.fields(cls)}
+    options = {("session", name) for name in wxcv.Session.__init__.__kwdefaults__}
+
+    assert len(CASES) >= 130
+    assert fields | options <= covered
+
+
+def test_a_misplaced_secret_is_not_shown() -> None:
+    """A credential that is given too few arguments shows none of them."""
+    for make in (wxcv.AuthorizerCredential, wxcv.AppCredential, wxcv.ComponentCredential):
+        with pytest.raises(TypeError) as caught:
+            make("MARKED")  # type: ignore[call-arg, arg-type]
+        assert "MARKED" not in str(caught.value)
