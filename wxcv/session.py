@@ -118,6 +118,18 @@ class Session(SessionLifecycle):
         window: int | None = None,
     ) -> Batch[ItemT, AnswerT]: ...
 
+    @overload  # for a list of several kinds of images, which has no type of its own
+    def batch(
+        self,
+        endpoint: Endpoint[AnswerT],
+        images: Iterable[Image] | AsyncIterable[Image],
+        *,
+        ordered: bool = False,
+        key: None = None,
+        fields: Mapping[str, str] | None = None,
+        window: int | None = None,
+    ) -> Batch[Image, AnswerT]: ...
+
     def batch(  # noqa: PLR0913 - the settings of one batch
         self,
         endpoint: Endpoint[AnswerT],

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import io
+from dataclasses import dataclass
 from pathlib import Path
-from typing import assert_type
+from typing import TYPE_CHECKING, assert_type
 
 import wxcv
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 
 async def calls(session: wxcv.Session) -> None:
@@ -31,11 +35,43 @@ async def images(session: wxcv.Session) -> None:
     await session.scan_qrcode(Path("a.jpg").open("rb"))  # noqa: SIM115, ASYNC230 - never run
 
 
+@dataclass
+class Message:
+    """A message of a queue."""
+
+    body: bytes
+
+
+async def batches(session: wxcv.Session, messages: AsyncIterator[Message]) -> None:
+    """Items keep their type, and the status tells whether there is an answer."""
+    async with session.batch(wxcv.SCAN_QRCODE, messages, key=lambda message: message.body) as outcomes:
+        assert_type(outcomes, wxcv.Batch[Message, wxcv.QrcodeScan])
+        async for outcome in outcomes:
+            assert_type(outcome.item, Message)
+            assert_type(outcome.unwrap(), wxcv.QrcodeScan)
+            if outcome.status == "ok":
+                assert_type(outcome.answer, wxcv.QrcodeScan)
+            else:
+                assert_type(outcome.error, wxcv.WxcvError)
+    images: list[Path | bytes] = [Path("a.png"), b"..."]
+    assert_type(
+        session.batch(wxcv.PRINTED_TEXT, [Path("a.png"), b"..."]), wxcv.Batch[wxcv.Image, wxcv.PrintedText]
+    )
+    async for reading in session.batch(wxcv.PRINTED_TEXT, images, ordered=True):
+        assert_type(reading, wxcv.Outcome[Path | bytes, wxcv.PrintedText])
+        match reading:
+            case wxcv.Answered(answer=page):
+                assert_type(page, wxcv.PrintedText)
+            case wxcv.Unanswered(error=error):
+                assert_type(error, wxcv.WxcvError)
+    assert_type(session.stats(), wxcv.SessionStats)
+
+
 async def make() -> None:
     """A session is its own context manager."""
     async with wxcv.Session(wxcv.AppCredential("wx", "s"), on_send=print) as session:
         assert_type(session, wxcv.Session)
-    assert_type(wxcv.Session.from_env(), wxcv.Session)
+    assert_type(wxcv.Session.from_env(concurrency=2, proxy=None), wxcv.Session)
 
 
 def errors(error: wxcv.WxcvError) -> None:
