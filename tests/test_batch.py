@@ -397,6 +397,7 @@ async def test_after_the_first_account_wide_refusal_nothing_more_is_sent(
     assert counts["not_sent"] == 500 - counts["failed"]
     assert {type(outcome.error) for outcome in outcomes if outcome.error} == {cls}
     assert all(outcome.sends == 0 for outcome in outcomes if outcome.status == "not_sent")
+    assert all(outcome.sends == outcome.error.sends for outcome in outcomes if outcome.error)
 
 
 async def test_a_quota_of_the_sandbox_stops_a_batch() -> None:

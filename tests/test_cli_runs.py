@@ -167,7 +167,7 @@ async def test_a_server_that_is_down_is_told_once(names: list[str]) -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{closed.getsockname()[1]}"
-        words = ("scan-qrcode", "--json", "--timeout", "0.5", *names)
+        words = ("scan-qrcode", "--json", "--timeout", "3", *names)
         code, out, err = await run(*words, env=environment(url))
 
     assert code == 6

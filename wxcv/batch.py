@@ -200,7 +200,14 @@ class Batch(Generic[ItemT, AnswerT]):
 
     def _before_send(self) -> None:
         if self._stop is not None:
-            raise copy.copy(self._stop)
+            raise self._copy_stop(self._stop)
+
+    @staticmethod
+    def _copy_stop(stop: WxcvError) -> WxcvError:
+        """Return the error that stopped the batch as one of an image of which nothing was sent."""
+        error = copy.copy(stop)
+        error.sends, error.elapsed, error.image = 0, 0.0, None
+        return error
 
     async def _process(self, index: int, item: ItemT) -> Outcome[ItemT, AnswerT]:
         try:
@@ -222,7 +229,7 @@ class Batch(Generic[ItemT, AnswerT]):
                 return self._make_outcome(index, item, image, result, sends)
             else:
                 await self._clock.sleep(delay)
-        stop = copy.copy(self._stop)
+        stop = self._copy_stop(self._stop)
         return Unanswered(index=index, item=item, image=image, status="not_sent", error=stop, sends=sends)
 
     def _make_outcome(
