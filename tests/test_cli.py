@@ -140,6 +140,15 @@ async def test_bad_usage_exits_with_two() -> None:
     assert [(await run(*words))[0] for words in (["read"], ["read", "--nothing", "x"])] == [2, 2]
 
 
+async def test_settings_that_cannot_be_used_exit_with_two() -> None:
+    """A time of nothing, and a host that is none, are told in one line and exit with 2."""
+    code, _, err = await run("read", "--timeout", "0", "x.png", env={"COLUMNS": "200"})
+    assert (code, "must be a number of seconds above 0" in err) == (2, True)
+    code, out, err = await run("sandbox", "--host", "a b")
+    assert (code, out, len(err.splitlines())) == (2, "", 1)
+    assert "host" in err
+
+
 async def test_control_characters_do_not_reach_the_terminal(tmp_path: Path) -> None:
     """A code that holds an escape sequence is printed harmlessly."""
     path = tmp_path / "evil.png"

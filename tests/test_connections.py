@@ -15,6 +15,7 @@ import uvloop
 from servers import http_answer, raw_server, read_request
 
 import wxcv
+from wxcv.connections import GuardedConnection
 from wxcv.requests import Body, Request
 from wxcv.transport import Transport
 
@@ -167,3 +168,20 @@ async def test_a_connection_that_is_used_again_at_once_is_not_taken_for_idle() -
 
     assert sorted(numbers) == list(range(1, 201))  # type: ignore[type-var]
     assert server.connections == 2
+
+
+async def test_a_request_that_took_a_connection_over_keeps_it() -> None:
+    """If another request has the connection already when one is done, the connection does not become idle."""
+    server = Repeating()
+    async with raw_server(server.serve) as url, transport_to(url) as transport:
+        assert await ask(transport) == 1
+        assert transport._http is not None
+        (pooled,) = transport._http.connector._conns.values()  # type: ignore[union-attr]
+        guard = GuardedConnection.of(pooled[0][0].transport)
+        first, second = object(), object()
+        guard.user = second
+
+        assert not guard.finish(first)
+        assert guard.user is second
+        assert not guard.finish(second)
+        assert guard.user is None

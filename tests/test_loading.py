@@ -144,6 +144,34 @@ def test_the_size_of_a_seekable_file_object_is_told_truly(loader: ImageLoader) -
         assert caught.value.size == size
 
 
+async def test_an_object_with_read_alone_is_an_image(loader: ImageLoader) -> None:
+    """An object that knows nothing but read() is read, and its size is not told when it is too large."""
+
+    class Reads:
+        def __init__(self, data: bytes) -> None:
+            self.read = io.BytesIO(data).read
+
+    assert await data_of(loader, Reads(PNG)) == PNG
+    with pytest.raises(wxcv.ImageTooLargeError, match="at least 2,097,152") as caught:
+        await loader.load(Reads(bytes(3_000_000)))
+    assert caught.value.image == "<Reads>"
+
+
+async def test_an_object_whose_attributes_raise_is_told(loader: ImageLoader) -> None:
+    """An object that raises, or cancels, when it is looked at is an UnreadableImageError with the class."""
+    for error in (ZeroDivisionError("MARKED"), asyncio.CancelledError()):
+
+        class Hostile:
+            raised = error
+
+            @property
+            def read(self) -> None:
+                raise self.raised
+
+        with pytest.raises(wxcv.UnreadableImageError, match=f"<Hostile>.*{type(error).__name__} at "):
+            await loader.load(Hostile())
+
+
 class _Unseekable(io.RawIOBase):
     def __init__(self, data: bytes) -> None:
         self._file = io.BytesIO(data)

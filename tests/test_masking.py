@@ -73,6 +73,14 @@ def test_a_text_without_a_secret_stays_as_it_is() -> None:
     assert EXAMINED - 16 <= len(mask(text * 1000, ["MARKED"])) <= EXAMINED
 
 
+def test_a_false_start_of_a_secret_at_the_edge_is_passed_over() -> None:
+    """Where a text is cut, the true beginning of a secret is masked, though it seemed to begin before."""
+    secret = "abcdX" + "abcdY" * 600
+    text = "abcd" * 100 + secret
+
+    assert mask(text.rjust(EXAMINED + 500, "."), [secret]).endswith("abcd" * 100 + "***")
+
+
 def test_of_two_secrets_the_longer_goes_first() -> None:
     """A secret that holds another one is masked as a whole."""
     assert mask("key abcdef.", ["cd", "abcdef"]) == "key ***."

@@ -237,7 +237,7 @@ class Batch(Generic[ItemT, AnswerT]):
     ) -> Outcome[ItemT, AnswerT]:
         error, elapsed = result.error, result.report.elapsed
         if error is None:
-            answer = result.unwrap()
+            answer = result.any_answer
             return Answered(index=index, item=item, image=image, answer=answer, sends=sends, elapsed=elapsed)
         return Unanswered(
             index=index,

@@ -177,6 +177,4 @@ def _content(path: str) -> bytes | OSError:
             content = file.read(_LONGEST_FILE)
     except OSError as error:
         return error
-    except ValueError as error:  # a NUL in the path
-        return OSError(errno.EINVAL, str(error))
     return content if len(content) < _LONGEST_FILE else OSError(errno.EFBIG, "it is too long")

@@ -204,11 +204,10 @@ def _content_type(data: bytes, name: str) -> str:
     )
 
 
-def _checked(data: bytes, name: str, limit: int, content_type: str | None = None) -> LocalImage:
+def check(data: bytes, name: str, content_type: str | None = None) -> LocalImage:
+    """Check bytes that are known to be few enough; their type is decided by the first of them."""
     if not data:
         raise EmptyImageError(name, "no bytes: the file is empty, or the file object stands at its end")
-    if len(data) >= limit:
-        raise ImageTooLargeError(name, len(data), limit)
     return LocalImage(name, data, content_type or _content_type(data, name))
 
 
@@ -220,7 +219,7 @@ def _from_buffer(
     if view.nbytes >= limit:
         raise ImageTooLargeError(shown, view.nbytes, limit)
     # A copy of what could change between two sends; bytes cannot.
-    return _checked(data if type(data) is bytes else bytes(view), shown, limit, content_type)
+    return check(data if type(data) is bytes else bytes(view), shown, content_type)
 
 
 def looks_like_url(text: str) -> bool:
@@ -231,12 +230,7 @@ def looks_like_url(text: str) -> bool:
 
 def from_path(path: str | os.PathLike[str], limit: int) -> LocalImage:
     """Read and check a file; may wait for the disk."""
-    return _checked(read_path(path, limit), path_name(path), limit)
-
-
-def from_data(data: bytes, name: str, limit: int) -> LocalImage:
-    """Check what was read from a file object."""
-    return _checked(data, name, limit)
+    return check(read_path(path, limit), path_name(path))
 
 
 def from_memory(image: Any, limit: int) -> LocalImage | ImageUrl:  # noqa: ANN401 - checked here

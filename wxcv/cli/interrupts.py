@@ -42,7 +42,7 @@ class Interrupts:
                 continue
             try:
                 loop.add_signal_handler(number, self._receive, number)
-            except NotImplementedError:  # Windows raises KeyboardInterrupt
+            except NotImplementedError:  # pragma: no cover - Windows, which raises KeyboardInterrupt
                 return self
             self._handled.append(number)
         return self

@@ -5,7 +5,6 @@ Page: https://developers.weixin.qq.com/doc/service/en/api/openpoc/image/api_imgq
 
 from __future__ import annotations
 
-import functools
 from typing import TYPE_CHECKING
 
 from wxcv.sandbox.pictures import open_picture
@@ -37,7 +36,6 @@ def read_codes(data: bytes, choices: Choices) -> Reading:
     return Reading(found=found, size=picture.size)
 
 
-@functools.cache
 def _formats() -> zxingcpp.BarcodeFormats:
     import zxingcpp
 
