@@ -63,6 +63,14 @@ def test_a_missing_list_is_empty() -> None:
     assert wxcv.PrintedText.from_dict({"items": None}).text == ""
 
 
+def test_a_null_text_is_empty() -> None:
+    """A text that is missing or null is the empty string."""
+    row = {"type_name": None, "data": None}
+
+    assert wxcv.CodeResult.from_dict(row) == wxcv.CodeResult.from_dict({}) == wxcv.CodeResult("", "")
+    assert wxcv.TextItem.from_dict({"text": None}) == wxcv.TextItem("")
+
+
 @pytest.mark.parametrize("name", ["comm_null_pos.json"])
 def test_a_null_pos_and_size_are_none(name: str) -> None:
     """A null pos or img_size is None, and is left out of the dict."""
