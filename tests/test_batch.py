@@ -233,6 +233,16 @@ async def test_leaving_early_ends_the_work_and_leaves_the_session_usable(how: st
         assert (await session.scan_qrcode(PICTURE)).code_results == ()
 
 
+async def test_leaving_drops_the_outcomes_that_were_not_taken(session: wxcv.Session) -> None:
+    """After its block, a batch has no outcomes left, also if some were ready."""
+    batch = session.batch(wxcv.SCAN_QRCODE, [b"text"] * 10)
+    async with batch:
+        await anext(batch)
+        assert batch._ready
+
+    assert [outcome async for outcome in batch] == []
+
+
 async def test_an_error_of_the_iterable_comes_after_the_outcomes(session: wxcv.Session) -> None:
     """What the images' iterable raises is raised after the outcomes of the images before it."""
 

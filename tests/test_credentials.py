@@ -168,6 +168,36 @@ def test_a_component_asks_with_its_ticket() -> None:
     assert (token.value, token.expires_in, token.kind) == ("C", 7200.0, "component")
 
 
+@pytest.mark.parametrize("errcode", [40001, 40125, 40091, 61004])
+def test_a_refusal_of_a_component_is_a_rejected_credential(errcode: int) -> None:
+    """What WeChat says against appsecret, ticket or address is a CredentialRejectedError without either."""
+    refused = answer(errcode=errcode, errmsg="invalid MARKED-APPSECRET or MARKED-TICKET")
+    with pytest.raises(wxcv.CredentialRejectedError) as caught:
+        drive(COMPONENT.renew(ASKED), refused)
+
+    assert caught.value.errcode == errcode
+    assert caught.value.errmsg == "invalid *** or ***"
+
+
+def test_the_answers_of_token_calls_are_never_quoted() -> None:
+    """What is no answer of WeChat's to a component or a merchant is not shown, as it may hold a token."""
+    odd = Response(200, {}, b"<html>MARKED-TOKEN</html>")
+    for steps, replies in ((COMPONENT.renew(ASKED), ()), (MERCHANT.renew(ASKED), (None, "C"))):
+        with pytest.raises(wxcv.ProtocolError) as caught:
+            drive(steps, *replies, odd)
+
+        assert (caught.value.excerpt, "MARKED" in str(caught.value)) == ("", False)
+
+
+def test_a_refusal_of_a_merchant_shows_no_token() -> None:
+    """What WeChat says of a merchant is told without the component's token and the refresh tokens."""
+    refused = answer(errcode=61003, errmsg="C-TOKEN MARKED-R0 MARKED-R5 MARKED-APPSECRET")
+    with pytest.raises(wxcv.PermissionDeniedError) as caught:
+        drive(MERCHANT.renew(ASKED), "MARKED-R5", "C-TOKEN", refused)
+
+    assert caught.value.errmsg == "*** *** *** ***"
+
+
 def test_a_ticket_function_is_asked_every_time() -> None:
     """A ticket that is a function is called for every token, and what it returns is sent."""
 
