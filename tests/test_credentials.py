@@ -211,6 +211,15 @@ def test_a_ticket_function_is_asked_every_time() -> None:
     assert body(steps[1])["component_verify_ticket"] == "T9"
 
 
+def test_a_ticket_of_a_function_is_masked_as_well() -> None:
+    """A refusal does not show the ticket that the function returned."""
+    credential = wxcv.ComponentCredential("wxp", "s3cret", lambda: "unused")  # type: ignore[arg-type]
+    with pytest.raises(wxcv.CredentialRejectedError) as caught:
+        drive(credential.renew(ASKED), "MARKED-T9", answer(errcode=61006, errmsg="MARKED-T9 is invalid"))
+
+    assert caught.value.errmsg == "*** is invalid"
+
+
 @pytest.mark.parametrize("ticket", [None, "", 5])
 def test_a_ticket_that_is_none_is_told(ticket: Any) -> None:
     """A ticket function that returns no ticket ends in a TokenSourceError before anything is sent."""

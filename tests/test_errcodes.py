@@ -168,11 +168,13 @@ def test_101002_is_decided_by_its_text() -> None:
     """101002 is a bad image, unless its text speaks of the market quota, as it did for years."""
     assert type(api_error(101002, "decode image failed")) is wxcv.ImageRejectedError
     assert type(api_error(101002, "not enough market quota hint: [x]")) is wxcv.QuotaExhaustedError
+    assert type(api_error(101001, "not enough market quota")) is wxcv.ImageRejectedError
 
 
 def test_40001_has_two_meanings() -> None:
     """40001 is a wrong secret on an app's own token call and a refused token on a business call."""
     assert type(api_error(40001, "invalid credential", is_own=True)) is wxcv.CredentialRejectedError
+    assert type(api_error(40014, "invalid access_token", is_own=True)) is wxcv.TokenRejectedError
     assert type(api_error(40001, "invalid credential")) is wxcv.TokenRejectedError
 
 

@@ -64,6 +64,14 @@ def test_a_secret_that_is_cut_at_the_edge_is_masked(length: int, form: str) -> N
     assert mask("x" * length + told, [secret]) == "x" * length + "***"
 
 
+def test_a_text_that_is_the_beginning_of_a_secret_is_masked() -> None:
+    """A text that is longer than what is examined, and all of it one secret, shows nothing of it."""
+    secret = "".join(chr(ord("A") + n % 26) + str(n) for n in range(600))
+    assert len(secret) > EXAMINED
+
+    assert mask(secret, [secret]) == "***"
+
+
 def test_a_text_without_a_secret_stays_as_it_is() -> None:
     """Escapes that hide nothing are not undone, and only the length is bounded."""
     text = r"50%25 of \u0041 &amp; b"
