@@ -73,6 +73,37 @@ async def test_a_refusal_that_no_new_token_mends_is_not_repeated(errcode: int) -
     assert (caught.value.sends, stats.sends, stats.refreshes) == (1, 1, 1)
 
 
+async def test_the_seconds_of_an_attempt_are_told() -> None:
+    """on_send is told for how long the attempt took, from the request to its answer."""
+    clock, events = wxcv.ManualClock(), []
+    clock.advance(1000)
+
+    async def call(request: web.Request) -> web.StreamResponse:
+        await request.read()
+        clock.advance(0.25)
+        return answer(errcode=0, code_results=[])
+
+    async with (
+        api_server(call) as url,
+        wxcv.Session(STATIC, base_url=url, clock=clock, on_send=events.append) as session,
+    ):
+        await session.scan_qrcode(PICTURE)
+
+    assert [event.seconds for event in events] == [0.25]
+
+
+async def test_a_refusal_that_is_told_again_tells_nothing_of_the_first_image() -> None:
+    """If the refused token is all that WeChat has, whoever asks next is told so, of no image and no send."""
+    async with api_server(answering(41001)) as url, wxcv.Session(APP, base_url=url) as session:
+        with pytest.raises(wxcv.TokenRejectedError) as first:
+            await session.scan_qrcode(PICTURE)
+        with pytest.raises(wxcv.TokenRejectedError) as second:
+            await session.token()
+
+    assert (first.value.sends, first.value.image) == (1, f"image of {len(PICTURE)} bytes")
+    assert (second.value.sends, second.value.elapsed, second.value.image) == (0, 0.0, None)
+
+
 async def test_every_slot_has_a_connection_and_a_refresh_has_one_too() -> None:
     """120 calls are under way at once, and while they are, a token can still be fetched."""
     under_way, everybody_is_here, go = 0, asyncio.Event(), asyncio.Event()

@@ -67,6 +67,8 @@ def test_force_is_a_field_of_the_stable_kind() -> None:
     assert request.body is not None
 
     assert json.loads(request.body.parts[0])["force_refresh"] is True
+    (unforced,), _ = drive(STABLE.renew(ASKED), Response(200, {}, GOOD))
+    assert json.loads(unforced.body.parts[0])["force_refresh"] is False
     assert (STABLE.can_force, CLASSIC.can_force) == (True, False)
 
 
@@ -322,6 +324,7 @@ def test_a_cloud_token_is_read_and_stripped() -> None:
 
     assert steps == [ReadFile("/mnt/token")]
     assert (token.value, token.kind, credential.query_name) == ("MARKED-T", "cloud", "cloudbase_access_token")
+    assert token.expires_in == 60.0
     with pytest.raises(wxcv.ConnectError, match=r"/mnt/token cannot be read .*cloud hosting"):
         drive(credential.renew(ASKED), FileNotFoundError(2, "No such file or directory"))
     for content in (b"\n", b"two words", b"\xff"):

@@ -191,6 +191,8 @@ async def test_a_call_that_was_sent_never_ends_as_not_sent(first: bytes) -> None
 
     assert error.sends == 1
     assert isinstance(error.__cause__, wxcv.ConnectError)
+    assert (error.reason, error.errno) == (error.__cause__.reason, error.__cause__.errno)
+    assert error.errno
     assert "nothing was sent" not in str(error)
 
 
