@@ -130,6 +130,28 @@ async def test_every_slot_has_a_connection_and_a_refresh_has_one_too() -> None:
         await asyncio.gather(*calls)
 
 
+async def test_there_is_one_connection_more_than_slots() -> None:
+    """However many tokens are refreshed at once, no more connections are used than concurrency + 1."""
+    now = most = 0
+
+    async def mint(_request: web.Request) -> web.StreamResponse:
+        nonlocal now, most
+        now += 1
+        most = max(most, now)
+        await asyncio.sleep(0.01)
+        now -= 1
+        return answer(access_token=TOKEN, expires_in=7200)
+
+    async with (
+        api_server(answering(), mint) as url,
+        wxcv.Session(APP, base_url=url, concurrency=2) as session,
+    ):
+        accounts = [session.on_behalf_of(wxcv.AppCredential(f"wx{number}", "s")) for number in range(12)]
+        await asyncio.gather(*(account.token() for account in accounts))
+
+    assert most == 3
+
+
 async def test_waiting_after_a_throttling_is_not_charged_to_an_image_of_a_batch() -> None:
     """An image of a batch that waited for the next minute has all of its call_timeout for other retries."""
     clock = wxcv.ManualClock(MINUTE_BEGINS)

@@ -44,6 +44,7 @@ def test_a_known_secret_is_masked_in_every_encoding(secret: str) -> None:
     percent = [quote(secret), quote(secret, safe=""), quote(quote(secret, safe=""), safe="")]
     lower = [re.sub("%..", lambda found: found[0].lower(), form) for form in percent]
     escaped = [json.dumps(secret)[1:-1], secret.replace("/", "\\/"), secret.replace("&", "\\u0026")]
+    escaped += [html.escape(secret).replace("&#x27;", "&apos;"), html.escape(html.escape(secret))]
     for form in (secret, *percent, *lower, *escaped, html.escape(secret)):
         assert mask(f"before {form} after", [secret, ""]) == "before *** after"
 

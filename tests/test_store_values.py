@@ -90,6 +90,16 @@ async def test_everything_but_a_refresh_token_ends_by_itself(redis: Redis) -> No
     assert await redis.pttl("wxcv:{k}:refresh_token") == -1
 
 
+async def test_a_token_is_stored_for_an_hour_longer_than_it_lives(redis: Redis) -> None:
+    """To the millisecond, so that the next token always finds the generation of the one before."""
+    async with redis.monitor() as monitor:
+        await wxcv.RedisStore(redis).save("k", wxcv.StoredToken("T", 1, NOW + 100.5, 100.5))
+        while "EVAL" not in (seen := (await monitor.next_command())["command"]).upper():
+            pass
+
+    assert seen.endswith(f"1 {NOW + 100.5:.3f} T 3700500 ")
+
+
 async def test_a_refused_token_ends_when_it_would_have_ended(redis: Redis) -> None:
     """To mark a token as refused does not change for how long its generation is kept."""
     store = wxcv.RedisStore(redis)
