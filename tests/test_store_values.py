@@ -159,7 +159,13 @@ async def test_a_token_is_stored_with_the_seconds_that_it_has_left(redis: Redis)
 
 @pytest.mark.parametrize(
     ("ends_in", "left", "adopted"),
-    [(500.0, 1000.0, 500.0), (1000.0, 500.0, 500.0), (0.0, 1000.0, None), (1000.0, 0.0, None)],
+    [
+        (500.0, 1000.0, 500.0),
+        (1000.0, 500.0, 500.0),
+        (0.5, 1000.0, 0.5),
+        (0.0, 1000.0, None),
+        (1000.0, 0.0, None),
+    ],
 )
 async def test_a_stored_token_ends_when_either_clock_says_so(
     redis: Redis, ends_in: float, left: float, adopted: float | None

@@ -1,8 +1,10 @@
-"""What a TokenCache knows of an account besides its token."""
+"""What a TokenCache knows of an account besides its token, and when it asks again."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import random
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     Send = Callable[[Request], Awaitable[Response]]
 
 CREDENTIAL = wxcv.AppCredential("wx1", "MARKED-SECRET")
+REFUSAL = wxcv.TokenRejectedError(42001, "access_token expired")
 
 
 async def turn(times: int = 5) -> None:
@@ -70,6 +73,50 @@ async def test_the_seconds_until_a_token_can_be_had_are_told(error: wxcv.WxcvErr
 
     assert told == [seconds, 2.0, 0.0, 0.0]
     assert cache.seconds_until_retry(CREDENTIAL) == 0.0
+
+
+async def test_a_good_refresh_ends_the_growing_of_the_back_off() -> None:
+    """After a success the next failure is backed off from for as long as the first was."""
+    clock = wxcv.ManualClock()
+    cache, failing = wxcv.TokenCache(clock=clock), refusing(wxcv.RateLimitedError(45011, "slow down"))
+    told = []
+    for send in (failing, failing, failing, good, failing, failing):
+        cache.invalidate(CREDENTIAL, "T", REFUSAL)
+        with contextlib.suppress(wxcv.RateLimitedError):
+            await cache.get(CREDENTIAL, send)
+        told.append(cache.seconds_until_retry(CREDENTIAL))
+        clock.advance(100)
+
+    assert told == [5.0, 10.0, 20.0, 0.0, 5.0, 10.0]
+
+
+class Hasty(wxcv.ManualClock):
+    """A clock that moves on by itself when somebody sleeps, and remembers for how long."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.slept: list[float] = []
+
+    async def sleep(self, seconds: float) -> None:
+        """Move on."""
+        self.slept.append(seconds)
+        self.advance(seconds)
+
+
+async def test_the_tries_of_a_refresh_are_spread() -> None:
+    """Before the second try a refresh waits for up to half a second, before the third for up to one."""
+    random.seed(8)
+    clock = Hasty()
+    for _ in range(300):
+        with pytest.raises(wxcv.ConnectError):
+            await wxcv.TokenCache(clock=clock).get(CREDENTIAL, refusing(wxcv.ConnectError("down")))
+    first, second = clock.slept[::2], clock.slept[1::2]
+
+    assert (len(first), len(second)) == (300, 300)
+    assert 0.0 <= min(first) < 0.05
+    assert 0.45 < max(first) <= 0.5
+    assert 0.0 <= min(second) < 0.1
+    assert 0.9 < max(second) <= 1.0
 
 
 async def test_accounts_beyond_maxsize_are_kept_only_while_they_are_refreshed() -> None:

@@ -314,6 +314,7 @@ async def test_a_failure_that_passes_is_retried_within_the_refresh(
         clock.advance(0.1)
 
     assert caller.result() == "T3"
+    assert wechat.forced == 0
 
 
 async def test_after_failures_the_silence_doubles_up_to_a_minute(
