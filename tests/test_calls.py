@@ -104,6 +104,22 @@ async def test_a_refusal_that_is_told_again_tells_nothing_of_the_first_image() -
     assert (second.value.sends, second.value.elapsed, second.value.image) == (0, 0.0, None)
 
 
+async def test_a_back_off_after_refused_tokens_tells_nothing_of_the_first_image() -> None:
+    """If the new token is refused too, who asks next is told so, of no image and no send."""
+    async with (
+        api_server(answering(40001, 40001), new_tokens()) as url,
+        wxcv.Session(APP, base_url=url) as session,
+    ):
+        with pytest.raises(wxcv.TokenRejectedError) as first:
+            await session.scan_qrcode(PICTURE)
+        with pytest.raises(wxcv.TokenRejectedError) as second:
+            await session.token()
+        assert session.stats().refreshes == 2
+
+    assert first.value.sends == 2
+    assert (second.value.sends, second.value.elapsed, second.value.image) == (0, 0.0, None)
+
+
 async def test_every_slot_has_a_connection_and_a_refresh_has_one_too() -> None:
     """120 calls are under way at once, and while they are, a token can still be fetched."""
     under_way, everybody_is_here, go = 0, asyncio.Event(), asyncio.Event()

@@ -86,6 +86,14 @@ def test_a_credential_must_be_one() -> None:
     assert "MARKED" not in str(caught.value)
 
 
+def test_an_object_of_another_class_is_named_with_its_article() -> None:
+    """The class that is wanted, and the one that is there, are told; the value is not."""
+    with pytest.raises(TypeError, match=r"^x must be an AppCredential, not str$"):
+        checks.instance("x", "MARKED", wxcv.AppCredential)
+    with pytest.raises(TypeError, match=r"^x must be a Batch, not int$"):
+        checks.instance("x", 5, wxcv.Batch)
+
+
 def test_numbers_at_the_edge_of_their_range_are_good() -> None:
     """The least and the greatest number are accepted as they are, and seconds become a float."""
     assert [checks.seconds("s", value) for value in (1e-9, 1, 10**9)] == [1e-9, 1.0, 1e9]

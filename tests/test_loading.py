@@ -109,6 +109,21 @@ async def test_an_async_file_object_is_read_to_the_limit_only(loader: ImageLoade
         assert (caught.value.size, caught.value.image) == (size, "big.png")
 
 
+async def test_an_async_file_object_that_gives_more_than_it_is_asked_for_is_left(loader: ImageLoader) -> None:
+    """A read() that pays no heed to its size is not called again when there are too many bytes."""
+    reads: list[int] = []
+
+    class Generous:
+        async def read(self, size: int) -> bytes:
+            reads.append(size)
+            return PNG + bytes(IMAGE_LIMIT)
+
+    with pytest.raises(wxcv.ImageTooLargeError):
+        await loader.load(Generous())
+
+    assert reads == [IMAGE_LIMIT]
+
+
 @pytest.mark.parametrize(
     ("chunk", "said"),
     [

@@ -73,6 +73,15 @@ def test_a_text_that_is_the_beginning_of_a_secret_is_masked() -> None:
     assert mask(secret, [secret]) == "***"
 
 
+def test_only_the_last_of_several_beginnings_may_be_the_secret() -> None:
+    """What only looks like the beginning of a secret, near the edge, is not masked, and what is one is."""
+    text = "abcdY-" * 3 + "abcdX12" + "z" * 5000
+    edge = EXAMINED - len("abcdY-" * 3 + "abcdX12")
+
+    assert mask("." * edge + text, ["abcdX12345"]) == "." * edge + "abcdY-" * 3 + "***"
+    assert mask("." * edge + text, ["abcdZ12345"]) == "." * edge + "abcdY-" * 3 + "abcdX12"
+
+
 def test_a_text_without_a_secret_stays_as_it_is() -> None:
     """Escapes that hide nothing are not undone, and only the length is bounded."""
     text = r"50%25 of \u0041 &amp; b"

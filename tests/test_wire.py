@@ -238,7 +238,18 @@ def test_a_status_without_errcode_is_a_protocol_error(status: int, message: str,
 
 
 @pytest.mark.parametrize(
-    ("header", "seconds"), [("2", 2.0), ("-5", None), ("abc", None), ("", None), ("9" * 400, None)]
+    ("header", "seconds"),
+    [
+        ("2", 2.0),
+        (" 0 ", 0.0),
+        ("9" * 9, 999_999_999.0),
+        ("9" * 10, None),
+        ("-5", None),
+        ("abc", None),
+        ("", None),
+        ("\uff19", None),
+        ("9" * 400, None),
+    ],
 )
 def test_status_429_is_a_rate_limit(header: str, seconds: float | None) -> None:
     """HTTP status 429 is a RateLimitedError with the seconds of Retry-After."""
