@@ -83,6 +83,32 @@ async def test_a_call_that_waits_for_its_token_has_the_grace_too() -> None:
         await closing
 
 
+class Watched(wxcv.Session):
+    """A session that tells how it is closed."""
+
+    graces: list[float]
+
+    async def aclose(self, grace: float = 10.0) -> None:
+        """Note the grace, and close."""
+        self.graces = [*getattr(self, "graces", []), grace]
+        await super().aclose(grace)
+
+
+@pytest.mark.parametrize(
+    ("raised", "grace"),
+    [(None, 10.0), (ZeroDivisionError, 10.0), (asyncio.CancelledError, 1.0), (KeyboardInterrupt, 1.0)],
+)
+async def test_a_block_that_is_cancelled_leaves_calls_one_second(
+    raised: type[BaseException] | None, grace: float
+) -> None:
+    """The end of the block leaves calls in flight 10 s, also an error; the end of the program 1 s."""
+    session = Watched(APP)
+    await session.__aenter__()
+    await session.__aexit__(raised, raised() if raised else None, None)
+
+    assert session.graces == [grace]
+
+
 async def test_closing_does_not_wait_for_a_disk() -> None:
     """A reader thread that is still busy with a file does not hold up aclose()."""
     session, go = wxcv.Session(APP), threading.Event()
