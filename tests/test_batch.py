@@ -233,6 +233,16 @@ async def test_leaving_early_ends_the_work_and_leaves_the_session_usable(how: st
         assert (await session.scan_qrcode(PICTURE)).code_results == ()
 
 
+async def test_leaving_drops_the_outcomes_that_were_not_taken(session: wxcv.Session) -> None:
+    """After its block, a batch has no outcomes left, also if some were ready."""
+    batch = session.batch(wxcv.SCAN_QRCODE, [b"text"] * 10)
+    async with batch:
+        await anext(batch)
+        assert batch._ready
+
+    assert [outcome async for outcome in batch] == []
+
+
 async def test_an_error_of_the_iterable_comes_after_the_outcomes(session: wxcv.Session) -> None:
     """What the images' iterable raises is raised after the outcomes of the images before it."""
 
@@ -249,13 +259,25 @@ async def test_an_error_of_the_iterable_comes_after_the_outcomes(session: wxcv.S
     assert seen == ["ok"] * 5
 
 
+@pytest.mark.parametrize("count", [0, 1, 3, 20])
+async def test_a_window_may_be_smaller_than_the_number_of_workers(session: wxcv.Session, count: int) -> None:
+    """An ordered batch that holds one image at a time gives all outcomes, and ends."""
+    async with asyncio.timeout(10):
+        outcomes = await collect(session.batch(wxcv.SCAN_QRCODE, [b"text"] * count, ordered=True, window=1))
+
+    assert [outcome.index for outcome in outcomes] == list(range(count))
+
+
 async def test_a_key_that_raises_fails_its_item_only(session: wxcv.Session) -> None:
     """If key raises for an item, that item fails with a name and the reason, and the others are done."""
     items: list[dict[str, bytes]] = [{"body": PICTURE}, {}, {"body": PICTURE}]
     outcomes = await collect(session.batch(wxcv.SCAN_QRCODE, items, key=lambda item: item["body"]))
 
     assert statuses(outcomes) == ["ok", "failed", "ok"]
-    assert "image 1: key raised KeyError" in str([outcome.error for outcome in outcomes if outcome.error])
+    (failed,) = [outcome for outcome in outcomes if outcome.error]
+    assert "image 1: key raised KeyError" in str(failed.error)
+    assert (failed.index, failed.item, failed.image) == (1, {}, None)
+    assert (failed.sends, failed.elapsed) == (0, 0.0)
 
 
 async def test_a_batch_that_is_ended_before_it_began_ends(box: Sandbox) -> None:

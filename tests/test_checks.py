@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import wxcv
 from wxcv import checks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 GOOD = wxcv.AppCredential("wx0123456789abcdef", "0123456789abcdef")
 
@@ -79,6 +82,44 @@ def test_a_credential_must_be_one() -> None:
     """A pair of strings is not a credential, and the secret in it is not shown."""
     with pytest.raises(TypeError, match="credential") as caught:
         wxcv.Session(("wx", "MARKED-SECRET"))  # type: ignore[arg-type]
+
+    assert "MARKED" not in str(caught.value)
+
+
+def test_an_object_of_another_class_is_named_with_its_article() -> None:
+    """The class that is wanted, and the one that is there, are told; the value is not."""
+    with pytest.raises(TypeError, match=r"^x must be an AppCredential, not str$"):
+        checks.instance("x", "MARKED", wxcv.AppCredential)
+    with pytest.raises(TypeError, match=r"^x must be a Batch, not int$"):
+        checks.instance("x", 5, wxcv.Batch)
+
+
+def test_numbers_at_the_edge_of_their_range_are_good() -> None:
+    """The least and the greatest number are accepted as they are, and seconds become a float."""
+    assert [checks.seconds("s", value) for value in (1e-9, 1, 10**9)] == [1e-9, 1.0, 1e9]
+    assert [checks.whole("n", value, least=0) for value in (0, 10**9)] == [0, 10**9]
+    assert checks.plain("p", "x" * 2048) == "x" * 2048
+    assert type(checks.seconds("s", 1)) is float
+
+
+@pytest.mark.parametrize(
+    ("check", "message"),
+    [
+        (lambda: checks.seconds("s", 0), "above 0, not 0"),
+        (lambda: checks.seconds("s", 10, least=10.0), "above 10, not 10"),
+        (lambda: checks.seconds("s", 1e9 + 1), "not this number"),
+        (lambda: checks.seconds("s", True), "not this number"),  # noqa: FBT003 - what is refused
+        (lambda: checks.seconds("s", "MARKED"), "not str"),
+        (lambda: checks.whole("n", 0), "from 1 to 10 .. 9, not 0"),
+        (lambda: checks.whole("n", 10**9 + 1), "not this number"),
+        (lambda: checks.whole("n", 2.0), "not 2.0"),
+        (lambda: checks.plain("p", "x" * 2049), "at most 2,048 characters, not 2,049"),
+    ],
+)
+def test_numbers_beyond_the_edge_are_refused(check: Callable[[], object], message: str) -> None:
+    """A number out of its range is shown if it is short, and named by its range."""
+    with pytest.raises(ValueError, match=message) as caught:
+        check()
 
     assert "MARKED" not in str(caught.value)
 

@@ -62,6 +62,7 @@ async def test_a_timeout_ends_when_the_clock_has_passed_it() -> None:
 def test_the_wall_clock_can_be_set_alone() -> None:
     """Setting the wall clock leaves the monotonic clock where it is."""
     clock = wxcv.ManualClock()
+    assert (clock.monotonic(), clock.wall()) == (0.0, 1_600_000_000.0)
     clock.set_wall(5.0)
 
     assert (clock.monotonic(), clock.wall()) == (0.0, 5.0)

@@ -67,6 +67,8 @@ def test_force_is_a_field_of_the_stable_kind() -> None:
     assert request.body is not None
 
     assert json.loads(request.body.parts[0])["force_refresh"] is True
+    (unforced,), _ = drive(STABLE.renew(ASKED), Response(200, {}, GOOD))
+    assert json.loads(unforced.body.parts[0])["force_refresh"] is False
     assert (STABLE.can_force, CLASSIC.can_force) == (True, False)
 
 
@@ -168,6 +170,36 @@ def test_a_component_asks_with_its_ticket() -> None:
     assert (token.value, token.expires_in, token.kind) == ("C", 7200.0, "component")
 
 
+@pytest.mark.parametrize("errcode", [40001, 40125, 40091, 61004])
+def test_a_refusal_of_a_component_is_a_rejected_credential(errcode: int) -> None:
+    """What WeChat says against appsecret, ticket or address is a CredentialRejectedError without either."""
+    refused = answer(errcode=errcode, errmsg="invalid MARKED-APPSECRET or MARKED-TICKET")
+    with pytest.raises(wxcv.CredentialRejectedError) as caught:
+        drive(COMPONENT.renew(ASKED), refused)
+
+    assert caught.value.errcode == errcode
+    assert caught.value.errmsg == "invalid *** or ***"
+
+
+def test_the_answers_of_token_calls_are_never_quoted() -> None:
+    """What is no answer of WeChat's to a component or a merchant is not shown, as it may hold a token."""
+    odd = Response(200, {}, b"<html>MARKED-TOKEN</html>")
+    for steps, replies in ((COMPONENT.renew(ASKED), ()), (MERCHANT.renew(ASKED), (None, "C"))):
+        with pytest.raises(wxcv.ProtocolError) as caught:
+            drive(steps, *replies, odd)
+
+        assert (caught.value.excerpt, "MARKED" in str(caught.value)) == ("", False)
+
+
+def test_a_refusal_of_a_merchant_shows_no_token() -> None:
+    """What WeChat says of a merchant is told without the component's token and the refresh tokens."""
+    refused = answer(errcode=61003, errmsg="C-TOKEN MARKED-R0 MARKED-R5 MARKED-APPSECRET")
+    with pytest.raises(wxcv.PermissionDeniedError) as caught:
+        drive(MERCHANT.renew(ASKED), "MARKED-R5", "C-TOKEN", refused)
+
+    assert caught.value.errmsg == "*** *** *** ***"
+
+
 def test_a_ticket_function_is_asked_every_time() -> None:
     """A ticket that is a function is called for every token, and what it returns is sent."""
 
@@ -179,6 +211,15 @@ def test_a_ticket_function_is_asked_every_time() -> None:
 
     assert steps[0] == Ask(newest)
     assert body(steps[1])["component_verify_ticket"] == "T9"
+
+
+def test_a_ticket_of_a_function_is_masked_as_well() -> None:
+    """A refusal does not show the ticket that the function returned."""
+    credential = wxcv.ComponentCredential("wxp", "s3cret", lambda: "unused")  # type: ignore[arg-type]
+    with pytest.raises(wxcv.CredentialRejectedError) as caught:
+        drive(credential.renew(ASKED), "MARKED-T9", answer(errcode=61006, errmsg="MARKED-T9 is invalid"))
+
+    assert caught.value.errmsg == "*** is invalid"
 
 
 @pytest.mark.parametrize("ticket", [None, "", 5])
@@ -283,6 +324,7 @@ def test_a_cloud_token_is_read_and_stripped() -> None:
 
     assert steps == [ReadFile("/mnt/token")]
     assert (token.value, token.kind, credential.query_name) == ("MARKED-T", "cloud", "cloudbase_access_token")
+    assert token.expires_in == 60.0
     with pytest.raises(wxcv.ConnectError, match=r"/mnt/token cannot be read .*cloud hosting"):
         drive(credential.renew(ASKED), FileNotFoundError(2, "No such file or directory"))
     for content in (b"\n", b"two words", b"\xff"):

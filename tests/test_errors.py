@@ -93,6 +93,12 @@ def test_an_error_has_a_sentence_for_end_users(error: wxcv.WxcvError) -> None:
     assert "errcode" not in message
 
 
+def test_an_error_that_is_about_no_call_was_never_sent() -> None:
+    """Before a call says otherwise, an error tells of no send, of no time, and of an image if it has one."""
+    for error, image in ((errors.StoreError("down"), None), (errors.EmptyImageError("a.png", "b"), "a.png")):
+        assert (error.sends, error.elapsed, error.image) == (0, 0.0, image)
+
+
 def test_an_error_names_its_image_once() -> None:
     """The text begins with the image's name, also where the message does so already."""
     error = errors.ImageRejectedError(101002, "bad")

@@ -21,14 +21,32 @@ from wxcv.loading import ImageLoader
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(24)
 JPEG = b"\xff\xd8\xff\xe0" + bytes(16)
 HEIC = b"\0\0\0\x18ftypheic" + bytes(12)
-STARTS = {
-    "image/jpeg": JPEG,
-    "image/png": PNG,
-    "image/gif": b"GIF89a" + bytes(8),
-    "image/bmp": b"BM\x46\0\0\0" + bytes(20),
-    "image/webp": b"RIFF\x10\0\0\0WEBPVP8 ",
-    "image/tiff": b"II*\0" + bytes(8),
-}
+STARTS = [
+    ("image/jpeg", JPEG),
+    ("image/png", PNG),
+    ("image/gif", b"GIF87a" + bytes(8)),
+    ("image/gif", b"GIF89a" + bytes(8)),
+    ("image/bmp", b"BM\x46\0\0\0" + bytes(20)),
+    ("image/webp", b"RIFF\x10\0\0\0WEBPVP8 "),
+    ("image/tiff", b"II*\0" + bytes(8)),  # little-endian
+    ("image/tiff", b"MM\0*" + bytes(8)),  # big-endian
+    ("image/tiff", b"II+\0" + bytes(8)),  # BigTIFF
+    ("image/tiff", b"MM\0+" + bytes(8)),
+]
+ALMOST = [
+    b"\xff\xd8\xfe\xe0" + bytes(16),
+    b"\x89PNG\n\x1a\n" + bytes(24),
+    b"GIF88a" + bytes(8),
+    b"BM\x46\0\0\0\0\0\0\1" + bytes(20),
+    b"BM\x46\0\0\0\1\0\0\0" + bytes(20),
+    b"MB\x46\0\0\0" + bytes(20),
+    b"RIFF\x10\0\0\0WAVEfmt ",
+    b"RIFX\x10\0\0\0WEBPVP8 ",
+    b"II*\1" + bytes(8),
+    b"MM*\0" + bytes(8),
+    b"\0\0\0\x18ftypisom" + bytes(12),  # a film
+    b"\0\0\0\x18free" + b"heic" + bytes(12),
+]
 
 
 def load(image: Any, *, local_files: bool = True) -> LocalImage | ImageUrl:
@@ -37,7 +55,7 @@ def load(image: Any, *, local_files: bool = True) -> LocalImage | ImageUrl:
         return asyncio.run(ImageLoader(IMAGE_LIMIT, readers, local_files=local_files).load(image))
 
 
-@pytest.mark.parametrize(("content_type", "data"), STARTS.items())
+@pytest.mark.parametrize(("content_type", "data"), STARTS)
 def test_the_first_bytes_decide_type_and_filename(content_type: str, data: bytes) -> None:
     """Content type and filename come from the bytes."""
     image = load(data)
@@ -45,6 +63,22 @@ def test_the_first_bytes_decide_type_and_filename(content_type: str, data: bytes
     assert isinstance(image, LocalImage)
     assert image.content_type == content_type
     assert image.filename == "image." + content_type.removeprefix("image/").replace("jpeg", "jpg")
+
+
+@pytest.mark.parametrize("data", ALMOST)
+def test_what_only_begins_like_an_image_is_none(data: bytes) -> None:
+    """Bytes that differ from every image's first ones are refused."""
+    with pytest.raises(wxcv.NotAnImageError, match="not an image by its first bytes"):
+        load(data)
+
+
+@pytest.mark.parametrize(
+    "brand", ["heic", "heix", "heim", "heis", "hevc", "hevx", "mif1", "msf1", "avif", "avis"]
+)
+def test_the_pictures_of_telephones_are_named(brand: str) -> None:
+    """HEIC and AVIF of every brand, also a sequence, are told as such, with what to convert them to."""
+    with pytest.raises(wxcv.NotAnImageError, match=r"HEIC or AVIF.*convert it to JPEG or PNG"):
+        load(HEIC.replace(b"heic", brand.encode()))
 
 
 def test_the_name_of_a_file_does_not_decide(tmp_path: Path) -> None:
@@ -170,6 +204,9 @@ REFUSED: list[tuple[Any, type[wxcv.ImageError], str]] = [
     (" https://example.com/a.jpg", wxcv.InvalidImageUrlError, "spaces or control"),
     ("https://example.com/\ud800.jpg", wxcv.InvalidImageUrlError, "spaces or control"),
     ("http://me@corp:PASSWORD@host/x", wxcv.InvalidImageUrlError, "^host/x: the URL has a user part"),
+    ("http://user@host/x", wxcv.InvalidImageUrlError, "^host/x: the URL has a user part"),
+    ("http://:PASSWORD@host/x", wxcv.InvalidImageUrlError, "^host/x: the URL has a user part"),
+    ("http://@host/x", wxcv.InvalidImageUrlError, "^host/x: the URL has a user part"),
     ("http://user:PASS/WORD@host/", wxcv.InvalidImageUrlError, "^host/: the URL cannot be parsed"),
     ("https%3A%2F%2Fuser%3APASSWORD%40host", wxcv.InvalidImageUrlError, "^host: the URL is percent-encoded"),
     ("https://example.com:99999/a.jpg", wxcv.InvalidImageUrlError, "cannot be parsed"),

@@ -63,6 +63,32 @@ async def data_of(loader: ImageLoader, image: object) -> bytes:
     return loaded.data
 
 
+class _Counting(ThreadPoolExecutor):
+    """Threads that count what they are given."""
+
+    given = 0
+
+    def submit(self, *arguments: Any, **options: Any) -> Any:
+        """Count it, and do it."""
+        self.given += 1
+        return super().submit(*arguments, **options)
+
+
+class _Path(type(Path())):  # type: ignore[misc] # of any system
+    """A path of a caller's own, which may wait for anything."""
+
+
+async def test_files_are_read_in_the_readers_and_what_may_wait_elsewhere(tmp_path: Path) -> None:
+    """A str or pathlib path is read in a thread of the session's own; a caller's object is not."""
+    path = tmp_path / "a.png"
+    path.write_bytes(PNG)
+    with _Counting(1) as readers:
+        loader = ImageLoader(IMAGE_LIMIT, readers, local_files=True)
+        for image, given in ((str(path), 1), (path, 2), (_Path(path), 2), (io.BytesIO(PNG), 2), (PNG, 2)):
+            assert await data_of(loader, image) == PNG
+            assert readers.given == given
+
+
 async def test_async_file_objects_are_awaited(loader: ImageLoader) -> None:
     """A file object whose read() is a coroutine is read to its end by awaiting it."""
     data = PNG + bytes(5000)
@@ -81,6 +107,21 @@ async def test_an_async_file_object_is_read_to_the_limit_only(loader: ImageLoade
             await loader.load(file)
         assert file.taken <= IMAGE_LIMIT + 1
         assert (caught.value.size, caught.value.image) == (size, "big.png")
+
+
+async def test_an_async_file_object_that_gives_more_than_it_is_asked_for_is_left(loader: ImageLoader) -> None:
+    """A read() that pays no heed to its size is not called again when there are too many bytes."""
+    reads: list[int] = []
+
+    class Generous:
+        async def read(self, size: int) -> bytes:
+            reads.append(size)
+            return PNG + bytes(IMAGE_LIMIT)
+
+    with pytest.raises(wxcv.ImageTooLargeError):
+        await loader.load(Generous())
+
+    assert reads == [IMAGE_LIMIT]
 
 
 @pytest.mark.parametrize(

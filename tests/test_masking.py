@@ -44,6 +44,7 @@ def test_a_known_secret_is_masked_in_every_encoding(secret: str) -> None:
     percent = [quote(secret), quote(secret, safe=""), quote(quote(secret, safe=""), safe="")]
     lower = [re.sub("%..", lambda found: found[0].lower(), form) for form in percent]
     escaped = [json.dumps(secret)[1:-1], secret.replace("/", "\\/"), secret.replace("&", "\\u0026")]
+    escaped += [html.escape(secret).replace("&#x27;", "&apos;"), html.escape(html.escape(secret))]
     for form in (secret, *percent, *lower, *escaped, html.escape(secret)):
         assert mask(f"before {form} after", [secret, ""]) == "before *** after"
 
@@ -62,6 +63,23 @@ def test_a_secret_that_is_cut_at_the_edge_is_masked(length: int, form: str) -> N
     }[form]
 
     assert mask("x" * length + told, [secret]) == "x" * length + "***"
+
+
+def test_a_text_that_is_the_beginning_of_a_secret_is_masked() -> None:
+    """A text that is longer than what is examined, and all of it one secret, shows nothing of it."""
+    secret = "".join(chr(ord("A") + n % 26) + str(n) for n in range(600))
+    assert len(secret) > EXAMINED
+
+    assert mask(secret, [secret]) == "***"
+
+
+def test_only_the_last_of_several_beginnings_may_be_the_secret() -> None:
+    """What only looks like the beginning of a secret, near the edge, is not masked, and what is one is."""
+    text = "abcdY-" * 3 + "abcdX12" + "z" * 5000
+    edge = EXAMINED - len("abcdY-" * 3 + "abcdX12")
+
+    assert mask("." * edge + text, ["abcdX12345"]) == "." * edge + "abcdY-" * 3 + "***"
+    assert mask("." * edge + text, ["abcdZ12345"]) == "." * edge + "abcdY-" * 3 + "abcdX12"
 
 
 def test_a_text_without_a_secret_stays_as_it_is() -> None:

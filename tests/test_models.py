@@ -63,6 +63,14 @@ def test_a_missing_list_is_empty() -> None:
     assert wxcv.PrintedText.from_dict({"items": None}).text == ""
 
 
+def test_a_null_text_is_empty() -> None:
+    """A text that is missing or null is the empty string."""
+    row = {"type_name": None, "data": None}
+
+    assert wxcv.CodeResult.from_dict(row) == wxcv.CodeResult.from_dict({}) == wxcv.CodeResult("", "")
+    assert wxcv.TextItem.from_dict({"text": None}) == wxcv.TextItem("")
+
+
 @pytest.mark.parametrize("name", ["comm_null_pos.json"])
 def test_a_null_pos_and_size_are_none(name: str) -> None:
     """A null pos or img_size is None, and is left out of the dict."""
@@ -84,6 +92,31 @@ def test_unknown_names_are_kept_and_unknown_fields_ignored() -> None:
     assert scan == wxcv.QrcodeScan((wxcv.CodeResult("HAN_XIN", "x"),), wxcv.ImgSize(1, 2))
 
 
+def corners(**first: object) -> dict[str, Any]:
+    """Return a pos whose first corner is changed."""
+    point = {"x": 1, "y": 2}
+    return {
+        "left_top": {**point, **first},
+        **dict.fromkeys(("right_top", "right_bottom", "left_bottom"), point),
+    }
+
+
+def test_a_pos_is_read_by_the_names_of_its_corners() -> None:
+    """Each corner, and each of its two numbers, is found under its own name."""
+    names = ("left_top", "right_top", "right_bottom", "left_bottom")
+    points = [{"x": number, "y": number + 0.5} for number in range(4)]
+    pos = wxcv.Pos.from_dict(dict(zip(names, points, strict=True)))
+
+    assert pos is not None
+    assert [(point.x, point.y) for point in (getattr(pos, name) for name in names)] == [
+        (0, 0.5),
+        (1, 1.5),
+        (2, 2.5),
+        (3, 3.5),
+    ]
+    assert pos.to_dict() == dict(zip(names, points, strict=True))
+
+
 @pytest.mark.parametrize(
     "fields",
     [
@@ -91,8 +124,12 @@ def test_unknown_names_are_kept_and_unknown_fields_ignored() -> None:
         {"code_results": ["x"]},
         {"code_results": [{"data": 5}]},
         {"code_results": [{"pos": {"left_top": {}}}]},
-        {"code_results": [{"pos": {"left_top": {"x": True, "y": 1}}}]},
-        {"code_results": [{"pos": {"left_top": {"x": "1", "y": 1}}}]},
+        {"code_results": [{"pos": corners(x=True)}]},
+        {"code_results": [{"pos": corners(x="1")}]},
+        {"code_results": [{"pos": corners(x=None)}]},
+        {"code_results": [{"pos": corners(x=float("nan"))}]},
+        {"code_results": [{"pos": corners(y=[1])}]},
+        {"code_results": None, "img_size": {"w": True, "h": 1}},
         {"code_results": [{"pos": "here"}]},
         {"img_size": [1, 2]},
         {"img_size": {"w": float("inf"), "h": 1}},

@@ -148,11 +148,26 @@ def test_the_delay_grows_with_the_outage_and_ends_with_the_patience() -> None:
     assert outages.retry_delay(result(DOWN)) == 0.2
 
 
+def test_patience_lasts_to_its_last_moment() -> None:
+    """Patience is over when its seconds have passed, and not earlier."""
+    clock = wxcv.ManualClock()
+    outages = OutageDetector(clock, 20.0, lambda: 0.0)
+    outages.retry_delay(result(DOWN))
+    over = []
+    for seconds in (19.5, 0.25, 0.25, 0.25):
+        clock.advance(seconds)
+        over.append((outages.is_over, outages.is_patience_over(0.0)))
+
+    assert over == [(False, False), (False, False), (True, True), (True, True)]
+
+
 def test_while_tokens_are_backed_off_the_delay_is_theirs() -> None:
     """An image that waits for a token is tried again when a token may be fetched again."""
     outages = OutageDetector(wxcv.ManualClock(), 60.0, lambda: 7.0)
 
     assert outages.retry_delay(result(DOWN, is_waiting_for_token=True)) == 7.0
+    at_once = OutageDetector(wxcv.ManualClock(), 60.0, lambda: 0.0)
+    assert at_once.retry_delay(result(DOWN, is_waiting_for_token=True)) == 0.01
 
 
 @pytest.mark.parametrize(
@@ -176,6 +191,8 @@ async def test_a_call_that_was_sent_never_ends_as_not_sent(first: bytes) -> None
 
     assert error.sends == 1
     assert isinstance(error.__cause__, wxcv.ConnectError)
+    assert (error.reason, error.errno) == (error.__cause__.reason, error.__cause__.errno)
+    assert error.errno
     assert "nothing was sent" not in str(error)
 
 

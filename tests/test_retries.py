@@ -76,11 +76,23 @@ def test_waits_are_random_from_nothing_up_to_a_doubling_limit() -> None:
         assert 0.9 * limit < max(waits) <= limit
 
 
+def test_without_settings_there_are_three_attempts_up_to_eight_seconds_apart() -> None:
+    """What RetryPolicy() does is what its documentation says."""
+    random.seed(6)
+    assert wxcv.RetryPolicy(attempts=3, base=0.5, cap=8.0, strict_quota=False) == POLICY
+    waits = [wxcv.RetryPolicy(attempts=10).wait(CONNECT, 9, 0) or 0.0 for _ in range(500)]
+
+    assert 7.2 < max(waits) <= 8.0
+
+
 def test_retry_after_goes_before() -> None:
     """A Retry-After of up to 60 s is obeyed, with up to a fifth more; a longer one ends the trying."""
+    random.seed(7)
     waits = [POLICY.wait(after(BAD_GATEWAY, 2.0), 1, 0) or 0.0 for _ in range(100)]
 
-    assert 2.0 <= min(waits) <= max(waits) <= 2.4
+    assert 2.0 <= min(waits) < 2.1
+    assert 2.3 < max(waits) <= 2.4
+    assert (POLICY.wait(after(BAD_GATEWAY, 60.0), 1, 0) or 0.0) >= 60.0
     assert POLICY.wait(after(BAD_GATEWAY, 0.0), 1, 0) == 0.0
     assert POLICY.wait(after(BAD_GATEWAY, 61.0), 1, 0) is None
     assert POLICY.wait(after(BAD_GATEWAY, None), 1, 0) is not None

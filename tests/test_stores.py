@@ -385,10 +385,12 @@ async def test_what_is_no_lease_is_overwritten(redis: Redis) -> None:
     """A lease that would never end, and a key of another type, hold nobody up."""
     store = wxcv.RedisStore(redis)
     await redis.set("wxcv:{a}:lease", "foreign")
-    await redis.rpush("wxcv:{b}:lease", "foreign")  # type: ignore[misc] # redis-py says it may be no awaitable
+    for key in "bc":
+        await redis.rpush(f"wxcv:{{{key}}}:lease", "foreign")  # type: ignore[misc] # redis-py says it may be no awaitable
+    await redis.pexpire("wxcv:{c}:lease", 60_000)
 
-    assert [await store.acquire(key, "me") for key in "ab"] == [True, True]
-    assert [await store.acquire(key, "other") for key in "ab"] == [False, False]
+    assert [await store.acquire(key, "me") for key in "abc"] == [True, True, True]
+    assert [await store.acquire(key, "other") for key in "abc"] == [False, False, False]
 
 
 def test_a_client_of_another_event_loop_is_a_store_that_does_not_work(server: RedisServer) -> None:

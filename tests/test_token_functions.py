@@ -145,6 +145,7 @@ async def test_a_dropped_token_is_told_as_dropped_here() -> None:
 
     assert "another process" not in str(caught.value)
     assert "errcode" not in str(caught.value)
+    assert (caught.value.errcode, caught.value.errmsg) == (40001, "")
 
 
 async def test_a_hook_that_raises_is_logged_with_class_and_line(caplog: pytest.LogCaptureFixture) -> None:

@@ -46,8 +46,10 @@ class Endpoint:
 
 @pytest.fixture
 def clock() -> wxcv.ManualClock:
-    """A clock that stands still."""
-    return wxcv.ManualClock()
+    """A clock that stands still, long after the program began."""
+    clock = wxcv.ManualClock()
+    clock.advance(1_000_000)
+    return clock
 
 
 @pytest.fixture
@@ -254,10 +256,11 @@ async def test_a_token_that_ended_on_the_way_is_an_error(
         clock.advance(6)
         return await wechat.send(request)
 
-    with pytest.raises(wxcv.ProtocolError, match="already ended"):
+    with pytest.raises(wxcv.ProtocolError, match="already ended") as caught:
         await cache.get(CREDENTIAL, slow)
 
     assert wechat.mints == 1
+    assert (caught.value.status, caught.value.retryable) == (200, False)
 
 
 async def test_a_refresh_that_hangs_ends_at_its_deadline(
@@ -314,6 +317,7 @@ async def test_a_failure_that_passes_is_retried_within_the_refresh(
         clock.advance(0.1)
 
     assert caller.result() == "T3"
+    assert wechat.forced == 0
 
 
 async def test_after_failures_the_silence_doubles_up_to_a_minute(

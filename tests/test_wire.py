@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import zlib
 from email.parser import BytesParser
 from pathlib import Path
 from typing import Any
@@ -221,7 +222,11 @@ def test_no_errcode_means_success(body: bytes) -> None:
         (413, "refuses a request of this size", False),
         (407, "the proxy wants a user and a password", False),
         (302, "a redirect, which is not followed", False),
+        (300, "a redirect, which is not followed", False),
+        (399, "a redirect, which is not followed", False),
+        (400, "JSON without an errcode", False),
         (404, "HTTP status 404", False),
+        (499, "HTTP status 499", False),
     ],
 )
 def test_a_status_without_errcode_is_a_protocol_error(status: int, message: str, retryable: bool) -> None:
@@ -233,7 +238,18 @@ def test_a_status_without_errcode_is_a_protocol_error(status: int, message: str,
 
 
 @pytest.mark.parametrize(
-    ("header", "seconds"), [("2", 2.0), ("-5", None), ("abc", None), ("", None), ("9" * 400, None)]
+    ("header", "seconds"),
+    [
+        ("2", 2.0),
+        (" 0 ", 0.0),
+        ("9" * 9, 999_999_999.0),
+        ("9" * 10, None),
+        ("-5", None),
+        ("abc", None),
+        ("", None),
+        ("\uff19", None),
+        ("9" * 400, None),
+    ],
 )
 def test_status_429_is_a_rate_limit(header: str, seconds: float | None) -> None:
     """HTTP status 429 is a RateLimitedError with the seconds of Retry-After."""
@@ -248,7 +264,11 @@ def test_status_429_is_a_rate_limit(header: str, seconds: float | None) -> None:
     [
         ("Fri, 20 Nov 2026 06:00:30 GMT", "Fri, 20 Nov 2026 06:00:00 GMT", 30.0),
         ("Fri, 20 Nov 2026 06:00:00 GMT", "Fri, 20 Nov 2026 06:00:30 GMT", None),
+        ("Fri, 20 Nov 2026 06:00:30 GMT", "Fri, 20 Nov 2026 06:00:30 GMT", 0.0),
+        ("Fri, 20 Nov 2026 06:00:30 +0800", "Fri, 20 Nov 2026 06:00:30 +0900", 3600.0),
         ("Fri, 20 Nov 2026 06:00:30 GMT", "", None),
+        ("Fri, 20 Nov 2026 06:00:30 -0000", "Fri, 20 Nov 2026 06:00:00 GMT", None),  # no zone at all
+        (f"Fri, {'9' * 20} Nov 2026 06:00:30 GMT", "Fri, 20 Nov 2026 06:00:00 GMT", None),
         ("Fri, 29 Sep 100000 00:00:00 GMT", "Fri, 20 Nov 2026 06:00:00 GMT", None),
     ],
 )
@@ -282,10 +302,12 @@ def test_a_wrong_shape_is_a_protocol_error() -> None:
 
 
 def test_an_unasked_compression_is_undone() -> None:
-    """A gzip answer is read although none was asked for; broken gzip is outside the protocol."""
+    """A compressed answer is read although none was asked for; broken gzip is outside the protocol."""
     body = gzip.compress(b'{"a":1}')
 
     assert decode(response(body, content_encoding="gzip")) == {"a": 1}
+    assert decode(response(body, content_encoding=" GZIP ")) == {"a": 1}
+    assert decode(response(zlib.compress(b'{"a":1}'), content_encoding="deflate")) == {"a": 1}
     assert decode(response(b'{"a":1}', content_encoding="identity")) == {"a": 1}
     with pytest.raises(wxcv.ProtocolError):
         decode(response(b"not gzip", content_encoding="gzip"))
