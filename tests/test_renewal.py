@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+import wxcv
 from wxcv.renewal import CachedToken
 
 
@@ -25,3 +26,17 @@ def test_a_token_is_renewed_in_time(life: float, jitter: float, renewed_after: f
 
     assert held.renew_at == pytest.approx(1000 + renewed_after)
     assert (held.ends_at, held.ends_at_wall, held.pause) == (1000 + life, 5000 + life, pause)
+
+
+def test_forced_refreshes_are_half_a_minute_apart_and_ten_a_day() -> None:
+    """Within 30 s of a forced refresh, or after ten within a day, no other one is allowed."""
+    clock = wxcv.ManualClock()
+    clock.advance(1000.0)
+    memory = wxcv.TokenCache(clock=clock)._memory
+
+    allowed = [memory.may_force("key")]
+    for pause in (29.9, *[30.0] * 10, 86_400.0 - 29.9 - 300.0):
+        clock.advance(pause)
+        allowed.append(memory.may_force("key"))
+
+    assert allowed == [True, False, *[True] * 9, False, True]

@@ -19,6 +19,7 @@ from aiohttp import web
 from servers import SECRET, TOKEN, answer, api_server, http_answer, raw_server, read_request
 
 import wxcv
+from wxcv.renewal import CachedToken
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -240,8 +241,9 @@ async def test_hooks_and_reprs_show_nothing() -> None:
     ):
         await session.scan_qrcode(SIGNED)
         shown += [session, credential, wxcv.ImageUrl(SIGNED), wxcv.AccessToken(TOKEN, 1.0), session._state]
+        shown.append(CachedToken.of(TOKEN, "app", 7200.0, (0.0, 0.0), 0.0))
 
-    assert len(shown) == 6
+    assert len(shown) == 7
     assert MARK not in repr(shown)
 
 

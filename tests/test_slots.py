@@ -198,6 +198,19 @@ async def test_a_call_that_waits_too_long_for_its_slot_is_told() -> None:
     assert await held(slots, free) == "free"
 
 
+async def test_a_call_that_gets_its_slot_in_time_runs() -> None:
+    """Within slot_timeout a waiting call gets the slot, and no time is left from its waiting."""
+    slots, go = Slots(1, 60.0, slot_timeout=30.0), asyncio.Event()
+    running = asyncio.create_task(held(slots, go.wait))
+    await asyncio.sleep(0)
+    waiting = asyncio.create_task(held(slots, free))
+    await asyncio.sleep(0)
+    go.set()
+
+    assert (await waiting, await running) == ("free", True)
+    assert (slots.free, slots.waiting) == (1, 0)
+
+
 async def test_more_waiting_calls_than_allowed_are_refused_at_once() -> None:
     """With max_waiting calls waiting, one more gets SlotTimeoutError at once; one that leaves makes room."""
     slots, go = Slots(1, 60.0, max_waiting=2), asyncio.Event()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,23 @@ async def redis() -> AsyncIterator[Redis]:
     async with server.client(decode_responses=True) as client:
         yield client
     await server.aclose()
+
+
+@pytest.mark.parametrize("value", ["T\u00e9", "T\u2028"], ids=["accent", "line separator"])
+async def test_a_token_that_cannot_be_one_is_none(redis: Redis, value: str) -> None:
+    """A token with other characters than a URL can carry is ignored, and overwritten."""
+    store = wxcv.RedisStore(redis)
+    await redis.set("wxcv:{k}:token", f"wxcv1 9 {NOW + 100} {value}", px=3_700_000)
+
+    assert await store.load("k") is None
+
+
+def test_a_missing_package_is_told_by_the_constructor(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where redis is not installed, the constructor says what to install."""
+    monkeypatch.setitem(sys.modules, "redis.asyncio", None)
+
+    with pytest.raises(ImportError, match=r'python -m pip install "wxcv\[redis\]"'):
+        wxcv.RedisStore(object())  # type: ignore[arg-type] # there is no Redis class to have one of
 
 
 @pytest.mark.parametrize(

@@ -162,12 +162,14 @@ class Renewal:
         """Ask, within the deadline; force once if the refused token is handed out again."""
         async with self.memory.clock.timeout(REFRESH_DEADLINE):
             held = await self._retried(store)
-            refused, error = self.refused or (None, None)
-            if held.value == refused and await self._may_force(store):
+            if self._is_refused(held) and await self._may_force(store):
                 held = await self._ask(store, force=True)
-        if error is not None and held.value == refused:
-            raise copy.copy(error)
+        if self.refused is not None and self._is_refused(held):
+            raise copy.copy(self.refused[1])
         return held
+
+    def _is_refused(self, held: CachedToken) -> bool:
+        return self.refused is not None and held.value == self.refused[0]
 
     async def _may_force(self, store: Store | None) -> bool:
         key, clock = self.credential.key, self.memory.clock

@@ -161,15 +161,14 @@ class Slots:
             if not future.done():
                 future.set_result(False)
         try:
-            await self._wait_for_running(grace)
-        finally:  # also when closing itself is cancelled
-            self.deadlines.end()
-        if self.free < self.count:
-            await self._idle.wait()
-
-    async def _wait_for_running(self, grace: float) -> None:
-        if self.free < self.count:
-            self._idle.clear()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(grace):
-                    await self._idle.wait()
+                    await self._wait_until_idle()
+        finally:  # also when closing itself is cancelled
+            self.deadlines.end()
+        await self._wait_until_idle()
+
+    async def _wait_until_idle(self) -> None:
+        if self.free < self.count:
+            self._idle.clear()
+            await self._idle.wait()
