@@ -14,7 +14,7 @@ import wxcv
 from benchmarks.core import Case, Report, Settings, require
 from benchmarks.meter import Meter
 from benchmarks.runner import rounds_of
-from wxcv.answers import Response, read_answer
+from wxcv.protocol.answers import Response, read_answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable

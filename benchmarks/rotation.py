@@ -71,7 +71,7 @@ async def with_lock(base_url: str) -> AsyncIterator[Send]:
     lock = asyncio.Lock()
     token, ends = "", 0.0
 
-    async def renew(http: aiohttp.ClientSession) -> None:
+    async def refresh(http: aiohttp.ClientSession) -> None:
         nonlocal token, ends
         async with lock:
             if time.monotonic() < ends - MARGIN:
@@ -85,7 +85,7 @@ async def with_lock(base_url: str) -> AsyncIterator[Send]:
 
         async def send(data: bytes) -> str:
             if time.monotonic() >= ends - MARGIN:
-                await renew(http)
+                await refresh(http)
             form = aiohttp.FormData()
             form.add_field("img", data, filename="image.jpg", content_type="image/jpeg")
             async with http.post(PATH, params={"access_token": token}, data=form) as response:

@@ -14,8 +14,8 @@ import pytest
 from servers import TOKEN, answer, api_server, raw_server
 
 import wxcv
-from wxcv.outages import OutageDetector
-from wxcv.reports import CallReport, CallResult
+from wxcv.batch.outages import OutageDetector
+from wxcv.calls.reports import CallReport, CallResult
 from wxcv.sandbox import Fault, Quota, Sandbox
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ async def test_bad_images_do_not_sink_the_rest(
     assert statuses(outcomes) == expected
     assert {type(outcome.error).__name__ for outcome in outcomes if outcome.status == "failed"} == {
         "ImageTooLargeError",
-        "NotAnImageError",
+        "UnsupportedImageError",
         "UnreadableImageError",
         "ImageRejectedError",
     }
@@ -431,7 +431,7 @@ async def test_a_quota_of_the_sandbox_stops_a_batch() -> None:
 
         assert statuses(outcomes).count("ok") == 20
         assert statuses(outcomes).count("not_sent") >= 72
-        assert box.spent(QR).day == 20
+        assert box.usage(QR).day == 20
 
 
 class _Slow:
@@ -458,12 +458,12 @@ async def test_what_is_being_read_when_the_quota_ends_is_not_sent() -> None:
         sent += 1
         return answer(errcode=45009, errmsg="limit")
 
-    def note(_event: wxcv.SendEvent) -> None:
+    def note(_event: wxcv.AttemptEvent) -> None:
         asyncio.get_running_loop().call_later(0.05, slow.go.set)
 
     async with (
         api_server(call) as url,
-        wxcv.Session(APP, base_url=url, on_send=note, concurrency=2) as session,
+        wxcv.Session(APP, base_url=url, on_attempt=note, concurrency=2) as session,
     ):
         outcomes = await collect(session.batch(wxcv.SCAN_QRCODE, [slow, PICTURE], ordered=True))
 
@@ -490,7 +490,7 @@ async def test_a_fault_of_the_function_is_raised_where_outcomes_are_taken() -> N
 
 async def test_a_dead_fixed_token_stops_a_batch(box: Sandbox) -> None:
     """With a fixed token that WeChat refuses, a few images are sent and all others are not_sent."""
-    async with wxcv.Session(wxcv.FixedToken("dead"), base_url=box.base_url) as session:
+    async with wxcv.Session(wxcv.StaticTokenCredential("dead"), base_url=box.base_url) as session:
         outcomes = await collect(session.batch(wxcv.SCAN_QRCODE, [PICTURE] * 100))
 
     assert box.requests[QR] <= 8
@@ -549,7 +549,7 @@ async def test_a_refused_token_while_no_new_one_can_be_had_fails_no_image(box: S
     clock = wxcv.ManualClock()
     credential = wxcv.AppCredential(box.appid, box.secret)
     async with wxcv.Session(credential, base_url=box.base_url, clock=clock) as session:
-        box.kill((await session.token()).value)
+        box.revoke((await session.token()).value)
         box.fail_next(STABLE, *[Fault(status=503)] * 6)
         task = asyncio.create_task(collect(session.batch(wxcv.SCAN_QRCODE, [PICTURE] * 20)))
         await moved(clock, task.done)
@@ -562,7 +562,7 @@ async def test_a_dead_network_fails_few_images() -> None:
     clock = wxcv.ManualClock()
     async with raw_server(lambda _r, _w: asyncio.sleep(0)) as url:
         pass
-    async with wxcv.Session(wxcv.FixedToken(TOKEN), base_url=url, clock=clock) as session:
+    async with wxcv.Session(wxcv.StaticTokenCredential(TOKEN), base_url=url, clock=clock) as session:
         task = asyncio.create_task(collect(session.batch(wxcv.SCAN_QRCODE, [PICTURE] * 300)))
         await moved(clock, task.done)
 
@@ -588,9 +588,9 @@ async def test_what_passes_is_retried_within_a_call(box: Sandbox, credential: wx
 async def test_strict_quota_never_sends_twice_what_may_have_counted(
     box: Sandbox, credential: wxcv.AppCredential
 ) -> None:
-    """With strict_quota a lost answer is final, and its outcome is unknown."""
+    """With at_most_once a lost answer is final, and its outcome is unknown."""
     box.fail_next(QR, Fault(drop="after"))
-    policy = wxcv.RetryPolicy(strict_quota=True)
+    policy = wxcv.RetryPolicy(at_most_once=True)
     async with wxcv.Session(credential, base_url=box.base_url, retries=policy) as session:
         (outcome,) = await collect(session.batch(wxcv.SCAN_QRCODE, [PICTURE]))
 
@@ -695,11 +695,11 @@ async def test_sixty_a_minute_are_kept_for_six_hundred_images() -> None:
     async with Sandbox(quota=Quota(per_minute=60), clock=clock.wall) as box:
         credential = wxcv.AppCredential(box.appid, box.secret)
 
-        def count(_event: wxcv.SendEvent) -> None:
+        def count(_event: wxcv.AttemptEvent) -> None:
             minute = int(clock.wall() // 60)
             minutes[minute] = minutes.get(minute, 0) + 1
 
-        options: dict[str, Any] = {"clock": clock, "on_send": count, "call_timeout": 20}
+        options: dict[str, Any] = {"clock": clock, "on_attempt": count, "call_timeout": 20}
         async with wxcv.Session(credential, base_url=box.base_url, **options) as session:
             images = [pictures.blank_png()] * 600
             task = asyncio.create_task(collect(session.batch(wxcv.SCAN_QRCODE, images)))
@@ -787,7 +787,7 @@ async def test_no_image_is_lost_when_a_borrowed_http_session_is_closed(*, ordere
     server.open.clear()
     async with api_server(server.call) as url:
         http = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=2))
-        session = wxcv.Session(wxcv.FixedToken(TOKEN), base_url=url, http=http, retries=QUICK)
+        session = wxcv.Session(wxcv.StaticTokenCredential(TOKEN), base_url=url, http=http, retries=QUICK)
         async with session:
             outcomes = asyncio.create_task(
                 collect(session.batch(wxcv.SCAN_QRCODE, [PICTURE] * 50, ordered=ordered))
@@ -825,7 +825,7 @@ async def test_an_object_that_breaks_sinks_itself_only(*, ordered: bool) -> None
     images = [PICTURE, Cancelling(), Unreadable(), *[PICTURE] * 30]
     async with (
         api_server(Server().call) as url,
-        wxcv.Session(wxcv.FixedToken(TOKEN), base_url=url, concurrency=2) as session,
+        wxcv.Session(wxcv.StaticTokenCredential(TOKEN), base_url=url, concurrency=2) as session,
     ):
         got = await collect(session.batch(wxcv.SCAN_QRCODE, images, ordered=ordered, window=2))
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from aiohttp import web
 
 APP = wxcv.AppCredential("wx1", "MARKED-SECRET")
-STATIC = wxcv.FixedToken(TOKEN)
+STATIC = wxcv.StaticTokenCredential(TOKEN)
 PICTURE = pictures.blank_png()
 MINUTE_BEGINS = 1_600_000_020.0
 
@@ -74,7 +74,7 @@ async def test_a_refusal_that_no_new_token_mends_is_not_repeated(errcode: int) -
 
 
 async def test_the_seconds_of_an_attempt_are_told() -> None:
-    """on_send is told for how long the attempt took, from the request to its answer."""
+    """on_attempt is told for how long the attempt took, from the request to its answer."""
     clock, events = wxcv.ManualClock(), []
     clock.advance(1000)
 
@@ -85,7 +85,7 @@ async def test_the_seconds_of_an_attempt_are_told() -> None:
 
     async with (
         api_server(call) as url,
-        wxcv.Session(STATIC, base_url=url, clock=clock, on_send=events.append) as session,
+        wxcv.Session(STATIC, base_url=url, clock=clock, on_attempt=events.append) as session,
     ):
         await session.scan_qrcode(PICTURE)
 
@@ -222,7 +222,7 @@ async def test_the_pace_counts_every_answer_that_is_no_throttling(errcode: int) 
             base_url=url,
             clock=clock,
             concurrency=1,
-            on_send=lambda _event: sent_at.append(clock.monotonic()),
+            on_attempt=lambda _event: sent_at.append(clock.monotonic()),
         ) as session,
     ):
         for _ in range(30):

@@ -45,7 +45,7 @@ GOOD = wxcv.AppCredential("wx0123456789abcdef", "0123456789abcdef")
         ("base_url", f"https://{'a' * 64}.example"),
         ("base_url", 5),
         ("http", "http://127.0.0.1"),
-        ("on_send", 5),
+        ("on_attempt", 5),
         ("tokens", {}),
         ("retries", 3),
         ("clock", 5),
@@ -63,13 +63,13 @@ def test_a_bad_setting_is_named(name: str, value: Any) -> None:
 
 
 def test_an_async_hook_is_refused() -> None:
-    """An async on_send would never be awaited, so it is refused."""
+    """An async on_attempt would never be awaited, so it is refused."""
 
-    async def hook(_event: wxcv.SendEvent) -> None:
+    async def hook(_event: wxcv.AttemptEvent) -> None:
         raise AssertionError
 
-    with pytest.raises(TypeError, match="on_send must be a function that is not async"):
-        wxcv.Session(GOOD, on_send=hook)
+    with pytest.raises(TypeError, match="on_attempt must be a function that is not async"):
+        wxcv.Session(GOOD, on_attempt=hook)
 
 
 def test_an_unknown_setting_is_refused() -> None:

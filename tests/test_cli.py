@@ -70,7 +70,7 @@ async def test_one_bad_image_among_ten_costs_one_line(tmp_path: Path) -> None:
     assert rows[4]["error"].pop("message").startswith(f"{paths[4]}: not an image")
     assert rows[4]["error"] == {
         "endpoint": "scan_qrcode",
-        "type": "NotAnImageError",
+        "type": "UnsupportedImageError",
         "errcode": None,
         "sends": 0,
         "retryable": False,

@@ -71,7 +71,7 @@ async def test_the_end_of_the_quota_loses_no_answer(names: list[str]) -> None:
     async with Sandbox(quota=Quota(per_day=30)) as box:
         env = {"WXCV_APPID": box.appid, "WXCV_SECRET": box.secret, "WXCV_BASE_URL": box.base_url}
         code, out, err = await run("scan-qrcode", "--json", *names, env=env)
-        spent = box.spent(QR).day
+        spent = box.usage(QR).day
     rows = objects(out)
     statuses = Counter(row["status"] for row in rows)
 

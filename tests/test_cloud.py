@@ -25,7 +25,7 @@ async def test_the_mounted_token_is_used_and_read_again(box: Sandbox, tmp_path: 
     path.write_text(box.cloud_token() + "\n")
     async with wxcv.Session(wxcv.CloudCredential(str(path)), base_url=box.base_url) as session:
         assert (await session.scan_qrcode(PICTURE)).code_results
-        box.kill((await session.token()).value)
+        box.revoke((await session.token()).value)
         path.write_text(box.cloud_token())
 
         assert (await session.scan_qrcode(PICTURE)).code_results
@@ -85,7 +85,7 @@ async def test_relayed_calls_need_no_token() -> None:
         async with wxcv.Session(wxcv.CloudRelayCredential(), base_url=box.base_url) as session:
             assert (await session.scan_qrcode(PICTURE)).code_results
 
-        assert not box.mints
+        assert not box.tokens_issued
         assert set(box.requests) == {"/cv/img/qrcode"}
 
 
@@ -111,9 +111,9 @@ async def test_a_fixed_token_is_used_until_it_is_refused(
     """A fixed token serves calls; once refused, calls end with its refusal and nothing is sent any more."""
     async with wxcv.Session(credential, base_url=box.base_url) as session:
         value = (await session.token()).value
-    async with wxcv.Session(wxcv.FixedToken(value), base_url=box.base_url) as session:
+    async with wxcv.Session(wxcv.StaticTokenCredential(value), base_url=box.base_url) as session:
         assert (await session.scan_qrcode(PICTURE)).code_results
-        box.kill(value)
+        box.revoke(value)
         for sent in (2, 2, 2):
             with pytest.raises(wxcv.TokenRejectedError, match="40001"):
                 await session.scan_qrcode(PICTURE)
@@ -133,10 +133,10 @@ async def test_a_central_token_service_is_asked_again_after_a_refusal(
                 central.invalidate_token()
             return await central.token()
 
-        async with wxcv.Session(wxcv.TokenFrom(function), base_url=box.base_url) as session:
+        async with wxcv.Session(wxcv.CallbackCredential(function), base_url=box.base_url) as session:
             await session.scan_qrcode(PICTURE)
             old = (await session.token()).value
-            box.kill(old)
+            box.revoke(old)
             assert (await session.scan_qrcode(PICTURE)).code_results
 
     assert asked == [None, old]
@@ -155,7 +155,7 @@ async def test_closing_ends_a_token_function() -> None:
             ended.set()
         raise AssertionError
 
-    session = wxcv.Session(wxcv.TokenFrom(function), base_url="http://127.0.0.1:1")
+    session = wxcv.Session(wxcv.CallbackCredential(function), base_url="http://127.0.0.1:1")
     waiting = asyncio.create_task(session.token())
     await begun.wait()
     await session.aclose(grace=0)
@@ -174,7 +174,7 @@ def test_the_repr_of_a_session_hides_what_its_function_holds() -> None:
     async def function(_secret: str, _refused: str | None) -> wxcv.AccessToken:
         raise AssertionError
 
-    credential = wxcv.TokenFrom(functools.partial(function, "MARKED-SECRET"))
+    credential = wxcv.CallbackCredential(functools.partial(function, "MARKED-SECRET"))
 
     assert "MARKED" not in repr(wxcv.Session(credential))
 
@@ -185,7 +185,7 @@ async def test_an_error_of_ours_from_a_token_function_is_passed_on(box: Sandbox)
     async def function(_refused: str | None) -> wxcv.AccessToken:
         raise wxcv.QuotaExhaustedError(45009, "central service out of quota")
 
-    async with wxcv.Session(wxcv.TokenFrom(function), base_url=box.base_url) as session:
+    async with wxcv.Session(wxcv.CallbackCredential(function), base_url=box.base_url) as session:
         with pytest.raises(wxcv.QuotaExhaustedError, match="central service"):
             await session.scan_qrcode(PICTURE)
 

@@ -48,7 +48,7 @@ async def test_a_merchants_image_is_read(box: Sandbox, platform: wxcv.Session) -
 
     assert (await merchant.scan_qrcode(PICTURE)).code_results[0].data == "x"
     assert (await merchant.token()).kind == "authorizer"
-    assert (box.mints["component"], box.mints["authorizer"]) == (1, 1)
+    assert (box.tokens_issued["component"], box.tokens_issued["authorizer"]) == (1, 1)
 
 
 async def test_five_thousand_merchants_share_one_component_token(box: Sandbox) -> None:
@@ -62,9 +62,9 @@ async def test_five_thousand_merchants_share_one_component_token(box: Sandbox) -
         for start in range(0, 5000, 500):
             await asyncio.gather(*(merchant.token() for merchant in merchants[start : start + 500]))
 
-    assert (box.mints["component"], box.mints["authorizer"]) == (1, 5000)
-    assert len(tokens._held) == len(tokens._accounts) == 1000
-    assert len(tokens._memory.refresh_tokens) == 5000
+    assert (box.tokens_issued["component"], box.tokens_issued["authorizer"]) == (1, 5000)
+    assert len(tokens._cached) == len(tokens._accounts) == 1000
+    assert len(tokens._refresh_state.refresh_tokens) == 5000
 
 
 @pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
@@ -138,13 +138,13 @@ async def test_an_expired_component_token_is_renewed_for_a_merchant() -> None:
     async with Sandbox() as box:
         component = component_of(box)
         async with wxcv.Session(component, base_url=box.base_url) as session:
-            box.kill((await session.token()).value)
+            box.revoke((await session.token()).value)
             merchant = session.on_behalf_of(
                 wxcv.AuthorizerCredential(component, "wxm1", box.authorize("wxm1"))
             )
 
             assert (await merchant.scan_qrcode(PICTURE)).code_results
-        assert box.mints["component"] == 2
+        assert box.tokens_issued["component"] == 2
         assert box.requests[AUTHORIZER_PATH] == 2
 
 

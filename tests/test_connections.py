@@ -15,9 +15,9 @@ import uvloop
 from servers import http_answer, raw_server, read_request
 
 import wxcv
-from wxcv.connections import GuardedConnection
-from wxcv.requests import Body, Request
-from wxcv.transport import Transport
+from wxcv.calls.connections import GuardedConnection
+from wxcv.calls.transport import Transport
+from wxcv.protocol.requests import Body, Request
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

@@ -9,22 +9,30 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import wxcv
-from wxcv.answers import Response
-from wxcv.credentials import AppCredential
-from wxcv.requests import target
-from wxcv.steps import Ask, Asked, Keep, Newest, ReadFile, Refuse, TokenOf
+from wxcv.protocol.answers import Response
+from wxcv.protocol.requests import target
+from wxcv.tokens.app import AppCredential
+from wxcv.tokens.credential import (
+    CallFunction,
+    GetToken,
+    InvalidateToken,
+    LoadRefreshToken,
+    ReadFile,
+    RefreshRequest,
+    SaveRefreshToken,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from wxcv.requests import Request
-    from wxcv.steps import Steps
+    from wxcv.protocol.requests import Request
+    from wxcv.tokens.credential import Steps
 
 STABLE = AppCredential("wx1", "MARKED-SECRET")
 CLASSIC = AppCredential("wx1", "MARKED-SECRET", stable=False)
 
 
-def drive(steps: Steps, *replies: object) -> tuple[list[Any], wxcv.AccessToken]:
+def run(steps: Steps, *replies: object) -> tuple[list[Any], wxcv.AccessToken]:
     """Drive a renewal by hand with these replies; return its steps and its token."""
     seen = []
     try:
@@ -37,9 +45,11 @@ def drive(steps: Steps, *replies: object) -> tuple[list[Any], wxcv.AccessToken]:
     raise AssertionError(f"it wants more: {step}")
 
 
-def renew(credential: AppCredential, body: bytes, *, force: bool = False) -> tuple[Request, wxcv.AccessToken]:
+def refresh(
+    credential: AppCredential, body: bytes, *, force: bool = False
+) -> tuple[Request, wxcv.AccessToken]:
     """Drive a renewal of one request by hand; return the request, and the token made of the body."""
-    (request,), token = drive(credential.renew(Asked(force=force)), Response(200, {}, body))
+    (request,), token = run(credential.refresh(RefreshRequest(force=force)), Response(200, {}, body))
     return request, token
 
 
@@ -48,7 +58,7 @@ GOOD = b'{"access_token":"T","expires_in":345}'
 
 def test_the_stable_kind_posts_json() -> None:
     """A stable token is asked for by POST with a JSON body, and its remaining life is taken as it is."""
-    request, token = renew(STABLE, GOOD)
+    request, token = refresh(STABLE, GOOD)
     assert request.body is not None
 
     assert (request.method, request.path, request.query) == ("POST", "/cgi-bin/stable_token", ())
@@ -63,18 +73,18 @@ def test_the_stable_kind_posts_json() -> None:
 
 def test_force_is_a_field_of_the_stable_kind() -> None:
     """A forced refresh is the same request with force_refresh true."""
-    request, _ = renew(STABLE, GOOD, force=True)
+    request, _ = refresh(STABLE, GOOD, force=True)
     assert request.body is not None
 
     assert json.loads(request.body.parts[0])["force_refresh"] is True
-    (unforced,), _ = drive(STABLE.renew(ASKED), Response(200, {}, GOOD))
+    (unforced,), _ = run(STABLE.refresh(ASKED), Response(200, {}, GOOD))
     assert json.loads(unforced.body.parts[0])["force_refresh"] is False
     assert (STABLE.can_force, CLASSIC.can_force) == (True, False)
 
 
 def test_the_classic_kind_gets_with_a_query() -> None:
     """A classic token is asked for by GET with everything in the query."""
-    request, token = renew(CLASSIC, GOOD)
+    request, token = refresh(CLASSIC, GOOD)
 
     assert (request.method, request.path, request.body) == ("GET", "/cgi-bin/token", None)
     assert dict(request.query) == {
@@ -104,7 +114,7 @@ def test_a_credential_hides_its_secret() -> None:
 )
 def test_a_life_is_at_most_two_hours(life: str, seconds: float) -> None:
     """expires_in may be a string and is never more than 7,200 s."""
-    _, token = renew(STABLE, f'{{"access_token":"T","expires_in":{life}}}'.encode())
+    _, token = refresh(STABLE, f'{{"access_token":"T","expires_in":{life}}}'.encode())
 
     assert token.expires_in == seconds
 
@@ -113,7 +123,7 @@ def test_a_life_is_at_most_two_hours(life: str, seconds: float) -> None:
 def test_a_life_that_is_none_is_refused(life: str) -> None:
     """A missing, zero, negative or nonsensical expires_in is a ProtocolError that does not show the token."""
     with pytest.raises(wxcv.ProtocolError) as caught:
-        renew(STABLE, f'{{"access_token":"MARKED-TOKEN","expires_in":{life}}}'.encode())
+        refresh(STABLE, f'{{"access_token":"MARKED-TOKEN","expires_in":{life}}}'.encode())
 
     assert "MARKED" not in str(caught.value)
 
@@ -124,7 +134,7 @@ def test_a_life_that_is_none_is_refused(life: str) -> None:
 def test_a_token_that_is_none_is_refused(value: Any) -> None:
     """An answer without a token, or with one that no token is like, is a ProtocolError that hides it."""
     with pytest.raises(wxcv.ProtocolError, match="token request") as caught:
-        renew(STABLE, f'{{"access_token":{value},"expires_in":7200}}'.encode())
+        refresh(STABLE, f'{{"access_token":{value},"expires_in":7200}}'.encode())
 
     assert "MARKED" not in str(caught.value)
 
@@ -134,7 +144,7 @@ def test_a_refusal_is_a_rejected_credential(errcode: int) -> None:
     """What WeChat says against appid, secret or address is a CredentialRejectedError without the secret."""
     body = json.dumps({"errcode": errcode, "errmsg": "invalid MARKED-SECRET rid: 1-2-3"}).encode()
     with pytest.raises(wxcv.CredentialRejectedError) as caught:
-        renew(STABLE, body)
+        refresh(STABLE, body)
 
     assert caught.value.errcode == errcode
     assert "MARKED" not in str(caught.value)
@@ -142,7 +152,7 @@ def test_a_refusal_is_a_rejected_credential(errcode: int) -> None:
 
 COMPONENT = wxcv.ComponentCredential("wxp", "MARKED-APPSECRET", "MARKED-TICKET")
 MERCHANT = wxcv.AuthorizerCredential(COMPONENT, "wxm", "MARKED-R0")
-ASKED = Asked()
+ASKED = RefreshRequest()
 
 
 def answer(**fields: object) -> Response:
@@ -159,7 +169,7 @@ def body(request: Request) -> dict[str, Any]:
 
 def test_a_component_asks_with_its_ticket() -> None:
     """A component's token is asked for with component_appsecret and the ticket, and read by its own name."""
-    steps, token = drive(COMPONENT.renew(ASKED), answer(component_access_token="C", expires_in=7200))
+    steps, token = run(COMPONENT.refresh(ASKED), answer(component_access_token="C", expires_in=7200))
 
     assert (steps[0].method, steps[0].path) == ("POST", "/cgi-bin/component/api_component_token")
     assert body(steps[0]) == {
@@ -175,7 +185,7 @@ def test_a_refusal_of_a_component_is_a_rejected_credential(errcode: int) -> None
     """What WeChat says against appsecret, ticket or address is a CredentialRejectedError without either."""
     refused = answer(errcode=errcode, errmsg="invalid MARKED-APPSECRET or MARKED-TICKET")
     with pytest.raises(wxcv.CredentialRejectedError) as caught:
-        drive(COMPONENT.renew(ASKED), refused)
+        run(COMPONENT.refresh(ASKED), refused)
 
     assert caught.value.errcode == errcode
     assert caught.value.errmsg == "invalid *** or ***"
@@ -184,9 +194,9 @@ def test_a_refusal_of_a_component_is_a_rejected_credential(errcode: int) -> None
 def test_the_answers_of_token_calls_are_never_quoted() -> None:
     """What is no answer of WeChat's to a component or a merchant is not shown, as it may hold a token."""
     odd = Response(200, {}, b"<html>MARKED-TOKEN</html>")
-    for steps, replies in ((COMPONENT.renew(ASKED), ()), (MERCHANT.renew(ASKED), (None, "C"))):
+    for steps, replies in ((COMPONENT.refresh(ASKED), ()), (MERCHANT.refresh(ASKED), (None, "C"))):
         with pytest.raises(wxcv.ProtocolError) as caught:
-            drive(steps, *replies, odd)
+            run(steps, *replies, odd)
 
         assert (caught.value.excerpt, "MARKED" in str(caught.value)) == ("", False)
 
@@ -195,7 +205,7 @@ def test_a_refusal_of_a_merchant_shows_no_token() -> None:
     """What WeChat says of a merchant is told without the component's token and the refresh tokens."""
     refused = answer(errcode=61003, errmsg="C-TOKEN MARKED-R0 MARKED-R5 MARKED-APPSECRET")
     with pytest.raises(wxcv.PermissionDeniedError) as caught:
-        drive(MERCHANT.renew(ASKED), "MARKED-R5", "C-TOKEN", refused)
+        run(MERCHANT.refresh(ASKED), "MARKED-R5", "C-TOKEN", refused)
 
     assert caught.value.errmsg == "*** *** *** ***"
 
@@ -207,9 +217,9 @@ def test_a_ticket_function_is_asked_every_time() -> None:
         return "unused: the steps are driven by hand"
 
     credential = wxcv.ComponentCredential("wxp", "s", newest)
-    steps, _ = drive(credential.renew(ASKED), "T9", answer(component_access_token="C", expires_in=7200))
+    steps, _ = run(credential.refresh(ASKED), "T9", answer(component_access_token="C", expires_in=7200))
 
-    assert steps[0] == Ask(newest)
+    assert steps[0] == CallFunction(newest)
     assert body(steps[1])["component_verify_ticket"] == "T9"
 
 
@@ -217,7 +227,7 @@ def test_a_ticket_of_a_function_is_masked_as_well() -> None:
     """A refusal does not show the ticket that the function returned."""
     credential = wxcv.ComponentCredential("wxp", "s3cret", lambda: "unused")  # type: ignore[arg-type]
     with pytest.raises(wxcv.CredentialRejectedError) as caught:
-        drive(credential.renew(ASKED), "MARKED-T9", answer(errcode=61006, errmsg="MARKED-T9 is invalid"))
+        run(credential.refresh(ASKED), "MARKED-T9", answer(errcode=61006, errmsg="MARKED-T9 is invalid"))
 
     assert caught.value.errmsg == "*** is invalid"
 
@@ -227,7 +237,7 @@ def test_a_ticket_that_is_none_is_told(ticket: Any) -> None:
     """A ticket function that returns no ticket ends in a TokenSourceError before anything is sent."""
     credential = wxcv.ComponentCredential("wxp", "s", lambda: ticket)
     with pytest.raises(wxcv.TokenSourceError, match="component_verify_ticket"):
-        drive(credential.renew(ASKED), ticket, None)
+        run(credential.refresh(ASKED), ticket, None)
 
 
 def test_a_merchants_token_is_asked_with_the_components() -> None:
@@ -238,23 +248,23 @@ def test_a_merchants_token_is_asked_with_the_components() -> None:
         answer(authorizer_access_token="A", expires_in=7200, authorizer_refresh_token="MARKED-R1"),
         None,
     )
-    (newest, token_of, request, keep), token = drive(MERCHANT.renew(ASKED), *replies)
+    (newest, token_of, request, keep), token = run(MERCHANT.refresh(ASKED), *replies)
 
-    assert (newest, token_of) == (Newest(), TokenOf(COMPONENT))
+    assert (newest, token_of) == (LoadRefreshToken(), GetToken(COMPONENT))
     assert target(request.path, request.query) == "/cgi-bin/component/api_authorizer_token?access_token=C%2F1"
     assert body(request) == {
         "component_appid": "wxp",
         "authorizer_appid": "wxm",
         "authorizer_refresh_token": "MARKED-R0",
     }
-    assert keep == Keep("MARKED-R1", "MARKED-R0", None)
+    assert keep == SaveRefreshToken("MARKED-R1", "MARKED-R0", None)
     assert (token.value, token.kind) == ("A", "authorizer")
 
 
 def test_an_answer_without_refresh_token_keeps_the_old_one() -> None:
     """If WeChat answers no refresh token, the one that was used is kept."""
     replies = ("MARKED-R5", "C", answer(authorizer_access_token="A", expires_in=7200), None)
-    steps, _ = drive(MERCHANT.renew(ASKED), *replies)
+    steps, _ = run(MERCHANT.refresh(ASKED), *replies)
 
     assert body(steps[2])["authorizer_refresh_token"] == "MARKED-R5"
     assert steps[3].refresh_token == "MARKED-R5"
@@ -265,38 +275,38 @@ def test_a_refused_component_token_is_renewed_once(errcode: int) -> None:
     """If the component's token is refused, it is dropped, and the merchant's asked for once more."""
     refused = answer(errcode=errcode, errmsg="no")
     good = answer(authorizer_access_token="A", expires_in=7200)
-    steps, _ = drive(MERCHANT.renew(ASKED), None, "C1", refused, None, "C2", good, None)
+    steps, _ = run(MERCHANT.refresh(ASKED), None, "C1", refused, None, "C2", good, None)
 
-    assert isinstance(steps[3], Refuse)
+    assert isinstance(steps[3], InvalidateToken)
     assert (steps[3].credential, steps[3].token) == (COMPONENT, "C1")
     assert "access_token=C2" in target(steps[5].path, steps[5].query)
     with pytest.raises(wxcv.TokenRejectedError):
-        drive(MERCHANT.renew(ASKED), None, "C1", refused, None, "C2", refused)
+        run(MERCHANT.refresh(ASKED), None, "C1", refused, None, "C2", refused)
 
 
 def test_an_old_refresh_token_falls_back_to_the_other() -> None:
     """If WeChat says 61023 to the refresh token that was kept, the one given with the credential is tried."""
     refused = answer(errcode=61023, errmsg="refresh_token is invalid")
     good = answer(authorizer_access_token="A", expires_in=7200)
-    steps, _ = drive(MERCHANT.renew(ASKED), "MARKED-R5", "C", refused, good, None)
+    steps, _ = run(MERCHANT.refresh(ASKED), "MARKED-R5", "C", refused, good, None)
 
     assert [body(step)["authorizer_refresh_token"] for step in steps[2:4]] == ["MARKED-R5", "MARKED-R0"]
     with pytest.raises(wxcv.CredentialRejectedError):
-        drive(MERCHANT.renew(ASKED), "MARKED-R0", "C", refused)
+        run(MERCHANT.refresh(ASKED), "MARKED-R0", "C", refused)
 
 
 def test_other_refusals_of_a_merchant_are_raised() -> None:
     """Any other code of an authorizer's token call is raised at once."""
     with pytest.raises(wxcv.PermissionDeniedError):
-        drive(MERCHANT.renew(ASKED), None, "C", answer(errcode=61003, errmsg="not authorised"))
+        run(MERCHANT.refresh(ASKED), None, "C", answer(errcode=61003, errmsg="not authorised"))
 
 
 def test_a_fixed_token_is_itself() -> None:
     """A fixed token needs no step, and each one has a key of its own."""
-    steps, token = drive(wxcv.FixedToken("MARKED-T").renew(ASKED))
+    steps, token = run(wxcv.StaticTokenCredential("MARKED-T").refresh(ASKED))
 
     assert (steps, token.value, token.kind) == ([], "MARKED-T", "fixed")
-    assert wxcv.FixedToken("MARKED-T").key != wxcv.FixedToken("MARKED-T").key
+    assert wxcv.StaticTokenCredential("MARKED-T").key != wxcv.StaticTokenCredential("MARKED-T").key
 
 
 def test_a_token_function_gets_the_refused_token() -> None:
@@ -305,39 +315,47 @@ def test_a_token_function_gets_the_refused_token() -> None:
     async def central(refused: str | None) -> wxcv.AccessToken:
         raise AssertionError(refused)
 
-    credential = wxcv.TokenFrom(central)
-    steps, token = drive(credential.renew(Asked(refused="MARKED-OLD")), wxcv.AccessToken("T", 100.0))
+    credential = wxcv.CallbackCredential(central)
+    steps, token = run(credential.refresh(RefreshRequest(refused="MARKED-OLD")), wxcv.AccessToken("T", 100.0))
 
-    assert steps == [Ask(central, ("MARKED-OLD",))]
+    assert steps == [CallFunction(central, ("MARKED-OLD",))]
     assert (token.value, token.expires_in, token.kind) == ("T", 100.0, "function")
     for wrong in ("T", None, wxcv.AccessToken("T", -1), wxcv.AccessToken("", 5)):
         with pytest.raises(wxcv.TokenSourceError):
-            drive(credential.renew(ASKED), wrong)
+            run(credential.refresh(ASKED), wrong)
     with pytest.raises(TypeError, match="function"):
-        wxcv.TokenFrom("T")  # type: ignore[arg-type]
+        wxcv.CallbackCredential("T")  # type: ignore[arg-type]
 
 
 def test_a_cloud_token_is_read_and_stripped() -> None:
     """The mounted file's token loses its white space and is sent as cloudbase_access_token."""
     credential = wxcv.CloudCredential("/mnt/token")
-    steps, token = drive(credential.renew(ASKED), b" MARKED-T\n")
+    steps, token = run(credential.refresh(ASKED), b" MARKED-T\n")
 
     assert steps == [ReadFile("/mnt/token")]
-    assert (token.value, token.kind, credential.query_name) == ("MARKED-T", "cloud", "cloudbase_access_token")
+    assert (token.value, token.kind, credential.token_parameter) == (
+        "MARKED-T",
+        "cloud",
+        "cloudbase_access_token",
+    )
     assert token.expires_in == 60.0
     with pytest.raises(wxcv.ConnectError, match=r"/mnt/token cannot be read .*cloud hosting"):
-        drive(credential.renew(ASKED), FileNotFoundError(2, "No such file or directory"))
+        run(credential.refresh(ASKED), FileNotFoundError(2, "No such file or directory"))
     for content in (b"\n", b"two words", b"\xff"):
         with pytest.raises(wxcv.ConnectError, match=r"/mnt/token holds no token"):
-            drive(credential.renew(ASKED), content)
+            run(credential.refresh(ASKED), content)
 
 
 def test_the_relay_has_no_token() -> None:
     """Relayed calls carry no token, and go by plain http to WeChat's name."""
     credential = wxcv.CloudRelayCredential()
-    _, token = drive(credential.renew(ASKED))
+    _, token = run(credential.refresh(ASKED))
 
-    assert (token.value, credential.query_name, credential.base_url) == ("", "", "http://api.weixin.qq.com")
+    assert (token.value, credential.token_parameter, credential.base_url) == (
+        "",
+        "",
+        "http://api.weixin.qq.com",
+    )
 
 
 @pytest.mark.parametrize(
@@ -366,7 +384,7 @@ def test_a_relayed_answer_passes() -> None:
     [
         COMPONENT,
         MERCHANT,
-        wxcv.FixedToken("MARKED-T"),
+        wxcv.StaticTokenCredential("MARKED-T"),
         wxcv.AppCredential("wx1", "MARKED"),
         wxcv.CloudCredential(),
         wxcv.CloudRelayCredential(),
@@ -383,9 +401,13 @@ def test_no_credential_shows_or_gives_away_its_secrets(credential: wxcv.Credenti
 def test_the_steps_hide_their_secrets() -> None:
     """No step of a renewal shows a token in its repr."""
     error = wxcv.TokenRejectedError(40001, "no")
-    steps = (Asked(refused="MARKED"), Refuse(COMPONENT, "MARKED", error), Keep("MARKED", "MARKED", None))
+    steps = (
+        RefreshRequest(refused="MARKED"),
+        InvalidateToken(COMPONENT, "MARKED", error),
+        SaveRefreshToken("MARKED", "MARKED", None),
+    )
 
-    assert "MARKED" not in repr((*steps, Ask(print, ("MARKED",))))
+    assert "MARKED" not in repr((*steps, CallFunction(print, ("MARKED",))))
 
 
 @pytest.mark.parametrize(
@@ -398,7 +420,7 @@ def test_the_steps_hide_their_secrets() -> None:
         (lambda: wxcv.AuthorizerCredential("a", "b", "c"), "component"),  # type: ignore[arg-type]
         (lambda: wxcv.AuthorizerCredential(COMPONENT, "", "c"), "authorizer_appid"),
         (lambda: wxcv.AuthorizerCredential(COMPONENT, "b", "MARKED "), "refresh_token"),
-        (lambda: wxcv.FixedToken(" MARKED"), "token"),
+        (lambda: wxcv.StaticTokenCredential(" MARKED"), "token"),
     ],
 )
 def test_a_bad_field_of_a_credential_is_named(make: Callable[[], object], name: str) -> None:
@@ -415,15 +437,24 @@ def test_the_base_is_abstract() -> None:
     with pytest.raises(NotImplementedError):
         _ = base.key
     with pytest.raises(NotImplementedError):
-        base.renew(ASKED)
+        base.refresh(ASKED)
 
-    assert (base.can_force, base.is_shared, base.is_exclusive, base.secrets) == (False, True, False, ())
-    assert (STABLE.is_exclusive, CLASSIC.is_exclusive, COMPONENT.is_exclusive) == (False, True, True)
+    assert (base.can_force, base.is_shared, base.supersedes_previous, base.secrets) == (
+        False,
+        True,
+        False,
+        (),
+    )
+    assert (STABLE.supersedes_previous, CLASSIC.supersedes_previous, COMPONENT.supersedes_previous) == (
+        False,
+        True,
+        True,
+    )
     assert not any(
         one.is_shared
         for one in (
-            wxcv.FixedToken("t"),
-            wxcv.TokenFrom(print),
+            wxcv.StaticTokenCredential("t"),
+            wxcv.CallbackCredential(print),
             wxcv.CloudCredential(),
             wxcv.CloudRelayCredential(),
         )  # type: ignore[arg-type]

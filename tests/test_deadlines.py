@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from wxcv.deadlines import Deadline, Deadlines
+from wxcv.calls.deadlines import Deadline, Deadlines
 
 FOR_EVER = 60.0
 
@@ -129,7 +129,7 @@ def test_outside_of_a_task_there_is_no_deadline() -> None:
         with Deadline(Deadlines(FOR_EVER)):
             pytest.fail("it ran")
 
-    async def by_hand() -> None:
+    async def is_manual() -> None:
         asyncio.get_running_loop().call_soon(step)
         await asyncio.sleep(0.01)
 
@@ -140,5 +140,5 @@ def test_outside_of_a_task_there_is_no_deadline() -> None:
         told.append(True)
 
     told: list[bool] = []
-    asyncio.run(by_hand())
+    asyncio.run(is_manual())
     assert told == [True]

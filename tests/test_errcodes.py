@@ -7,7 +7,7 @@ import re
 import pytest
 
 import wxcv
-from wxcv.errcodes import ERRCODES, api_error
+from wxcv.protocol.errcodes import ERRCODES, api_error
 
 BUSY, RATE, QUOTA = wxcv.SystemBusyError, wxcv.RateLimitedError, wxcv.QuotaExhaustedError
 TOKEN, CREDENTIAL, PERMISSION = (

@@ -14,7 +14,7 @@ from wxcv import errors
 EXAMPLES = [
     errors.ImageTooLargeError("a.png", 9, 8),
     errors.EmptyImageError("a.png", "no bytes"),
-    errors.NotAnImageError("a.txt", "text"),
+    errors.UnsupportedImageError("a.txt", "text"),
     errors.UnreadableImageError("a.png", "missing"),
     errors.InvalidImageUrlError("ftp://x", "scheme"),
     errors.ConnectError("down", reason="X", errno=111),

@@ -24,7 +24,7 @@ PICTURE = pictures.qr_png("x")
 QUICK = wxcv.RetryPolicy(base=0.01, cap=0.02)
 GOOD = http_answer(b'{"errcode":0,"code_results":[]}')
 QR = "/cv/img/qrcode"
-FIXED = wxcv.FixedToken(TOKEN)
+FIXED = wxcv.StaticTokenCredential(TOKEN)
 
 
 def reset(writer: asyncio.StreamWriter) -> None:
@@ -35,7 +35,7 @@ def reset(writer: asyncio.StreamWriter) -> None:
 
 async def test_a_refused_connection_is_tried_again() -> None:
     """If nobody listens at first, the call is answered by its second attempt, and sent once."""
-    sent: list[wxcv.SendEvent] = []
+    sent: list[wxcv.AttemptEvent] = []
     async with raw_server(lambda _r, _w: asyncio.sleep(0)) as url:
         port = int(url.rsplit(":", 1)[1])
 
@@ -45,13 +45,13 @@ async def test_a_refused_connection_is_tried_again() -> None:
         await writer.drain()
         writer.close()
 
-    def begin(event: wxcv.SendEvent) -> None:
+    def begin(event: wxcv.AttemptEvent) -> None:
         sent.append(event)
         starting.append(asyncio.ensure_future(asyncio.start_server(serve, "127.0.0.1", port)))
 
     starting: list[asyncio.Future[asyncio.Server]] = []
     policy = wxcv.RetryPolicy(base=0.5)
-    async with wxcv.Session(FIXED, base_url=url, retries=policy, on_send=begin) as session:
+    async with wxcv.Session(FIXED, base_url=url, retries=policy, on_attempt=begin) as session:
         assert (await session.scan_qrcode(PICTURE)).code_results == ()
     for server in starting[:1]:
         (await server).close()
@@ -62,10 +62,10 @@ async def test_a_refused_connection_is_tried_again() -> None:
 
 async def test_nobody_listening_is_told_after_three_attempts() -> None:
     """If nobody listens, a call ends after three attempts, with the system's error number and no send."""
-    events: list[wxcv.SendEvent] = []
+    events: list[wxcv.AttemptEvent] = []
     async with raw_server(lambda _r, _w: asyncio.sleep(0)) as url:
         pass
-    async with wxcv.Session(FIXED, base_url=url, retries=QUICK, on_send=events.append) as session:
+    async with wxcv.Session(FIXED, base_url=url, retries=QUICK, on_attempt=events.append) as session:
         with pytest.raises(wxcv.ConnectError) as caught:
             await session.scan_qrcode(PICTURE)
 
@@ -144,8 +144,8 @@ async def test_a_reset_before_anything_is_read_is_made_good() -> None:
 async def test_a_reset_after_the_request_is_retried_once(
     box: Sandbox, credential: wxcv.AppCredential
 ) -> None:
-    """A request that was read and then reset is sent once more, and no more; strict_quota sends it once."""
-    for policy, sends in ((QUICK, 2), (wxcv.RetryPolicy(strict_quota=True), 1)):
+    """A request that was read and then reset is sent once more, and no more; at_most_once sends it once."""
+    for policy, sends in ((QUICK, 2), (wxcv.RetryPolicy(at_most_once=True), 1)):
         box.requests.clear()
         box.fail_always(QR, Fault(drop="after"))
         async with wxcv.Session(credential, base_url=box.base_url, retries=policy) as session:
@@ -193,7 +193,7 @@ async def test_a_peer_that_never_reads_ends_at_the_attempt_timeout(
     box.fail_always(QR, Fault(stall=True))
     picture = pictures.padded_png(2_000_000)
     async with await small_buffers(box.base_url) as http:
-        options = {"http": http, "attempt_timeout": 0.3, "retries": wxcv.RetryPolicy(strict_quota=True)}
+        options = {"http": http, "attempt_timeout": 0.3, "retries": wxcv.RetryPolicy(at_most_once=True)}
         async with wxcv.Session(credential, base_url=box.base_url, **options) as session:  # type: ignore[arg-type]
             with pytest.raises(wxcv.CallTimeoutError) as caught:
                 await session.scan_qrcode(picture)
@@ -237,7 +237,7 @@ async def test_a_fault_that_stays_has_its_error_and_its_number_of_sends(
 
     assert type(caught.value) is cls
     assert (box.requests[QR], caught.value.sends) == (requests, requests)
-    assert box.mints["stable"] == 1
+    assert box.tokens_issued["stable"] == 1
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 import wxcv
-from wxcv.images import IMAGE_LIMIT, ImageUrl, LocalImage
-from wxcv.loading import ImageLoader
+from wxcv.images.loading import ImageLoader
+from wxcv.images.sources import IMAGE_LIMIT, ImageUrl, LocalImage
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(24)
 JPEG = b"\xff\xd8\xff\xe0" + bytes(16)
@@ -68,7 +68,7 @@ def test_the_first_bytes_decide_type_and_filename(content_type: str, data: bytes
 @pytest.mark.parametrize("data", ALMOST)
 def test_what_only_begins_like_an_image_is_none(data: bytes) -> None:
     """Bytes that differ from every image's first ones are refused."""
-    with pytest.raises(wxcv.NotAnImageError, match="not an image by its first bytes"):
+    with pytest.raises(wxcv.UnsupportedImageError, match="not an image by its first bytes"):
         load(data)
 
 
@@ -77,7 +77,7 @@ def test_what_only_begins_like_an_image_is_none(data: bytes) -> None:
 )
 def test_the_pictures_of_telephones_are_named(brand: str) -> None:
     """HEIC and AVIF of every brand, also a sequence, are told as such, with what to convert them to."""
-    with pytest.raises(wxcv.NotAnImageError, match=r"HEIC or AVIF.*convert it to JPEG or PNG"):
+    with pytest.raises(wxcv.UnsupportedImageError, match=r"HEIC or AVIF.*convert it to JPEG or PNG"):
         load(HEIC.replace(b"heic", brand.encode()))
 
 
@@ -166,12 +166,12 @@ REFUSED: list[tuple[Any, type[wxcv.ImageError], str]] = [
     (b"", wxcv.EmptyImageError, "image of 0 bytes: no bytes"),
     (io.BytesIO(), wxcv.EmptyImageError, "<BytesIO>: no bytes"),
     (wxcv.ImageBytes(b"", content_type="image/png"), wxcv.EmptyImageError, "no bytes"),
-    (b"hello world", wxcv.NotAnImageError, "not an image by its first bytes b'hello wo'; send JPEG"),
-    (b"x", wxcv.NotAnImageError, "not an image"),
-    (b"BMW is a maker of cars", wxcv.NotAnImageError, "not an image"),
-    (b"<svg xmlns='http://www.w3.org/2000/svg'/>", wxcv.NotAnImageError, "not an image"),
-    (HEIC, wxcv.NotAnImageError, "HEIC or AVIF.*convert it to JPEG or PNG"),
-    (HEIC.replace(b"heic", b"avif"), wxcv.NotAnImageError, "HEIC or AVIF"),
+    (b"hello world", wxcv.UnsupportedImageError, "not an image by its first bytes b'hello wo'; send JPEG"),
+    (b"x", wxcv.UnsupportedImageError, "not an image"),
+    (b"BMW is a maker of cars", wxcv.UnsupportedImageError, "not an image"),
+    (b"<svg xmlns='http://www.w3.org/2000/svg'/>", wxcv.UnsupportedImageError, "not an image"),
+    (HEIC, wxcv.UnsupportedImageError, "HEIC or AVIF.*convert it to JPEG or PNG"),
+    (HEIC.replace(b"heic", b"avif"), wxcv.UnsupportedImageError, "HEIC or AVIF"),
     (
         io.StringIO("text"),
         wxcv.UnreadableImageError,

@@ -13,7 +13,7 @@ from aiohttp import web
 from servers import TOKEN, answer, api_server
 
 import wxcv
-from wxcv.answers import TOKEN_ANSWER_LIMIT
+from wxcv.protocol.answers import TOKEN_ANSWER_LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,7 +47,10 @@ async def test_large_answers_are_decoded_in_a_reader_thread(
         return web.Response(body=gzip.compress(body) if is_compressed else body, headers=headers)
 
     endpoint = wxcv.Endpoint("size", "/cv/img/size", read)
-    async with api_server(call) as url, wxcv.Session(wxcv.FixedToken(TOKEN), base_url=url) as session:
+    async with (
+        api_server(call) as url,
+        wxcv.Session(wxcv.StaticTokenCredential(TOKEN), base_url=url) as session,
+    ):
         assert await session.call(endpoint, PICTURE) == size
 
     assert threads[0].startswith(thread)
@@ -139,6 +142,9 @@ async def test_a_missing_length_is_told_in_its_words(status: int) -> None:
         await request.read()
         return web.Response(status=status)
 
-    async with api_server(call) as url, wxcv.Session(wxcv.FixedToken(TOKEN), base_url=url) as session:
+    async with (
+        api_server(call) as url,
+        wxcv.Session(wxcv.StaticTokenCredential(TOKEN), base_url=url) as session,
+    ):
         with pytest.raises(wxcv.ProtocolError, match="without Content-Length; wxcv always sends one"):
             await session.scan_qrcode(PICTURE)

@@ -12,8 +12,8 @@ import pictures
 import pytest
 
 import wxcv
-from wxcv.images import IMAGE_LIMIT, LocalImage
-from wxcv.loading import ImageLoader
+from wxcv.images.loading import ImageLoader
+from wxcv.images.sources import IMAGE_LIMIT, LocalImage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -227,7 +227,7 @@ class _Unseekable(io.RawIOBase):
 @pytest.mark.parametrize("image", ["photo.png", "/etc/passwd", Path("/etc/passwd"), "C:\\photo.png", ""])
 async def test_a_session_without_local_files_reads_none(image: Any) -> None:
     """With local_files=False every path is refused before the disk is touched; URLs and bytes are not."""
-    async with wxcv.Session(wxcv.FixedToken("t"), local_files=False) as session:
+    async with wxcv.Session(wxcv.StaticTokenCredential("t"), local_files=False) as session:
         with pytest.raises(wxcv.UnreadableImageError, match=r"local_files=False.*pass bytes, or ImageUrl"):
             await session.scan_qrcode(image)
         loader = session._state.loader
@@ -241,7 +241,7 @@ async def test_image_bytes_may_have_a_name_and_need_no_type(loader: ImageLoader)
 
     assert isinstance(loaded, LocalImage)
     assert (loaded.name, loaded.content_type) == ("from a form.png", "image/png")
-    with pytest.raises(wxcv.NotAnImageError, match=r"^upload-1: not an image by its first bytes"):
+    with pytest.raises(wxcv.UnsupportedImageError, match=r"^upload-1: not an image by its first bytes"):
         await loader.load(wxcv.ImageBytes(b"text", name="upload-1"))
 
 

@@ -138,7 +138,7 @@ def test_a_pos_is_read_by_the_names_of_its_corners() -> None:
 )
 def test_a_wrong_shape_raises(fields: dict[str, Any]) -> None:
     """A shape that the page cannot mean raises one of the announced errors."""
-    from wxcv.models import SHAPE_ERRORS
+    from wxcv.endpoints.readers import SHAPE_ERRORS
 
     with pytest.raises(SHAPE_ERRORS):
         wxcv.QrcodeScan.from_dict(fields)

@@ -13,8 +13,8 @@ import pytest
 from servers import TOKEN, answer, api_server, http_answer, read_request
 
 import wxcv
-from wxcv.outages import OutageDetector
-from wxcv.reports import CallReport, CallResult
+from wxcv.batch.outages import OutageDetector
+from wxcv.calls.reports import CallReport, CallResult
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from aiohttp import web
 
 PICTURE = pictures.qr_png("x")
-STATIC = wxcv.FixedToken(TOKEN)
+STATIC = wxcv.StaticTokenCredential(TOKEN)
 QUICK = wxcv.RetryPolicy(base=0.01, cap=0.02)
 
 
@@ -62,7 +62,11 @@ async def test_an_outage_within_the_patience_costs_no_image(seconds: float) -> N
     clock, port, attempts = wxcv.ManualClock(), free_port(), []
     async with running(clock):
         session = wxcv.Session(
-            STATIC, base_url=f"http://127.0.0.1:{port}", clock=clock, retries=QUICK, on_send=attempts.append
+            STATIC,
+            base_url=f"http://127.0.0.1:{port}",
+            clock=clock,
+            retries=QUICK,
+            on_attempt=attempts.append,
         )
         async with session, session.batch(wxcv.SCAN_QRCODE, [PICTURE] * 100) as batch:
             collecting = asyncio.create_task(_collect(batch))

@@ -141,7 +141,7 @@ async def test_a_function_of_the_callers_may_close_the_session(kind: str) -> Non
             return wxcv.AccessToken(TOKEN, 100)
 
         if kind == "token function":
-            session = wxcv.Session(wxcv.TokenFrom(function), base_url=box.base_url)
+            session = wxcv.Session(wxcv.CallbackCredential(function), base_url=box.base_url)
         if kind == "on_refresh_token":
             component = wxcv.ComponentCredential(box.component_appid, box.component_appsecret, box.ticket)
             merchant = wxcv.AuthorizerCredential(

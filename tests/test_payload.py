@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from wxcv.payload import _fill
-from wxcv.requests import Body
+from wxcv.calls.payload import _fill
+from wxcv.protocol.requests import Body
 
 WHOLE, FIRST = 256 * 1024, 64 * 1024
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 import wxcv
-from wxcv.answers import Response
+from wxcv.protocol.answers import Response
 
 if TYPE_CHECKING:
-    from wxcv.requests import Request
+    from wxcv.protocol.requests import Request
 
 COMPONENT = wxcv.ComponentCredential("wxp", "MARKED-APPSECRET", "MARKED-TICKET")
 
@@ -41,7 +41,7 @@ async def refresh(cache: wxcv.TokenCache, merchant: wxcv.Credential, platform: P
     """Have that many tokens, one after the other."""
     for _ in range(times):
         token = await cache.get(merchant, platform.send)
-        cache.invalidate(merchant, token, wxcv.TokenRejectedError.dropped_here(), by_hand=True)
+        cache.invalidate(merchant, token, wxcv.TokenRejectedError.dropped_here(), is_manual=True)
 
 
 @pytest.mark.parametrize(

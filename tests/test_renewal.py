@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import wxcv
-from wxcv.renewal import CachedToken
+from wxcv.tokens.refresh import CachedToken
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ def test_a_token_is_renewed_in_time(life: float, jitter: float, renewed_after: f
     """300 s before its end, half of a short life, less a jitter of at most a fifth of that."""
     held = CachedToken.of("T", "stable", life, (1000.0, 5000.0), jitter)
 
-    assert held.renew_at == pytest.approx(1000 + renewed_after)
+    assert held.refresh_at == pytest.approx(1000 + renewed_after)
     assert (held.ends_at, held.ends_at_wall, held.pause) == (1000 + life, 5000 + life, pause)
 
 
@@ -32,7 +32,7 @@ def test_forced_refreshes_are_half_a_minute_apart_and_ten_a_day() -> None:
     """Within 30 s of a forced refresh, or after ten within a day, no other one is allowed."""
     clock = wxcv.ManualClock()
     clock.advance(1000.0)
-    memory = wxcv.TokenCache(clock=clock)._memory
+    memory = wxcv.TokenCache(clock=clock)._refresh_state
 
     allowed = [memory.may_force("key")]
     for pause in (29.9, *[30.0] * 10, 86_400.0 - 29.9 - 300.0):

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 import wxcv
-from wxcv.retries import Pacer, RetryQuota
+from wxcv.calls.pacing import Pacer
+from wxcv.calls.retries import RetryQuota
 
 CONNECT = wxcv.ConnectError("down")
 LOST = wxcv.AnswerLostError("gone")
@@ -38,11 +39,11 @@ def test_what_may_pass_is_tried_three_times(error: wxcv.WxcvError) -> None:
 
 @pytest.mark.parametrize("error", [LOST, TIMEOUT], ids=lambda error: type(error).__name__)
 def test_an_unknown_outcome_is_tried_once_more(error: wxcv.WxcvError) -> None:
-    """What was sent and had no answer is tried once more, and never with strict_quota."""
+    """What was sent and had no answer is tried once more, and never with at_most_once."""
     assert POLICY.wait(error, 1, 1) is not None
     assert POLICY.wait(error, 2, 2) is None
-    assert wxcv.RetryPolicy(strict_quota=True).wait(error, 1, 1) is None
-    assert wxcv.RetryPolicy(strict_quota=True).wait(CONNECT, 1, 0) is not None
+    assert wxcv.RetryPolicy(at_most_once=True).wait(error, 1, 1) is None
+    assert wxcv.RetryPolicy(at_most_once=True).wait(CONNECT, 1, 0) is not None
 
 
 @pytest.mark.parametrize(
@@ -79,7 +80,7 @@ def test_waits_are_random_from_nothing_up_to_a_doubling_limit() -> None:
 def test_without_settings_there_are_three_attempts_up_to_eight_seconds_apart() -> None:
     """What RetryPolicy() does is what its documentation says."""
     random.seed(6)
-    assert wxcv.RetryPolicy(attempts=3, base=0.5, cap=8.0, strict_quota=False) == POLICY
+    assert wxcv.RetryPolicy(attempts=3, base=0.5, cap=8.0, at_most_once=False) == POLICY
     waits = [wxcv.RetryPolicy(attempts=10).wait(CONNECT, 9, 0) or 0.0 for _ in range(500)]
 
     assert 7.2 < max(waits) <= 8.0

@@ -33,7 +33,7 @@ async def test_chunked_body_is_http_412(path: str, method: str) -> None:
     ):
         assert (answer.status, b"{" in await answer.read()) == (412, False)
         assert caller.box.requests == {path: 1}
-        assert not caller.box.mints
+        assert not caller.box.tokens_issued
         assert [(it.status, it.errcode, it.size) for it in caller.box.received] == [(412, 0, 0)] * (
             path in {QRCODE, COMM}
         )

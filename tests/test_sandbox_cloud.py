@@ -13,7 +13,7 @@ async def test_cloud_token_opens_the_cv_pages(path: str) -> None:
         token = caller.box.cloud_token()
         good = await caller.call("POST", path, params={"cloudbase_access_token": token})
         misplaced = await caller.call("POST", path, params={"access_token": token})
-        assert caller.box.mints == {"cloud": 1}
+        assert caller.box.tokens_issued == {"cloud": 1}
 
     assert good["errcode"] == GOOD
     assert said(misplaced) == (40001, "invalid credential, access_token is invalid or not latest")

@@ -13,7 +13,7 @@ from PIL import Image
 from sandbox_calls import QRCODE, calling, found
 
 from wxcv.sandbox import Choices
-from wxcv.sandbox.type_names import READ, TYPE_NAMES, type_name
+from wxcv.sandbox.engines.type_names import READ, TYPE_NAMES, type_name
 
 CORNERS = ["left_top", "right_top", "right_bottom", "left_bottom"]
 

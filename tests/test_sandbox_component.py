@@ -25,7 +25,7 @@ async def test_component_token_has_the_documented_shape() -> None:
     """A component token lives 7200 seconds, has no errcode, and is counted."""
     async with calling() as caller:
         answer = await caller.component()
-        assert caller.box.mints == {"component": 1}
+        assert caller.box.tokens_issued == {"component": 1}
 
     assert answer.keys() == {"component_access_token", "expires_in"}
     assert answer["expires_in"] == 7200
@@ -36,7 +36,7 @@ async def test_authorizer_token_has_the_documented_shape_and_opens_the_cv_pages(
     async with calling() as caller:
         answer = await caller.authorizer("wxshop", caller.box.authorize("wxshop"))
         assert await caller.errcode(answer["authorizer_access_token"]) == GOOD
-        assert caller.box.mints == {"component": 1, "authorizer": 1}
+        assert caller.box.tokens_issued == {"component": 1, "authorizer": 1}
 
     assert answer.keys() == {"authorizer_access_token", "expires_in", "authorizer_refresh_token"}
     assert answer["expires_in"] == 7200
@@ -98,7 +98,7 @@ async def test_component_call_names_the_field_that_is_wrong(
     """A wrong or missing field has an errcode of its own, and no token is made."""
     async with calling(appid="wxaccount") as caller:
         assert said(await caller.component(**changed)) == expected
-        assert not caller.box.mints
+        assert not caller.box.tokens_issued
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ async def test_authorizer_call_names_the_field_that_is_wrong(
         known = {"component_appid": caller.box.component_appid, "authorizer_appid": "wxshop"}
         fields = {**known, "authorizer_refresh_token": refresh_token, **changed}
         assert said(await caller.call("POST", path, params=query, json=fields)) == expected
-        assert caller.box.mints["authorizer"] == 0
+        assert caller.box.tokens_issued["authorizer"] == 0
 
 
 async def test_refresh_token_is_its_own_merchants_only() -> None:
@@ -149,7 +149,7 @@ async def test_authorizer_call_wants_a_good_component_token() -> None:
     async with calling() as caller:
         refresh_token = caller.box.authorize("wxshop")
         killed = (await caller.component())["component_access_token"]
-        caller.box.kill(killed)
+        caller.box.revoke(killed)
         account = (await caller.stable())["access_token"]
 
         async def errcode(**query: str) -> int:

@@ -64,7 +64,7 @@ async def test_errcode_is_answered_on_any_path(path: str) -> None:
     async with calling() as caller:
         caller.box.fail_next(path, Fault(errcode=40164))
         answer = await caller.call("POST", path, data=b"x")
-        assert not caller.box.mints
+        assert not caller.box.tokens_issued
 
     assert said(answer) == (40164, "invalid ip, not in whitelist")
     assert " rid: " in answer["errmsg"]
@@ -111,7 +111,7 @@ async def test_constant_fault_stays_until_it_is_healed() -> None:
         caller.box.fail_next(QRCODE, Fault(errcode=45009), None)
         errcodes = [(await caller.call("POST", QRCODE))["errcode"] for _ in range(4)]
         caller.box.fail_next(QRCODE, Fault(errcode=45009))
-        caller.box.heal(QRCODE)
+        caller.box.clear_faults(QRCODE)
         healed = (await caller.call("POST", QRCODE))["errcode"]
 
     assert errcodes == [45009, 41001, -1, -1]
@@ -214,7 +214,7 @@ async def test_drop_after_resets_the_connection_when_the_work_is_done() -> None:
         with pytest.raises(aiohttp.ClientError):
             await caller.upload(QRCODE, b"abc")
 
-        assert caller.box.mints == {"stable": 2}
+        assert caller.box.tokens_issued == {"stable": 2}
         assert [(arrived.size, arrived.fault) for arrived in caller.box.received] == [
             (3, Fault(drop="after"))
         ]
@@ -431,7 +431,7 @@ def test_path_of_a_fault_must_be_one(path: object) -> None:
     for plan in (
         lambda: box.fail_next(path, None),
         lambda: box.fail_always(path, Fault(errcode=1)),
-        lambda: box.heal(path),
+        lambda: box.clear_faults(path),
     ):
         with pytest.raises(ValueError, match=r"^path must begin"):
             plan()

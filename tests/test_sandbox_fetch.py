@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 from sandbox_calls import COMM, QRCODE, calling, serving
 
-from wxcv.sandbox.fetch import Fetcher, FetchError, may_connect
+from wxcv.sandbox.pages.fetching import Fetcher, FetchError, may_connect
 
 
 @pytest.mark.parametrize("method", ["POST", "GET"])

@@ -10,7 +10,7 @@ import pictures
 import pytest
 from sandbox_calls import COMM, QRCODE, Caller, Now, calling, said
 
-from wxcv.sandbox import Choices, Fault, Quota, Sandbox, Spent
+from wxcv.sandbox import Choices, Fault, Quota, Sandbox, Usage
 
 DAY, MINUTE, MARKET = 45009, 45011, 101003
 BEIJING = dt.timezone(dt.timedelta(hours=8))
@@ -103,15 +103,15 @@ async def test_spent_can_be_read() -> None:
     now = at(23, 58)
     async with calling(clock=now, quota=Quota(per_minute=2)) as caller:
         await errcodes(caller, 3)
-        assert caller.box.spent(QRCODE) == Spent(day=2, minute=2, ever=2)
+        assert caller.box.usage(QRCODE) == Usage(day=2, minute=2, total=2)
         now.seconds += 60
         await errcodes(caller, 1)
-        assert caller.box.spent(QRCODE) == Spent(day=3, minute=1, ever=3)
+        assert caller.box.usage(QRCODE) == Usage(day=3, minute=1, total=3)
         now.seconds += 60
-        assert caller.box.spent(QRCODE) == Spent(day=0, minute=0, ever=3)
-        assert caller.box.spent(COMM) == Spent(day=0, minute=0, ever=0)
+        assert caller.box.usage(QRCODE) == Usage(day=0, minute=0, total=3)
+        assert caller.box.usage(COMM) == Usage(day=0, minute=0, total=0)
         with pytest.raises(KeyError):
-            caller.box.spent("/cgi-bin/token")
+            caller.box.usage("/cgi-bin/token")
 
 
 async def test_refused_tokens_and_faults_cost_nothing() -> None:
@@ -120,7 +120,7 @@ async def test_refused_tokens_and_faults_cost_nothing() -> None:
         caller.box.fail_next(QRCODE, Fault(errcode=-1))
         assert await errcodes(caller, 1) == [-1]
         assert await caller.errcode("made-up") == 40001
-        assert caller.box.spent(QRCODE).day == 0
+        assert caller.box.usage(QRCODE).day == 0
         assert await errcodes(caller, 1) == [0]
 
 
@@ -129,9 +129,9 @@ async def test_failed_call_spends(choices: dict[str, Any], spent: tuple[int, int
     """A picture that cannot be read counts for day and market or does not, and for the minute always."""
     async with calling(clock=at(12), choices=Choices(**choices)) as caller:
         assert (await caller.upload(COMM, b"not an image"))["errcode"] == 101002
-        now = caller.box.spent(COMM)
+        now = caller.box.usage(COMM)
 
-    assert (now.day, now.minute, now.ever) == spent
+    assert (now.day, now.minute, now.total) == spent
 
 
 def test_failed_call_gives_nothing_to_a_day_that_it_was_not_taken_from() -> None:
@@ -146,7 +146,7 @@ def test_failed_call_gives_nothing_to_a_day_that_it_was_not_taken_from() -> None
 
     with pytest.raises(RuntimeError):
         fail_after_midnight()
-    assert box.spent(COMM) == Spent(day=0, minute=0, ever=0)
+    assert box.usage(COMM) == Usage(day=0, minute=0, total=0)
 
 
 async def test_fault_of_the_engine_is_a_failed_call(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,7 +155,7 @@ async def test_fault_of_the_engine_is_a_failed_call(monkeypatch: pytest.MonkeyPa
         await caller.token()
         monkeypatch.setitem(sys.modules, "zxingcpp", types.ModuleType("zxingcpp"))
         assert await errcodes(caller, 1) == [-1]
-        assert caller.box.spent(QRCODE).day == 0
+        assert caller.box.usage(QRCODE).day == 0
 
 
 async def test_quota_reset_hour() -> None:

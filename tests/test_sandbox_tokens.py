@@ -6,8 +6,8 @@ import pytest
 from sandbox_calls import COMM, GOOD, QRCODE, Now, calling, said
 
 from wxcv.sandbox import Sandbox
-from wxcv.sandbox.answers import Refusal
-from wxcv.sandbox.tokens import REMEMBERED, TokenDesk
+from wxcv.sandbox.wechat.answers import Refusal
+from wxcv.sandbox.wechat.tokens import REMEMBERED, TokenIssuer
 
 
 async def test_stable_token_has_the_documented_shape() -> None:
@@ -29,7 +29,7 @@ async def test_stable_token_is_handed_out_again_with_the_rest_of_its_life() -> N
         assert await caller.stable() == {**first, "expires_in": 344}
         now.seconds += 44.5
         assert await caller.stable() == {**first, "expires_in": 300}
-        assert caller.box.mints == {"stable": 1}
+        assert caller.box.tokens_issued == {"stable": 1}
 
 
 async def test_stable_token_is_followed_by_a_new_one_in_its_last_five_minutes() -> None:
@@ -44,7 +44,7 @@ async def test_stable_token_is_followed_by_a_new_one_in_its_last_five_minutes() 
         assert [await caller.errcode(old), await caller.errcode(new["access_token"])] == [GOOD, GOOD]
         now.seconds += 299
         assert [await caller.errcode(old), await caller.errcode(new["access_token"])] == [42001, GOOD]
-        assert caller.box.mints == {"stable": 2}
+        assert caller.box.tokens_issued == {"stable": 2}
 
 
 async def test_force_refresh_makes_a_new_token_and_kills_the_old_ones_at_once() -> None:
@@ -85,7 +85,7 @@ async def test_force_refresh_is_refused_after_twenty_in_a_day() -> None:
         assert await caller.errcode(last["access_token"]) == GOOD
         now.seconds += 86_400
         assert "access_token" in await caller.stable(force_refresh=True)
-        assert caller.box.mints == {"stable": 21}
+        assert caller.box.tokens_issued == {"stable": 21}
 
 
 async def test_classic_token_is_new_at_each_call_and_the_one_before_lives_five_minutes_more() -> None:
@@ -102,7 +102,7 @@ async def test_classic_token_is_new_at_each_call_and_the_one_before_lives_five_m
         assert [await caller.errcode(answer["access_token"]) for answer in (old, new)] == [40001, GOOD]
         now.seconds += 6890
         assert [await caller.errcode(answer["access_token"]) for answer in (old, new)] == [42001, GOOD]
-        assert caller.box.mints == {"classic": 2}
+        assert caller.box.tokens_issued == {"classic": 2}
 
 
 async def test_the_two_kinds_of_token_do_not_touch_each_other() -> None:
@@ -174,7 +174,7 @@ async def test_both_token_calls_name_the_parameter_that_is_wrong(
     async with calling() as caller:
         assert said(await caller.stable(**changed)) == expected
         assert said(await caller.classic(**changed)) == expected
-        assert not caller.box.mints
+        assert not caller.box.tokens_issued
 
 
 @pytest.mark.parametrize(
@@ -235,12 +235,12 @@ async def test_killed_stable_token_is_handed_out_until_it_is_forced() -> None:
     """A killed stable token is 40001 and still handed out; a forced refresh brings a good one."""
     async with calling() as caller:
         dead = (await caller.stable())["access_token"]
-        caller.box.kill(dead)
+        caller.box.revoke(dead)
         assert await caller.errcode(dead) == 40001
         assert (await caller.stable())["access_token"] == dead
         healed = (await caller.stable(force_refresh=True))["access_token"]
         assert await caller.errcode(healed) == GOOD
-        assert caller.box.mints == {"stable": 2}
+        assert caller.box.tokens_issued == {"stable": 2}
 
 
 async def test_killed_stable_token_is_replaced_in_its_last_five_minutes() -> None:
@@ -248,7 +248,7 @@ async def test_killed_stable_token_is_replaced_in_its_last_five_minutes() -> Non
     now = Now()
     async with calling(clock=now) as caller:
         dead = (await caller.stable())["access_token"]
-        caller.box.kill(dead)
+        caller.box.revoke(dead)
         now.seconds += 6900
         assert (await caller.stable())["access_token"] == dead
         now.seconds += 1
@@ -259,7 +259,7 @@ async def test_killed_classic_token_stays_dead_when_a_newer_one_comes() -> None:
     """A killed token is not good again for the 300 seconds that a newer one leaves to it."""
     async with calling() as caller:
         dead = (await caller.classic())["access_token"]
-        caller.box.kill(dead)
+        caller.box.revoke(dead)
         await caller.classic()
         assert await caller.errcode(dead) == 40001
 
@@ -267,7 +267,7 @@ async def test_killed_classic_token_stays_dead_when_a_newer_one_comes() -> None:
 def test_unknown_token_cannot_be_killed() -> None:
     """Killing what is no token of the sandbox raises, and the error does not hold it."""
     with pytest.raises(ValueError, match="token must be one that") as caught:
-        Sandbox().kill("made-up")
+        Sandbox().revoke("made-up")
 
     assert "made-up" not in str(caught.value)
 
@@ -275,7 +275,7 @@ def test_unknown_token_cannot_be_killed() -> None:
 def test_only_the_last_hundred_thousand_tokens_are_remembered() -> None:
     """The oldest of 100,001 tokens is unknown, and the second is still known to have expired."""
     now = Now()
-    desk = TokenDesk(clock=now, life=7200)
+    desk = TokenIssuer(clock=now, life=7200)
     tokens = [str(desk.classic()["access_token"]) for _ in range(REMEMBERED + 1)]
     now.seconds += 7200
 

@@ -19,7 +19,7 @@ from aiohttp import web
 from servers import SECRET, TOKEN, answer, api_server, http_answer, raw_server, read_request
 
 import wxcv
-from wxcv.renewal import CachedToken
+from wxcv.tokens.refresh import CachedToken
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -232,12 +232,12 @@ async def test_errors_before_sending_show_nothing(opened: Callable[[str], wxcv.S
 
 
 async def test_hooks_and_reprs_show_nothing() -> None:
-    """Neither the events of on_send nor the repr of any public object shows token or secret."""
+    """Neither the events of on_attempt nor the repr of any public object shows token or secret."""
     shown: list[object] = []
     credential = wxcv.AppCredential("wx1", SECRET)
     async with (
         api_server(answering({"errcode": 0, "code_results": []})) as url,
-        wxcv.Session(credential, base_url=url, on_send=shown.append) as session,
+        wxcv.Session(credential, base_url=url, on_attempt=shown.append) as session,
     ):
         await session.scan_qrcode(SIGNED)
         shown += [session, credential, wxcv.ImageUrl(SIGNED), wxcv.AccessToken(TOKEN, 1.0), session._state]

@@ -104,7 +104,7 @@ async def test_a_refused_image_costs_neither_token_nor_call(session: wxcv.Sessio
             await session.scan_qrcode(image)
 
     assert not box.requests
-    assert not box.mints
+    assert not box.tokens_issued
 
 
 async def test_one_token_serves_many_calls(session: wxcv.Session, box: Sandbox) -> None:
@@ -113,7 +113,7 @@ async def test_one_token_serves_many_calls(session: wxcv.Session, box: Sandbox) 
     await asyncio.gather(*(session.scan_qrcode(picture) for _ in range(20)))
 
     assert box.requests[QR] == 20
-    assert sum(box.mints.values()) == 1
+    assert sum(box.tokens_issued.values()) == 1
 
 
 async def test_a_url_is_fetched_by_the_server() -> None:
@@ -278,8 +278,8 @@ async def test_a_cancelled_call_leaves_the_session_usable(session: wxcv.Session)
 
 
 async def test_every_attempt_is_told_to_on_send() -> None:
-    """on_send hears of each attempt: path, number, status, errcode, bytes and seconds."""
-    events: list[wxcv.SendEvent] = []
+    """on_attempt hears of each attempt: path, number, status, errcode, bytes and seconds."""
+    events: list[wxcv.AttemptEvent] = []
     picture = pictures.qr_png("x")
 
     async def call(request: web.Request) -> web.StreamResponse:
@@ -291,7 +291,7 @@ async def test_every_attempt_is_told_to_on_send() -> None:
 
     async with (
         api_server(call, mint) as url,
-        wxcv.Session(APP, base_url=url, on_send=events.append) as session,
+        wxcv.Session(APP, base_url=url, on_attempt=events.append) as session,
     ):
         await session.scan_qrcode(picture)
 
@@ -303,8 +303,8 @@ async def test_every_attempt_is_told_to_on_send() -> None:
 
 
 async def test_an_attempt_without_answer_is_told_too() -> None:
-    """on_send hears of an attempt that failed on the way, without status and errcode."""
-    events: list[wxcv.SendEvent] = []
+    """on_attempt hears of an attempt that failed on the way, without status and errcode."""
+    events: list[wxcv.AttemptEvent] = []
 
     async def call(request: web.Request) -> web.StreamResponse:
         await request.read()
@@ -312,7 +312,7 @@ async def test_an_attempt_without_answer_is_told_too() -> None:
         request.transport.abort()
         return answer()
 
-    async with api_server(call) as url, wxcv.Session(APP, base_url=url, on_send=events.append) as session:
+    async with api_server(call) as url, wxcv.Session(APP, base_url=url, on_attempt=events.append) as session:
         with pytest.raises(wxcv.AnswerLostError):
             await session.scan_qrcode(pictures.qr_png("x"))
 
@@ -325,15 +325,15 @@ async def test_an_attempt_without_answer_is_told_too() -> None:
 async def test_a_hook_that_raises_does_not_harm_the_call(
     box: Sandbox, credential: wxcv.AppCredential, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What on_send raises is logged, and the answer is given all the same."""
+    """What on_attempt raises is logged, and the answer is given all the same."""
 
-    def fail(_event: wxcv.SendEvent) -> None:
+    def fail(_event: wxcv.AttemptEvent) -> None:
         raise ZeroDivisionError
 
-    async with wxcv.Session(credential, base_url=box.base_url, on_send=fail) as session:
+    async with wxcv.Session(credential, base_url=box.base_url, on_attempt=fail) as session:
         assert (await session.scan_qrcode(pictures.qr_png("x"))).code_results
 
-    assert "on_send raised" in caplog.text
+    assert "on_attempt raised" in caplog.text
 
 
 async def test_attempts_are_logged_at_debug(session: wxcv.Session, caplog: pytest.LogCaptureFixture) -> None:
@@ -414,7 +414,7 @@ async def test_sessions_can_share_their_tokens(box: Sandbox, credential: wxcv.Ap
         async with wxcv.Session(credential, base_url=box.base_url, tokens=tokens) as session:
             await session.scan_qrcode(pictures.qr_png("x"))
 
-    assert sum(box.mints.values()) == 1
+    assert sum(box.tokens_issued.values()) == 1
 
 
 async def test_from_env_takes_the_variables(box: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -486,7 +486,7 @@ async def test_closing_that_is_cancelled_closes_all_the_same() -> None:
 
 def test_a_session_of_an_ended_loop_is_told() -> None:
     """A session used in a second event loop is a SessionClosedError that says so."""
-    session = wxcv.Session(wxcv.FixedToken("t"), base_url="http://127.0.0.1:9")
+    session = wxcv.Session(wxcv.StaticTokenCredential("t"), base_url="http://127.0.0.1:9")
 
     async def use() -> str:
         with pytest.raises(wxcv.WxcvError) as caught:
@@ -538,24 +538,24 @@ async def test_a_dead_stable_token_is_healed_by_one_forced_refresh(
     box: Sandbox, session: wxcv.Session
 ) -> None:
     """A stable token that is dead but still handed out is replaced by exactly one forced refresh."""
-    box.kill((await session.token()).value)
+    box.revoke((await session.token()).value)
     scans = await asyncio.gather(*(session.scan_qrcode(pictures.qr_png("x")) for _ in range(8)))
 
     assert all(scan.code_results for scan in scans)
-    assert box.mints["stable"] == 2
+    assert box.tokens_issued["stable"] == 2
 
 
 async def test_a_second_dead_token_within_half_a_minute_is_told(box: Sandbox, session: wxcv.Session) -> None:
     """A second dead token within 30 s of a forced refresh ends in TokenRejectedError and forces nothing."""
     for expected in (True, False):
-        box.kill((await session.token()).value)
+        box.revoke((await session.token()).value)
         if expected:
             await session.scan_qrcode(pictures.qr_png("x"))
     for _ in range(5):
         with pytest.raises(wxcv.TokenRejectedError):
             await session.scan_qrcode(pictures.qr_png("x"))
 
-    assert box.mints["stable"] == 2
+    assert box.tokens_issued["stable"] == 2
 
 
 async def test_an_operator_can_drop_a_token(box: Sandbox, session: wxcv.Session) -> None:
@@ -565,7 +565,7 @@ async def test_an_operator_can_drop_a_token(box: Sandbox, session: wxcv.Session)
     session.invalidate_token()
     new = await session.token()
 
-    assert (old.kind, new.kind, box.mints["stable"]) == ("stable", "stable", 2)
+    assert (old.kind, new.kind, box.tokens_issued["stable"]) == ("stable", "stable", 2)
     assert old.value != new.value
     assert 0 < new.expires_in <= 7200
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 import pytest
 
 import wxcv
-from wxcv.slots import Slots
+from wxcv.calls.slots import Slots
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -55,7 +55,7 @@ async def test_stats_tell_what_runs_and_waits() -> None:
 
     async with (
         api_server(call) as url,
-        wxcv.Session(wxcv.FixedToken("t"), base_url=url, concurrency=2, max_waiting=3) as session,
+        wxcv.Session(wxcv.StaticTokenCredential("t"), base_url=url, concurrency=2, max_waiting=3) as session,
     ):
         calls = [asyncio.create_task(session.scan_qrcode(PICTURE)) for _ in range(5)]
         await asyncio.sleep(0.01)

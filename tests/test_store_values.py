@@ -11,14 +11,14 @@ from redis_server import RedisServer
 from servers import SECRET
 
 import wxcv
-from wxcv.answers import Response
+from wxcv.protocol.answers import Response
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from redis.asyncio import Redis
 
-    from wxcv.requests import Request
+    from wxcv.protocol.requests import Request
 
 NOW = 1_700_000_000.0
 TODAY = int(NOW // 86_400)

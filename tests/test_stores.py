@@ -20,8 +20,8 @@ import wxcv
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from wxcv.answers import Response
-    from wxcv.requests import Request
+    from wxcv.protocol.answers import Response
+    from wxcv.protocol.requests import Request
     from wxcv.sandbox import Sandbox
 
 NOW = 1_700_000_000.0
@@ -223,14 +223,14 @@ class WeChat:
     """Token endpoints in memory: every classic answer is new, every stable one the same."""
 
     def __init__(self) -> None:
-        self.mints = 0
+        self.tokens_issued = 0
 
     async def send(self, request: Request) -> Response:
         """Answer a token request."""
-        from wxcv.answers import Response
+        from wxcv.protocol.answers import Response
 
-        self.mints += 1
-        value = f"T{self.mints}" if request.method == "GET" else "S1"
+        self.tokens_issued += 1
+        value = f"T{self.tokens_issued}" if request.method == "GET" else "S1"
         return Response(200, {}, f'{{"access_token":"{value}","expires_in":7200}}'.encode())
 
 
@@ -243,7 +243,7 @@ async def test_a_second_process_adopts_the_token(server: RedisServer, credential
         tokens = [await cache.get(credential, wechat.send) for cache in caches]
 
     assert len(set(tokens)) == 1
-    assert wechat.mints == 1
+    assert wechat.tokens_issued == 1
 
 
 async def test_a_refusal_reaches_the_other_processes(server: RedisServer) -> None:
@@ -258,7 +258,7 @@ async def test_a_refusal_reaches_the_other_processes(server: RedisServer) -> Non
             cache.invalidate(CLASSIC, "T1", refusal)
             assert await cache.get(CLASSIC, wechat.send) == "T2"
 
-    assert wechat.mints == 2
+    assert wechat.tokens_issued == 2
 
 
 async def test_without_redis_a_living_token_is_used_on(server: RedisServer) -> None:
@@ -283,7 +283,7 @@ async def test_without_redis_the_stable_kind_asks_by_itself(
         tokens = await asyncio.gather(*(cache.get(STABLE, wechat.send) for _ in range(5)))
 
     assert set(tokens) == {"S1"}
-    assert wechat.mints == 1
+    assert wechat.tokens_issued == 1
     assert [record.levelno for record in caplog.records if record.name == "wxcv"] == [logging.WARNING]
 
 
@@ -296,7 +296,7 @@ async def test_without_redis_the_classic_kind_fails_closed(server: RedisServer) 
         with pytest.raises(wxcv.StoreError):
             await cache.get(CLASSIC, wechat.send)
 
-    assert wechat.mints == 0
+    assert wechat.tokens_issued == 0
 
 
 @pytest.mark.parametrize("credential", [CLASSIC, STABLE], ids=["classic", "stable"])
@@ -314,7 +314,7 @@ async def test_a_redis_that_dies_before_the_token_is_stored_costs_nothing(
         cache = wxcv.TokenCache(wxcv.RedisStore(redis))
         assert await cache.get(credential, send) in {"T1", "S1"}
 
-    assert wechat.mints == 1
+    assert wechat.tokens_issued == 1
     assert "not shared" in caplog.text
 
 
@@ -324,7 +324,7 @@ async def test_a_dead_stable_token_is_forced_once_by_all(server: RedisServer) ->
 
     async def send(request: Request) -> Response:
         nonlocal forced
-        from wxcv.answers import Response
+        from wxcv.protocol.answers import Response
 
         assert request.body is not None
         forced += b'"force_refresh": true' in request.body.parts[0]
@@ -355,7 +355,7 @@ async def test_one_process_asks_while_the_others_watch(server: RedisServer) -> N
         tokens = await asyncio.gather(*(cache.get(CLASSIC, slow) for cache in caches))
 
     assert set(tokens) == {"T1"}
-    assert wechat.mints == 1
+    assert wechat.tokens_issued == 1
 
 
 class _Forgetful(wxcv.RedisStore):
@@ -378,7 +378,7 @@ async def test_a_refresh_token_that_cannot_be_looked_up_fails_closed(server: Red
         with pytest.raises(wxcv.StoreError):
             await wxcv.TokenCache(store).get(merchant, wechat.send)
 
-    assert (store.asked, wechat.mints) == (1, 0)
+    assert (store.asked, wechat.tokens_issued) == (1, 0)
 
 
 async def test_what_is_no_lease_is_overwritten(redis: Redis) -> None:
@@ -490,7 +490,7 @@ async def test_eight_processes_ask_once_when_the_token_has_ended(server: RedisSe
         go(process)
     tokens = [await result(process) for process in processes]
 
-    assert box.mints["classic"] == 1
+    assert box.tokens_issued["classic"] == 1
     assert all(token == tokens[0] and len(token) == 1 for token in tokens)
 
 
@@ -507,7 +507,7 @@ async def test_a_holder_that_is_killed_is_replaced_when_its_lease_ends(
     await dying.wait()
 
     assert len(await result(waiting)) == 1
-    assert box.mints["classic"] == 2
+    assert box.tokens_issued["classic"] == 2
 
 
 async def test_a_holder_that_was_stopped_past_its_lease_does_not_overwrite(
@@ -524,4 +524,4 @@ async def test_a_holder_that_was_stopped_past_its_lease_does_not_overwrite(
     os.kill(sleeping.pid, signal.SIGCONT)
 
     assert await result(sleeping) == newer
-    assert box.mints["classic"] == 2
+    assert box.tokens_issued["classic"] == 2

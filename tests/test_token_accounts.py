@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 import wxcv
-from wxcv.answers import Response
+from wxcv.protocol.answers import Response
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from wxcv.requests import Request
+    from wxcv.protocol.requests import Request
 
     Send = Callable[[Request], Awaitable[Response]]
 
@@ -128,7 +128,7 @@ async def test_accounts_beyond_maxsize_are_kept_only_while_they_are_refreshed() 
     await asyncio.gather(*callers, return_exceptions=True)
 
     assert not cache._refreshing
-    assert (len(cache._accounts), len(cache._held)) == (3, 3)
+    assert (len(cache._accounts), len(cache._cached)) == (3, 3)
 
 
 def test_a_refresh_that_ends_in_its_own_loop_leaves_that_of_another_alone() -> None:

@@ -57,7 +57,10 @@ async def test_what_a_token_function_raises_is_told_as_its_own_fault(
 ) -> None:
     """It is a TokenSourceError with the class and the caller's line, called once, and shows no text of it."""
     caplog.set_level(logging.DEBUG)
-    async with api_server(ok) as url, wxcv.Session(wxcv.TokenFrom(function), base_url=url) as session:
+    async with (
+        api_server(ok) as url,
+        wxcv.Session(wxcv.CallbackCredential(function), base_url=url) as session,
+    ):
         errors = await asyncio.gather(
             *(session.scan_qrcode(PICTURE) for _ in range(5)), return_exceptions=True
         )
@@ -95,7 +98,7 @@ async def test_a_wrong_return_value_is_told_as_the_functions_fault(value: Any, s
     async def central(_refused: str | None) -> wxcv.AccessToken:
         return value  # type: ignore[no-any-return]
 
-    async with api_server(ok) as url, wxcv.Session(wxcv.TokenFrom(central), base_url=url) as session:
+    async with api_server(ok) as url, wxcv.Session(wxcv.CallbackCredential(central), base_url=url) as session:
         with pytest.raises(wxcv.TokenSourceError, match=said) as caught:
             await session.scan_qrcode(PICTURE)
 
@@ -114,7 +117,7 @@ async def test_an_error_of_wxcv_is_passed_on_and_one_that_is_retryable_is_tried_
             raise wxcv.ConnectError("the token service is down")
         return wxcv.AccessToken(TOKEN, 100)
 
-    async with api_server(ok) as url, wxcv.Session(wxcv.TokenFrom(central), base_url=url) as session:
+    async with api_server(ok) as url, wxcv.Session(wxcv.CallbackCredential(central), base_url=url) as session:
         await session.scan_qrcode(PICTURE)
 
     assert calls == 3
@@ -122,7 +125,7 @@ async def test_an_error_of_wxcv_is_passed_on_and_one_that_is_retryable_is_tried_
 
 async def test_a_token_function_that_fails_stops_a_batch() -> None:
     """A batch whose token function fails sends nothing, and gives every image back."""
-    async with api_server(ok) as url, wxcv.Session(wxcv.TokenFrom(raising), base_url=url) as session:
+    async with api_server(ok) as url, wxcv.Session(wxcv.CallbackCredential(raising), base_url=url) as session:
         outcomes = [one async for one in session.batch(wxcv.SCAN_QRCODE, [PICTURE] * 20)]
 
     assert {(one.status, type(one.error), one.sends) for one in outcomes} == {
@@ -149,17 +152,17 @@ async def test_a_dropped_token_is_told_as_dropped_here() -> None:
 
 
 async def test_a_hook_that_raises_is_logged_with_class_and_line(caplog: pytest.LogCaptureFixture) -> None:
-    """What on_send raises is one line in the log, without its text, and the call goes on."""
+    """What on_attempt raises is one line in the log, without its text, and the call goes on."""
 
-    def hook(_event: wxcv.SendEvent) -> None:
+    def hook(_event: wxcv.AttemptEvent) -> None:
         raise ValueError("MARKED")
 
     async with api_server(ok) as url:
-        async with wxcv.Session(wxcv.FixedToken(TOKEN), base_url=url, on_send=hook) as session:
+        async with wxcv.Session(wxcv.StaticTokenCredential(TOKEN), base_url=url, on_attempt=hook) as session:
             await session.scan_qrcode(PICTURE)
     (record,) = [one for one in caplog.records if one.levelno == logging.ERROR]
 
-    assert "on_send raised ValueError at " in record.getMessage()
+    assert "on_attempt raised ValueError at " in record.getMessage()
     assert "test_token_functions.py:" in record.getMessage()
     assert "MARKED" not in record.getMessage() + str(record.exc_info)
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 import wxcv
-from wxcv.answers import Response
+from wxcv.protocol.answers import Response
 
 if TYPE_CHECKING:
-    from wxcv.requests import Request
+    from wxcv.protocol.requests import Request
 
 CREDENTIAL = wxcv.AppCredential("wx1", "MARKED-SECRET")
 REFUSAL = wxcv.TokenRejectedError(42001, "access_token expired")
@@ -23,7 +23,7 @@ class Endpoint:
     """A token endpoint in memory: counts, answers T1, T2, ... and can be held, or told to fail."""
 
     def __init__(self, life: float = 7200) -> None:
-        self.mints = 0
+        self.tokens_issued = 0
         self.forced = 0
         self.life = life
         self.sticky = False
@@ -34,13 +34,13 @@ class Endpoint:
     async def send(self, request: Request) -> Response:
         """Answer a token request."""
         await self.open.wait()
-        self.mints += 1
+        self.tokens_issued += 1
         assert request.body is not None
         forced = json.loads(request.body.parts[0])["force_refresh"]
         self.forced += forced
         if self.error:
             raise self.error
-        number = 1 + self.forced if self.sticky else self.mints
+        number = 1 + self.forced if self.sticky else self.tokens_issued
         return Response(200, {}, json.dumps({"access_token": f"T{number}", "expires_in": self.life}).encode())
 
 
@@ -71,7 +71,7 @@ async def test_a_living_token_is_had_without_waiting(cache: wxcv.TokenCache) -> 
     assert cache.get_nowait(CREDENTIAL, wechat.send) is None
     assert [await cache.get(CREDENTIAL, wechat.send) for _ in range(3)] == ["T1"] * 3
     assert cache.get_nowait(CREDENTIAL, wechat.send) == "T1"
-    assert wechat.mints == 1
+    assert wechat.tokens_issued == 1
 
 
 async def test_a_thousand_cold_callers_make_one_request(cache: wxcv.TokenCache) -> None:
@@ -80,7 +80,7 @@ async def test_a_thousand_cold_callers_make_one_request(cache: wxcv.TokenCache) 
     tokens = await asyncio.gather(*(cache.get(CREDENTIAL, wechat.send) for _ in range(1000)))
 
     assert set(tokens) == {"T1"}
-    assert wechat.mints == 1
+    assert wechat.tokens_issued == 1
 
 
 async def test_cancelling_the_first_caller_hurts_nobody(cache: wxcv.TokenCache) -> None:
@@ -95,7 +95,7 @@ async def test_cancelling_the_first_caller_hurts_nobody(cache: wxcv.TokenCache) 
     results = await asyncio.gather(*callers, return_exceptions=True)
 
     assert [type(result).__name__ for result in results] == ["CancelledError"] + ["str"] * 49
-    assert wechat.mints == 1
+    assert wechat.tokens_issued == 1
 
 
 async def test_a_failure_reaches_every_waiter_as_an_object_of_its_own(cache: wxcv.TokenCache) -> None:
@@ -107,7 +107,7 @@ async def test_a_failure_reaches_every_waiter_as_an_object_of_its_own(cache: wxc
 
     assert {type(error) for error in errors} == {wxcv.CredentialRejectedError}
     assert len({id(error) for error in errors}) == 50
-    assert wechat.mints == 1
+    assert wechat.tokens_issued == 1
 
 
 async def test_an_expired_token_is_renewed_once(cache: wxcv.TokenCache, clock: wxcv.ManualClock) -> None:
@@ -118,7 +118,7 @@ async def test_an_expired_token_is_renewed_once(cache: wxcv.TokenCache, clock: w
     tokens = await asyncio.gather(*(cache.get(CREDENTIAL, wechat.send) for _ in range(10)))
 
     assert set(tokens) == {"T2"}
-    assert wechat.mints == 2
+    assert wechat.tokens_issued == 2
 
 
 @pytest.mark.parametrize("moved", [3 * 3600, 7200])
@@ -158,7 +158,7 @@ async def test_near_its_end_a_token_is_renewed_behind_the_callers(
     wechat.open.set()
     await turn()
     assert cache.get_nowait(CREDENTIAL, wechat.send) == "T2"
-    assert wechat.mints == 2
+    assert wechat.tokens_issued == 2
 
 
 async def test_inside_the_margin_a_failed_renewal_is_repeated_after_a_pause(
@@ -173,12 +173,12 @@ async def test_inside_the_margin_a_failed_renewal_is_repeated_after_a_pause(
         assert cache.get_nowait(CREDENTIAL, wechat.send) == "T1"
         await turn()
         clock.advance(1)
-    assert wechat.mints == 4
+    assert wechat.tokens_issued == 4
 
     clock.advance(1)
     assert cache.get_nowait(CREDENTIAL, wechat.send) == "T1"
     await turn()
-    assert wechat.mints == 5
+    assert wechat.tokens_issued == 5
 
 
 async def test_a_short_life_is_used_and_not_fetched_at_every_call(
@@ -190,7 +190,7 @@ async def test_a_short_life_is_used_and_not_fetched_at_every_call(
         assert await cache.get(CREDENTIAL, wechat.send) == "T1"
         clock.advance(1)
 
-    assert wechat.mints == 1
+    assert wechat.tokens_issued == 1
 
 
 async def test_ten_late_refusals_of_an_old_token_cost_one_request(cache: wxcv.TokenCache) -> None:
@@ -201,7 +201,7 @@ async def test_ten_late_refusals_of_an_old_token_cost_one_request(cache: wxcv.To
         cache.invalidate(CREDENTIAL, old, REFUSAL)
         assert await cache.get(CREDENTIAL, wechat.send) == "T2"
 
-    assert wechat.mints == 2
+    assert wechat.tokens_issued == 2
 
 
 async def test_a_dead_token_that_is_handed_out_again_is_forced(cache: wxcv.TokenCache) -> None:
@@ -212,7 +212,7 @@ async def test_a_dead_token_that_is_handed_out_again_is_forced(cache: wxcv.Token
     cache.invalidate(CREDENTIAL, old, REFUSAL)
 
     assert await cache.get(CREDENTIAL, wechat.send) == "T2"
-    assert (wechat.mints, wechat.forced) == (3, 1)
+    assert (wechat.tokens_issued, wechat.forced) == (3, 1)
 
 
 async def test_a_token_that_stays_refused_is_an_error(cache: wxcv.TokenCache) -> None:
@@ -228,7 +228,7 @@ async def test_a_token_that_stays_refused_is_an_error(cache: wxcv.TokenCache) ->
     with pytest.raises(wxcv.TokenRejectedError, match="errcode 42001"):
         await cache.get(CREDENTIAL, stuck)
 
-    assert wechat.mints == 3
+    assert wechat.tokens_issued == 3
 
 
 async def test_a_classic_token_is_never_forced(cache: wxcv.TokenCache) -> None:
@@ -259,7 +259,7 @@ async def test_a_token_that_ended_on_the_way_is_an_error(
     with pytest.raises(wxcv.ProtocolError, match="already ended") as caught:
         await cache.get(CREDENTIAL, slow)
 
-    assert wechat.mints == 1
+    assert wechat.tokens_issued == 1
     assert (caught.value.status, caught.value.retryable) == (200, False)
 
 
@@ -298,7 +298,7 @@ async def test_a_failing_endpoint_is_asked_three_times_for_all_callers(
     errors = await failing(cache, wechat, clock)
 
     assert {type(error) for error in errors} == {wxcv.ConnectError}
-    assert wechat.mints == 3
+    assert wechat.tokens_issued == 3
 
 
 async def test_a_failure_that_passes_is_retried_within_the_refresh(
@@ -328,11 +328,11 @@ async def test_after_failures_the_silence_doubles_up_to_a_minute(
     wechat.error = wxcv.ConnectError("down")
     for refreshes, silence in enumerate((5, 10, 20, 40, 60, 60), start=1):
         await failing(cache, wechat, clock)
-        asked = wechat.mints
+        asked = wechat.tokens_issued
         clock.advance(silence - 0.2)
         with pytest.raises(wxcv.ConnectError):
             await cache.get(CREDENTIAL, wechat.send)
-        assert asked == wechat.mints == 3 * refreshes
+        assert asked == wechat.tokens_issued == 3 * refreshes
         clock.advance(0.2)
 
     wechat.error = None
@@ -352,13 +352,13 @@ async def test_a_refused_credential_is_asked_once_a_minute(
             await cache.get(CREDENTIAL, wechat.send)
         errors.append(caught.value)
         clock.advance(0.0999)
-    assert wechat.mints == 1
+    assert wechat.tokens_issued == 1
     assert len({id(error) for error in errors}) == 600
 
     clock.advance(1)
     with pytest.raises(wxcv.CredentialRejectedError):
         await cache.get(CREDENTIAL, wechat.send)
-    assert wechat.mints == 2
+    assert wechat.tokens_issued == 2
 
 
 async def test_forced_refreshes_are_rationed(cache: wxcv.TokenCache, clock: wxcv.ManualClock) -> None:
@@ -424,7 +424,7 @@ async def test_a_throttled_endpoint_is_asked_once_and_when_it_says(
         with pytest.raises(wxcv.RateLimitedError):
             await cache.get(CREDENTIAL, wechat.send)
 
-        assert wechat.mints == requests
+        assert wechat.tokens_issued == requests
 
 
 async def test_an_exit_in_a_refresh_does_not_leave_callers_waiting(cache: wxcv.TokenCache) -> None:
@@ -436,7 +436,7 @@ async def test_an_exit_in_a_refresh_does_not_leave_callers_waiting(cache: wxcv.T
     async def function(_refused: str | None) -> wxcv.AccessToken:
         raise Abort
 
-    credential = wxcv.TokenFrom(function)
+    credential = wxcv.CallbackCredential(function)
     callers = [cache.get(credential, Endpoint().send) for _ in range(3)]
     ends = await asyncio.gather(*callers, return_exceptions=True)
 
@@ -490,7 +490,7 @@ async def test_ending_a_refresh_hands_its_waiters_on(cache: wxcv.TokenCache) -> 
     await cache.release(closing.send)
 
     assert await second == "T1"
-    assert (closing.mints, staying.mints) == (0, 1)
+    assert (closing.tokens_issued, staying.tokens_issued) == (0, 1)
 
 
 async def test_a_closed_session_does_not_fail_the_waiters_of_others(cache: wxcv.TokenCache) -> None:
@@ -508,7 +508,7 @@ async def test_a_closed_session_does_not_fail_the_waiters_of_others(cache: wxcv.
     go.set()
 
     assert await asyncio.gather(*others) == ["T1"] * 3
-    assert staying.mints == 1
+    assert staying.tokens_issued == 1
     with pytest.raises(wxcv.SessionClosedError):
         await first
 
@@ -538,7 +538,7 @@ async def test_callers_that_come_while_nobody_asks_fail_at_once(
         with pytest.raises(wxcv.PermissionDeniedError):
             await cache.get(CREDENTIAL, wechat.send)
 
-    assert wechat.mints == 1
+    assert wechat.tokens_issued == 1
 
 
 async def test_a_refresh_that_is_ended_before_it_began_leaves_nobody_waiting(cache: wxcv.TokenCache) -> None:
@@ -550,7 +550,7 @@ async def test_a_refresh_that_is_ended_before_it_began_leaves_nobody_waiting(cac
     await cache.release(closing.send)
 
     assert await second == "T1"
-    assert (closing.mints, staying.mints) == (0, 1)
+    assert (closing.tokens_issued, staying.tokens_issued) == (0, 1)
 
 
 async def test_a_token_refused_while_it_is_fetched_again_is_not_kept(cache: wxcv.TokenCache) -> None:
@@ -581,7 +581,7 @@ async def test_a_new_token_that_is_refused_at_once_ends_the_asking(
     for _ in range(20):
         with pytest.raises(wxcv.TokenRejectedError):
             await cache.get(CREDENTIAL, wechat.send)
-    assert wechat.mints == 2
+    assert wechat.tokens_issued == 2
 
     clock.advance(30)
     assert await cache.get(CREDENTIAL, wechat.send) == "T3"
@@ -593,7 +593,7 @@ async def test_an_account_that_is_refreshed_is_not_forgotten(clock: wxcv.ManualC
     accounts = [CREDENTIAL, wxcv.AppCredential("wx2", "s")]
     await asyncio.gather(*(cache.get(account, wechat.send) for account in accounts * 5))
 
-    assert wechat.mints == 2
+    assert wechat.tokens_issued == 2
 
 
 async def test_accounts_do_not_mix(cache: wxcv.TokenCache) -> None:
@@ -624,7 +624,7 @@ async def test_a_token_that_ended_on_its_way_is_not_handed_out(
     wechat = Endpoint()
 
     async def send(request: Request) -> Response:
-        if not wechat.mints:
+        if not wechat.tokens_issued:
             clock.set_wall(clock.wall() + 3 * 3600)
         return await wechat.send(request)
 

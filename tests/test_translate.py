@@ -12,8 +12,8 @@ import pytest
 from servers import answer, api_server
 
 import wxcv
-from wxcv.requests import Body, Request
-from wxcv.transport import Transport, translate
+from wxcv.calls.transport import Transport, translate
+from wxcv.protocol.requests import Body, Request
 
 PEER = SimpleNamespace(ssl=True, host="h", port=443, is_ssl=True)
 RESET = aiohttp.ClientOSError(errno.ECONNRESET, "MARKED")

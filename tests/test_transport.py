@@ -18,10 +18,10 @@ from aiohttp import web
 from servers import answer, api_server, http_answer, raw_server, read_request
 
 import wxcv
-from wxcv.answers import ANSWER_LIMIT
-from wxcv.payload import Payload
-from wxcv.requests import Body, Request
-from wxcv.transport import ERROR_KINDS, Transport, _find, translate
+from wxcv.calls.payload import Payload
+from wxcv.calls.transport import ERROR_KINDS, Transport, _find, translate
+from wxcv.protocol.answers import ANSWER_LIMIT
+from wxcv.protocol.requests import Body, Request
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

@@ -13,10 +13,11 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 import wxcv
-from wxcv.answers import ANSWER_LIMIT, Response, decode, read_answer
-from wxcv.endpoints import PRINTED_TEXT, SCAN_QRCODE
-from wxcv.images import ImageUrl, LocalImage
-from wxcv.requests import Body, image_request, json_request, target, with_token
+from wxcv.endpoints.printed_text import PRINTED_TEXT
+from wxcv.endpoints.qrcode import SCAN_QRCODE
+from wxcv.images.sources import ImageUrl, LocalImage
+from wxcv.protocol.answers import ANSWER_LIMIT, Response, decode, read_answer
+from wxcv.protocol.requests import Body, image_request, json_request, target, with_token
 
 SAMPLES = Path(__file__).parent / "samples"
 IMAGE = LocalImage("a.png", b"\x89PNG\r\n\x1a\n--\r\n\0", "image/png")

@@ -69,7 +69,7 @@ async def batches(session: wxcv.Session, messages: AsyncIterator[Message]) -> No
 
 async def make() -> None:
     """A session is its own context manager."""
-    async with wxcv.Session(wxcv.AppCredential("wx", "s"), on_send=print) as session:
+    async with wxcv.Session(wxcv.AppCredential("wx", "s"), on_attempt=print) as session:
         assert_type(session, wxcv.Session)
     assert_type(wxcv.Session.from_env(concurrency=2, proxy=None), wxcv.Session)
 

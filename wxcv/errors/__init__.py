@@ -6,7 +6,7 @@
     ├── ImageError (ValueError)         refused here, nothing was sent
     │   ├── ImageTooLargeError
     │   ├── EmptyImageError
-    │   ├── NotAnImageError
+    │   ├── UnsupportedImageError
     │   ├── UnreadableImageError
     │   └── InvalidImageUrlError
     ├── SlotTimeoutError                too many calls were waiting, nothing was sent
@@ -59,8 +59,8 @@ from wxcv.errors.image import (
     ImageError,
     ImageTooLargeError,
     InvalidImageUrlError,
-    NotAnImageError,
     UnreadableImageError,
+    UnsupportedImageError,
 )
 from wxcv.errors.transport import (
     AnswerLostError,
@@ -82,7 +82,6 @@ __all__ = [
     "ImageTooLargeError",
     "ImageUrlRejectedError",
     "InvalidImageUrlError",
-    "NotAnImageError",
     "PermissionDeniedError",
     "ProtocolError",
     "QuotaExhaustedError",
@@ -95,5 +94,6 @@ __all__ = [
     "TokenSourceError",
     "TransportError",
     "UnreadableImageError",
+    "UnsupportedImageError",
     "WxcvError",
 ]

@@ -42,7 +42,7 @@ class EmptyImageError(ImageError):
     user_message = "The image is empty."
 
 
-class NotAnImageError(ImageError):
+class UnsupportedImageError(ImageError):
     """The first bytes are not those of an image that WeChat is known to read."""
 
     user_message = "This file is not a supported image; please use a JPEG or PNG."

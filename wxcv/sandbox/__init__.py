@@ -14,10 +14,10 @@ a switch of `Choices`. It needs the extra `sandbox` to read codes, and `sandbox-
 text: `pip install 'wxcv[sandbox-ocr]'` installs both.
 """
 
-from wxcv.sandbox.box import Sandbox
-from wxcv.sandbox.choices import Choices
 from wxcv.sandbox.faults import Fault
-from wxcv.sandbox.quota import Quota, Spent
-from wxcv.sandbox.uploads import Received
+from wxcv.sandbox.pages.uploads import Received
+from wxcv.sandbox.server import Sandbox
+from wxcv.sandbox.wechat.choices import Choices
+from wxcv.sandbox.wechat.quotas import Quota, Usage
 
-__all__ = ["Choices", "Fault", "Quota", "Received", "Sandbox", "Spent"]
+__all__ = ["Choices", "Fault", "Quota", "Received", "Sandbox", "Usage"]

@@ -4,45 +4,25 @@ import logging
 import uuid
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Never
 
 from aiohttp import web
 
-from wxcv.sandbox.answers import Fields, Refusal, encode, refusal_fields
-from wxcv.sandbox.breaking import Breaker
-from wxcv.sandbox.choices import Choices
-from wxcv.sandbox.component import Platform
-from wxcv.sandbox.cv import CV_PAGES, CvPage, Reader
+from wxcv.sandbox.fault_injection import FaultInjector
 from wxcv.sandbox.faults import Fault, FaultPlan
-from wxcv.sandbox.quota import Purse
-from wxcv.sandbox.tokens import TokenDesk
-from wxcv.sandbox.uploads import Received, Upload, drain, read_json_object, read_upload, tells_length
+from wxcv.sandbox.pages.cv import CV_PAGES, CvPage, Reader
+from wxcv.sandbox.pages.uploads import Received, Upload, drain, read_json_object, read_upload, tells_length
+from wxcv.sandbox.wechat.accounts import Account
+from wxcv.sandbox.wechat.answers import Fields, Refusal, encode, refusal_fields
+from wxcv.sandbox.wechat.choices import Choices
+from wxcv.sandbox.wechat.platform import Platform
+from wxcv.sandbox.wechat.quotas import QuotaMeter
+from wxcv.sandbox.wechat.tokens import TokenIssuer
 
 logger = logging.getLogger("wxcv.sandbox")
 
 _UPLOAD = web.RequestKey("upload", Upload)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Account:
-    """Whose tokens are given out."""
-
-    appid: str
-    secret: str = field(repr=False)
-
-    def check(self, *, grant_type: object, appid: object, secret: object) -> None:
-        """Accept the parameters of a token call, or raise the Refusal for the first that is wrong."""
-        if grant_type != "client_credential":
-            raise Refusal(40002)
-        if not appid:
-            raise Refusal(41002)
-        if appid != self.appid:
-            raise Refusal(40013)
-        if not secret:
-            raise Refusal(41004)
-        if secret != self.secret:
-            raise Refusal(40125)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,12 +34,12 @@ class App:
     """
 
     account: Account
-    tokens: TokenDesk
+    tokens: TokenIssuer
     platform: Platform
     reader: Reader
-    purses: Mapping[str, Purse]
+    meters: Mapping[str, QuotaMeter]
     faults: FaultPlan
-    breaker: Breaker
+    fault_injector: FaultInjector
     choices: Choices
     size_limit: int
     relay: bool
@@ -74,8 +54,8 @@ class App:
         try:
             if fault is None:
                 return await self._respond(request, None)
-            await self.breaker.before(fault, request)
-            return await self.breaker.after(fault, request, await self._respond(request, fault))
+            await self.fault_injector.before(fault, request)
+            return await self.fault_injector.after(fault, request, await self._respond(request, fault))
         except ConnectionError:
             # The sender went away, or was cut off by a fault: nobody is left to read an answer.
             return web.Response()
@@ -176,7 +156,7 @@ class App:
         if request.method != "POST" and not (request.method == "GET" and self.choices.accept_get):
             raise Refusal(43002)
         self._check_token(request)
-        with self.purses[request.path].spending():
+        with self.meters[request.path].count_call():
             return await self.reader.answer(page, upload, request.query.get("img_url", ""))
 
     async def _upload(self, request: web.Request) -> Upload | None:

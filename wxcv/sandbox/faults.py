@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from wxcv.sandbox.answers import Refusal
 from wxcv.sandbox.checks import flag, seconds, whole
-from wxcv.sandbox.errmsgs import ERRMSG
+from wxcv.sandbox.wechat.answers import Refusal
+from wxcv.sandbox.wechat.errmsgs import ERRMSG
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,7 +129,7 @@ class FaultPlan:
             raise TypeError("fault must be a Fault")
         self._always[_path(path)] = fault
 
-    def heal(self, path: str) -> None:
+    def clear(self, path: str) -> None:
         """Forget all faults of the path."""
         self._next.pop(_path(path), None)
         self._always.pop(path, None)

@@ -1,0 +1,1 @@
+"""Many calls: batches, their outcomes, and what they do during an outage."""

@@ -1,0 +1,252 @@
+"""BatchRunner: a bounded stream of outcomes over one coroutine function."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+from collections import deque
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+
+from wxcv.batch.outcomes import Answered, Unanswered
+from wxcv.callbacks import CallbackError, is_cancelled
+from wxcv.errors import (
+    AnswerLostError,
+    ImageError,
+    SessionClosedError,
+    TransportError,
+    UnreadableImageError,
+    WxcvError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable
+
+    from wxcv.batch.outages import OutageDetector
+    from wxcv.batch.outcomes import Outcome
+    from wxcv.calls.reports import CallResult
+    from wxcv.clock import Clock
+
+ItemT = TypeVar("ItemT")
+AnswerT = TypeVar("AnswerT")
+
+
+async def _iterate(images: Iterable[ItemT] | AsyncIterable[ItemT]) -> AsyncGenerator[ItemT, None]:
+    if hasattr(images, "__aiter__"):
+        async for image in images:
+            yield image
+    else:
+        for image in images:
+            yield image
+
+
+class BatchRunner(Generic[ItemT, AnswerT]):
+    """Does the work of a Batch, which says what is promised.
+
+    Args:
+        work: makes one call for an image; its second argument is called before every send.
+        images: the items.
+        outages: of the whole batch.
+        clock: where time comes from.
+        concurrency: how many images are worked on at a time.
+        window: how many outcomes may wait to be taken, or for an earlier one if ordered.
+        ordered: give the outcomes in the order of the images.
+        key: gives the image of an item; without it, the item is the image.
+        require_usable: called when the work begins.
+        forget: called when the work has ended.
+    """
+
+    def __init__(  # noqa: PLR0913 - the settings of one stream
+        self,
+        work: Callable[[Any, Callable[[], None]], Awaitable[CallResult[AnswerT]]],
+        images: Iterable[ItemT] | AsyncIterable[ItemT],
+        *,
+        outages: OutageDetector,
+        clock: Clock,
+        concurrency: int,
+        window: int,
+        ordered: bool,
+        key: Callable[[ItemT], Any] | None,
+        require_usable: Callable[[], None] = lambda: None,
+        forget: Callable[[BatchRunner[Any, Any]], None] = lambda _runner: None,
+    ) -> None:
+        self._work = work
+        self._source = _iterate(images)
+        self._outages = outages
+        self._clock = clock
+        self._concurrency = concurrency
+        self._ordered = ordered
+        self._key = key
+        self._require_usable = require_usable
+        self._forget = forget
+        self._capacity = asyncio.Semaphore(window)
+        self._source_lock = asyncio.Lock()
+        self._changed = asyncio.Event()
+        self._workers: list[asyncio.Task[None]] = []
+        self._ready: deque[Outcome[ItemT, AnswerT]] = deque()
+        self._out_of_order: dict[int, Outcome[ItemT, AnswerT]] = {}
+        self._pulled = self._given = self._ended = 0
+        self._exhausted = self._closed = False
+        self._stop: WxcvError | None = None
+        self._fault: BaseException | None = None
+
+    async def next_outcome(self) -> Outcome[ItemT, AnswerT]:
+        """Return the next outcome, or raise StopAsyncIteration after the last."""
+        if not self._workers and not self._exhausted:
+            self._start()
+        while not self._ready:
+            if self._ended == len(self._workers):
+                fault, self._fault = self._fault, None
+                raise fault or StopAsyncIteration
+            self._changed.clear()
+            await self._changed.wait()
+        self._capacity.release()
+        return self._ready.popleft()
+
+    async def aclose(self) -> None:
+        """End and await all work; outcomes that were not taken are dropped. May be called again."""
+        await self.end(None)
+        self._ready.clear()
+
+    def stop_pulling(self) -> None:
+        """Take no further images; work under way goes on."""
+        self._closed = True
+
+    async def end(self, fault: WxcvError | None) -> None:
+        """End and await all work; if images are left, ``fault`` is raised after the ready outcomes."""
+        self.stop_pulling()
+        running = [worker for worker in self._workers if not worker.done()]
+        if running or not self._exhausted:
+            self._fault = self._fault or fault
+        here = asyncio.current_task()
+        others = [worker for worker in running if worker is not here]
+        for worker in others:
+            worker.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+        if len(others) == len(running):  # else it is the images' iterable that ends its own batch
+            await self._source.aclose()
+        self._forget(self)
+
+    def _start(self) -> None:
+        if not self._closed:
+            self._require_usable()
+        self._workers = [
+            asyncio.create_task(self._run_worker(), name="wxcv batch") for _ in range(self._concurrency)
+        ]
+        for worker in self._workers:  # not in the worker, which may be cancelled before its first step
+            worker.add_done_callback(self._note_end)
+
+    async def _run_worker(self) -> None:
+        try:
+            while (pulled := await self._pull()) is not None:
+                self._deliver(await self._process(*pulled))
+        except asyncio.CancelledError:
+            if self._closed or is_cancelled():
+                raise
+            self._break(RuntimeError("the work on an image was cancelled, and nobody asked for it"))
+        except Exception as error:  # noqa: BLE001 - raised where the outcomes are taken
+            self._break(error)
+
+    def _break(self, fault: BaseException) -> None:
+        """Let all workers end, also those that wait behind an outcome that will not come."""
+        self._fault, self._exhausted = fault, True
+        for _ in self._workers:
+            self._capacity.release()
+
+    def _note_end(self, _worker: asyncio.Task[None]) -> None:
+        self._ended += 1
+        self._changed.set()
+        if self._ended == len(self._workers):
+            self._forget(self)
+
+    async def _pull(self) -> tuple[int, ItemT] | None:
+        """Return the next item with its index, when there is room for its outcome; None at the end."""
+        await self._capacity.acquire()
+        async with self._source_lock:
+            try:
+                if not self._exhausted and not self._closed:
+                    item = await anext(self._source)
+                    self._pulled += 1
+                    return self._pulled - 1, item
+            except StopAsyncIteration:
+                self._exhausted = True
+            except asyncio.CancelledError:
+                if self._closed or is_cancelled():
+                    raise
+                self._fault, self._exhausted = RuntimeError("the images' iterable was cancelled"), True
+            except Exception as error:  # noqa: BLE001 - the caller's iterable may raise anything
+                self._fault, self._exhausted = error, True
+        self._capacity.release()  # for the next worker to find out too
+        return None
+
+    def _deliver(self, outcome: Outcome[ItemT, AnswerT]) -> None:
+        if not self._ordered:
+            self._ready.append(outcome)
+        else:
+            self._out_of_order[outcome.index] = outcome
+            while (due := self._out_of_order.pop(self._given, None)) is not None:
+                self._given += 1
+                self._ready.append(due)
+        self._changed.set()
+
+    def _before_send(self) -> None:
+        if self._stop is not None:
+            raise self._copy_stop(self._stop)
+
+    @staticmethod
+    def _copy_stop(stop: WxcvError) -> WxcvError:
+        """Return the error that stopped the batch as one of an image of which nothing was sent."""
+        error = copy.copy(stop)
+        error.sends, error.elapsed, error.image = 0, 0.0, None
+        return error
+
+    async def _process(self, index: int, item: ItemT) -> Outcome[ItemT, AnswerT]:
+        try:
+            image: Any = item if self._key is None else self._key(item)
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - a caller's function
+            refusal = UnreadableImageError(f"image {index}", f"key raised {CallbackError(error)}")
+            return Unanswered(index=index, item=item, image=None, status="failed", error=refusal)
+        sends, failing_since = 0, None
+        while self._stop is None:
+            result = await self._work(image, self._before_send)
+            sends += result.report.sends
+            if result.error is not None and result.error.account_wide:
+                self._stop = self._stop or result.error
+            delay = self._outages.retry_delay(result)
+            failing_since = failing_since or self._clock.monotonic()
+            if delay is not None and self._outages.is_over:
+                self._stop = self._stop or result.error
+            elif delay is None or self._outages.is_patience_over(failing_since):
+                return self._make_outcome(index, item, image, result, sends)
+            else:
+                await self._clock.sleep(delay)
+        stop = self._copy_stop(self._stop)
+        return Unanswered(index=index, item=item, image=image, status="not_sent", error=stop, sends=sends)
+
+    def _make_outcome(
+        self, index: int, item: ItemT, image: object, result: CallResult[AnswerT], sends: int
+    ) -> Outcome[ItemT, AnswerT]:
+        error, elapsed = result.error, result.report.elapsed
+        if error is None:
+            answer = result.any_answer
+            return Answered(index=index, item=item, image=image, answer=answer, sends=sends, elapsed=elapsed)
+        return Unanswered(
+            index=index,
+            item=item,
+            image=image,
+            status=self._status(error, result),
+            error=error,
+            sends=sends,
+            elapsed=elapsed,
+        )
+
+    def _status(
+        self, error: WxcvError, result: CallResult[AnswerT]
+    ) -> Literal["failed", "not_sent", "unknown"]:
+        if isinstance(error, ImageError):
+            return "failed"
+        if result.report.unanswered or isinstance(error, AnswerLostError):
+            return "unknown"
+        if result.report.is_waiting_for_token:
+            return "not_sent"
+        is_stopped = self._stop is not None or isinstance(error, (TransportError, SessionClosedError))
+        return "not_sent" if result.is_unsent and is_stopped else "failed"

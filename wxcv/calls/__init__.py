@@ -1,0 +1,1 @@
+"""One call: slots, deadlines, retries, pacing and transport."""

@@ -1,0 +1,252 @@
+"""One call, from its slot to its answer: read, keep the pace, get a token, send, decode, perhaps again."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import logging
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from wxcv.callbacks import CallbackError
+from wxcv.calls.events import AttemptEvent
+from wxcv.calls.reports import CallReport, CallResult
+from wxcv.clock import next_midnight
+from wxcv.errors import APIError, QuotaExhaustedError, RateLimitedError, TokenRejectedError, WxcvError
+from wxcv.images.sources import ImageUrl, LocalImage
+from wxcv.protocol.answers import Response, read_answer
+from wxcv.protocol.requests import Request, image_request, with_token
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from wxcv.calls.deadlines import Deadline
+    from wxcv.calls.pacing import Pacer
+    from wxcv.calls.state import SessionState
+    from wxcv.endpoints.base import Endpoint
+    from wxcv.images.sources import Image
+    from wxcv.tokens.credential import Credential
+
+AnswerT = TypeVar("AnswerT")
+
+logger = logging.getLogger("wxcv")
+
+_LEAST_REMAINING = 1.0  # seconds of a deadline for which it is worth waiting
+_MOST_THROTTLINGS = 10  # of one call, should every minute begin with a refusal
+_DAILY_QUOTA = 45009
+
+
+class Call(Generic[AnswerT]):
+    """One call.
+
+    Args:
+        state: what the calls of its session share.
+        credential: the account's.
+        endpoint: where it goes.
+        before_send: called before every send; what it raises ends the call. With it, as in a batch, the wait
+            for a slot is not limited, and waits after a throttling do not count in the call's deadline.
+
+    Attributes:
+        report: what it did so far.
+    """
+
+    __slots__ = (
+        *("state", "credential", "endpoint", "before_send", "report"),
+        *(
+            "_deadline",
+            "_known_secrets",
+            "_pacer",
+            "_quota_taken",
+            "_started_at",
+            "_throttlings",
+            "_uncounted",
+        ),
+    )
+
+    def __init__(
+        self,
+        state: SessionState,
+        credential: Credential,
+        endpoint: Endpoint[AnswerT],
+        before_send: Callable[[], None] | None = None,
+    ) -> None:
+        self.state = state
+        self.credential = credential
+        self.endpoint = endpoint
+        self.before_send = before_send
+        self.report = CallReport()
+        self._known_secrets: tuple[str, ...] = ()
+        self._throttlings = 0
+        self._started_at: float | None = None
+        self._quota_taken = self._uncounted = 0.0
+        self._deadline: Deadline
+        self._pacer: Pacer
+
+    def _elapsed(self) -> float:
+        """Return the seconds since it had its slot."""
+        return 0.0 if self._started_at is None else self.state.clock.monotonic() - self._started_at
+
+    async def run(self, image: Image, fields: Mapping[str, str] | None) -> AnswerT:
+        """Wait for a slot and make the call in it; an error tells of the whole call."""
+        self.state.require_usable()
+        try:
+            async with self.state.slots.acquire(is_limited=self.before_send is None) as self._deadline:
+                return await self._run_in_slot(image, fields)
+        except WxcvError as error:
+            self.report.elapsed = self._elapsed()
+            if self.report.complete(error) is error:
+                raise
+            raise self.report.complete(error) from error
+
+    async def finish(self, image: Image, fields: Mapping[str, str] | None) -> CallResult[AnswerT]:
+        """Run, and return an error instead of raising it."""
+        answer = failure = None
+        try:
+            answer = await self.run(image, fields)
+        except WxcvError as error:
+            failure = error
+        self.report.elapsed = self._elapsed()
+        return CallResult(answer, failure, self.report)
+
+    async def _run_in_slot(self, image: Image, fields: Mapping[str, str] | None) -> AnswerT:
+        state = self.state
+        state.calls += 1
+        self._started_at = state.clock.monotonic()
+        loaded = await state.loader.load(image)
+        self.report.image = loaded.name
+        self.report.image_size = len(loaded.data) if isinstance(loaded, LocalImage) else 0
+        self._known_secrets = self.credential.secrets + (
+            loaded.secrets if isinstance(loaded, ImageUrl) else ()
+        )
+        self._pacer = state.pacer(self.endpoint.path)
+        return await self._send_until_final(image_request(self.endpoint, loaded, fields))
+
+    async def _send_until_final(self, request: Request) -> AnswerT:
+        while True:
+            if self._pacer.is_pacing:
+                await self._wait_for_pace()
+            try:
+                answer = await self._send_with_refresh(request)
+            except WxcvError as error:
+                delay = self._retry_delay(error)
+                if delay is None:
+                    raise
+            else:
+                self.state.retry_quota.succeeded(self._quota_taken)
+                return answer
+            await self.state.clock.sleep(delay)
+
+    async def _send_with_refresh(self, request: Request) -> AnswerT:
+        """Send, and once more with a new token if WeChat refused the first."""
+        token = await self._get_token()
+        self.report.attempts += 1
+        try:
+            return await self._send_once(request, token)
+        except TokenRejectedError as error:
+            self.state.tokens.invalidate(self.credential, token, error)
+            if not error.is_refreshable:
+                raise
+        token = await self._get_token()
+        try:
+            return await self._send_once(request, token)
+        except TokenRejectedError as error:
+            self.state.tokens.invalidate(self.credential, token, error)
+            raise
+
+    async def _get_token(self) -> str:
+        tokens, send = self.state.tokens, self.state.transport.send
+        self.report.is_waiting_for_token = True
+        token = tokens.get_nowait(self.credential, send) or await tokens.get(self.credential, send)
+        self.report.is_waiting_for_token = False
+        return token
+
+    def _remaining(self) -> float:
+        return self.state.call_timeout - (self._elapsed() - self._uncounted)
+
+    def _retry_delay(self, error: WxcvError) -> float | None:
+        """Return the seconds until the next attempt, or None if the error is final."""
+        report = self.report
+        if report.is_waiting_for_token:  # the TokenCache has retried already
+            return None
+        if isinstance(error, RateLimitedError):  # the pacer says how long
+            return 0.0 if self._throttlings <= _MOST_THROTTLINGS else None
+        delay = self.state.retry_policy.wait(error, report.attempts, report.unanswered)
+        if delay is None or delay >= self._remaining():
+            return None
+        taken = self.state.retry_quota.take(error)
+        self._quota_taken += taken
+        return delay if taken else None
+
+    async def _wait_for_pace(self) -> None:
+        """Wait until the endpoint's pacer lets a request out, if the deadline allows it."""
+        clock, deadline = self.state.clock, self._deadline
+        while (wait := self._pacer.reserve(clock.monotonic())) > 0:
+            if self.before_send is None and wait + _LEAST_REMAINING >= self._remaining():
+                raise copy.copy(self._pacer.error)
+            if self.before_send is not None:
+                self.before_send()
+                deadline.reschedule(deadline.when() + wait)
+                self._uncounted += wait
+            await clock.sleep(wait)
+
+    def _count_send(self) -> None:
+        state, report = self.state, self.report
+        state.sends += 1
+        state.bytes_sent += report.image_size
+        state.retries += report.sends > 0
+        report.sends += 1
+        report.unanswered += 1  # until an answer comes
+
+    async def _send_once(self, request: Request, token: str) -> AnswerT:
+        clock, report = self.state.clock, self.report
+        if self.before_send is not None:
+            self.before_send()
+        report.requests += 1
+        status = errcode = None
+        started_at = clock.monotonic()
+        try:
+            authorized = with_token(request, self.credential.token_parameter, token)
+            response = await self.state.transport.send(authorized, self._count_send)
+            report.unanswered -= 1
+            status = response.status
+            self.credential.check(response)
+            answer = await self._decode(response, token)
+            errcode = 0
+        except APIError as error:
+            errcode = error.errcode
+            self._note_refusal(error, started_at)
+            raise
+        else:
+            self._pacer.succeeded(clock.wall())
+            return answer
+        finally:
+            if self.state.on_attempt is not None or logger.isEnabledFor(logging.DEBUG):
+                self._tell(status, errcode, clock.monotonic() - started_at)
+
+    async def _decode(self, response: Response, token: str) -> AnswerT:
+        known = (token, *self._known_secrets)
+        if not response.is_slow_to_decode:
+            return read_answer(self.endpoint, response, known)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self.state.readers, read_answer, self.endpoint, response, known)
+
+    def _note_refusal(self, error: APIError, sent_at: float) -> None:
+        clock = self.state.clock
+        if isinstance(error, RateLimitedError):
+            self.report.attempts -= 1
+            self._throttlings += 1
+            self._pacer.throttled(error, sent_at, clock.monotonic(), clock.wall())
+            return
+        if isinstance(error, QuotaExhaustedError) and error.errcode == _DAILY_QUOTA:
+            error.resets_at = next_midnight(clock.wall())
+        self._pacer.succeeded(clock.wall())
+
+    def _tell(self, status: int | None, errcode: int | None, seconds: float) -> None:
+        report = self.report
+        event = AttemptEvent(self.endpoint.path, report.requests, status, errcode, report.image_size, seconds)
+        logger.debug("%s", event)
+        if self.state.on_attempt is None:
+            return
+        try:
+            self.state.on_attempt(event)
+        except Exception as error:  # noqa: BLE001 - a caller's function may raise anything
+            logger.error("on_attempt raised %s; the call goes on", CallbackError(error))  # noqa: TRY400 - its text may hold a secret

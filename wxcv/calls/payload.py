@@ -1,0 +1,127 @@
+"""A request's body, as aiohttp writes it."""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING
+
+import aiohttp
+
+from wxcv.calls.connections import GuardedConnection
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+
+    from aiohttp.abc import AbstractStreamWriter
+
+    from wxcv.protocol.requests import Body
+
+_WHOLE = _SLICE = 256 * 1024
+_FIRST = 64 * 1024
+
+
+class Payload(aiohttp.Payload):
+    """A body that is written in as few pieces as possible, and tells when its first byte is about to leave.
+
+    Every piece is a system call and wakes the peer, which costs more than to copy what is small: up to _WHOLE
+    bytes are written in one piece with the request's head, and of more the first _FIRST.
+
+    Args:
+        body: what is to be written.
+        before_first_byte: called when the first of it is about to leave.
+        buffers: of _WHOLE bytes, which are free. New memory for every copy would cost more than the copy.
+        is_guarded: whether the connection belongs to wxcv alone, and is to have a guard.
+
+    Attributes:
+        has_left: whether any of it was sent.
+        is_complete: whether all of it was handed to the connection.
+        connection: the guard of the connection, when it has left through one.
+    """
+
+    def __init__(
+        self,
+        body: Body,
+        before_first_byte: Callable[[], None],
+        buffers: list[memoryview],
+        *,
+        is_guarded: bool = False,
+    ) -> None:
+        super().__init__(body, content_type=body.content_type)
+        self._body = body
+        self._size = body.size
+        self._before_first_byte = before_first_byte
+        self._buffers = buffers
+        self._is_guarded = is_guarded
+        self.has_left = self.is_complete = False
+        self.connection: GuardedConnection | None = None
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        """Return the body as text; aiohttp asks for it in messages only."""
+        return b"".join(self._body.parts).decode(encoding, errors)
+
+    async def write(self, writer: AbstractStreamWriter) -> None:
+        """Write the body."""
+        await self.write_with_length(writer, None)
+
+    async def write_with_length(
+        self,
+        writer: AbstractStreamWriter,
+        content_length: int | None,  # noqa: ARG002 - always the whole body
+    ) -> None:
+        """Write the body, once."""
+        if self.has_left:  # aiohttp repeats a GET by itself, and every token request may end the token before
+            raise RuntimeError("a request is sent once")
+        transport = self._claim(getattr(writer, "transport", None))
+        self.has_left = True
+        self._before_first_byte()
+        buffer = self._buffers.pop() if self._buffers else memoryview(bytearray(_WHOLE))
+        end, rest = _fill(buffer, self._body)
+        await writer.write(buffer[:end])
+        if transport.get_write_buffer_size() == 0:  # else some of it may wait there
+            self._buffers.append(buffer)
+        size = _piece_size(transport) if rest else 0
+        for view in rest:
+            for start in range(0, len(view), size):
+                await writer.write(view[start : start + size])
+        self.is_complete = True
+
+    def _claim(self, transport: asyncio.Transport | None) -> asyncio.Transport:
+        """Return the transport if the request may use it.
+
+        Raises:
+            ClientConnectionResetError: it is closed, or an answer that nobody asked for has arrived there.
+        """
+        handler: asyncio.BaseProtocol | None = None if transport is None else transport.get_protocol()
+        if transport is not None and self._is_guarded:
+            self.connection = GuardedConnection.of(transport)
+            self.connection.user, handler = self, self.connection.handler
+        if transport is None or transport.is_closing() or getattr(handler, "should_close", False):
+            raise aiohttp.ClientConnectionResetError("the connection cannot be used any more")
+        return transport
+
+
+def _fill(buffer: memoryview, body: Body) -> tuple[int, list[memoryview]]:
+    """Copy the first of the body into the buffer; return how many bytes that were, and what remains."""
+    limit = _WHOLE if body.size <= _WHOLE else _FIRST
+    end, rest = 0, []
+    for part in body.parts:
+        start = end
+        end = min(start + len(part), limit)
+        if end - start == len(part):
+            buffer[start:end] = part
+        else:
+            view = memoryview(part)
+            buffer[start:end] = view[: end - start]
+            rest.append(view[end - start :])
+    return end, rest
+
+
+def _piece_size(transport: asyncio.Transport) -> int:
+    """Return the bytes of one write: what the system takes at once, as asyncio on 3.11 copies the rest."""
+    connection = transport.get_extra_info("socket")
+    if connection is None:
+        return _SLICE
+    # Linux tells twice the size that it was asked for, to have room for its own bookkeeping.
+    size: int = connection.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) // 2
+    return max(_SLICE, size)

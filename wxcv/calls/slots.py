@@ -1,0 +1,174 @@
+"""Slots: how many calls run at a time, and how all of them end when their session closes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from typing import TYPE_CHECKING
+
+from wxcv.calls.deadlines import Deadline, Deadlines
+from wxcv.errors import CallTimeoutError, SessionClosedError, SlotTimeoutError, WxcvError
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+
+class Slot:
+    """The right to run, for as long as the ``async with`` block; its deadline is the block's target."""
+
+    __slots__ = ("_deadline", "_is_limited", "_slots")
+
+    def __init__(self, slots: Slots, *, is_limited: bool) -> None:
+        self._slots = slots
+        self._is_limited = is_limited
+
+    async def __aenter__(self) -> Deadline:
+        await self._slots.wait_for_slot(is_limited=self._is_limited)
+        self._deadline = Deadline(self._slots.deadlines)
+        return self._deadline.__enter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        is_ended_here = self._deadline.__exit__(kind, error, trace)
+        self._slots.release()
+        if is_ended_here:
+            failure = self._slots.why_ended()
+            try:
+                raise failure
+            finally:
+                failure.__context__ = None  # the cancellation that ended the block is nobody's concern
+                del failure  # which its own traceback leads to
+
+
+class Slots:
+    """A number of slots, first come first served, with a deadline for whoever holds one.
+
+    ::
+
+        async with slots.acquire():
+            return await work()
+
+    Args:
+        count: how many may be held at a time.
+        seconds: for which one may be held.
+        slot_timeout: seconds for which a call may wait for one, or None.
+        max_waiting: how many calls may wait at a time, or None.
+
+    Attributes:
+        closed: nobody gets a slot any more.
+        free: how many are held by nobody.
+        waiting: how many calls wait for one.
+        deadlines: of those who hold one.
+    """
+
+    def __init__(
+        self,
+        count: int,
+        seconds: float,
+        *,
+        slot_timeout: float | None = None,
+        max_waiting: int | None = None,
+    ) -> None:
+        self.closed = False
+        self.count = self.free = count
+        self.waiting = 0
+        self.deadlines = Deadlines(seconds)
+        self._max_waiting = max_waiting
+        self._slot_timeout = slot_timeout
+        self._queue_deadlines = None if slot_timeout is None else Deadlines(slot_timeout)
+        # asyncio.Semaphore cannot be closed. The result of a future tells whether it came to a slot.
+        self._queue: deque[asyncio.Future[bool]] = deque()
+        self._idle = asyncio.Event()
+
+    def acquire(self, *, is_limited: bool = True) -> Slot:
+        """Return a context manager that waits for a slot, and gives it back.
+
+        Args:
+            is_limited: whether ``slot_timeout`` and ``max_waiting`` apply.
+
+        Raises (when the block is entered or left):
+            SlotTimeoutError: no slot in time.
+            SessionClosedError: closing has begun, or ended the block.
+            CallTimeoutError: the block took too long.
+        """
+        return Slot(self, is_limited=is_limited)
+
+    async def wait_for_slot(self, *, is_limited: bool) -> None:
+        """Return when a slot is had; ``release`` must follow."""
+        self._require_open()
+        if self.free:
+            self.free -= 1
+            return
+        if is_limited and self._max_waiting is not None and self.waiting >= self._max_waiting:
+            raise SlotTimeoutError(
+                f"nothing was sent: {self.waiting} calls wait for a slot already (max_waiting)"
+            )
+        if not is_limited or self._queue_deadlines is None:
+            await self._queue_up()
+            return
+        with Deadline(self._queue_deadlines):
+            await self._queue_up()
+            return
+        raise SlotTimeoutError(f"nothing was sent: no slot within {self._slot_timeout:g} s (slot_timeout)")
+
+    async def _queue_up(self) -> None:
+        future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._queue.append(future)
+        self.waiting += 1
+        try:
+            await future
+            self._require_open()
+        except BaseException:
+            if not future.cancel() and not future.cancelled() and future.result():
+                self.release()  # ended in the very moment of getting it
+            raise
+        finally:
+            self.waiting -= 1
+
+    def _require_open(self) -> None:
+        if self.closed:
+            raise SessionClosedError("the session is closed; open a new one")
+
+    def is_held_here(self) -> bool:
+        """Tell whether the current task holds a slot."""
+        return self.deadlines.is_for_current_task()
+
+    def why_ended(self) -> WxcvError:
+        """Return the error for a block that was ended."""
+        if self.closed:
+            return SessionClosedError("the session was closed before the call had ended")
+        seconds = self.deadlines.seconds
+        return CallTimeoutError(f"the call did not end within {seconds:g} s", reason="call_timeout")
+
+    def release(self) -> None:
+        """Hand a slot on to the first who waits and was not cancelled."""
+        while self._queue:
+            future = self._queue.popleft()
+            if not future.done():
+                future.set_result(True)
+                return
+        self.free += 1
+        if self.free == self.count:
+            self._idle.set()
+
+    async def aclose(self, grace: float) -> None:
+        """End the waiting calls now, and the running ones when ``grace`` seconds have passed."""
+        self.closed = True
+        while self._queue:
+            future = self._queue.popleft()
+            if not future.done():
+                future.set_result(False)
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(grace):
+                    await self._wait_until_idle()
+        finally:  # also when closing itself is cancelled
+            self.deadlines.end()
+        await self._wait_until_idle()
+
+    async def _wait_until_idle(self) -> None:
+        if self.free < self.count:
+            self._idle.clear()
+            await self._idle.wait()

@@ -1,0 +1,150 @@
+"""What the calls of a session share, whichever account they are for."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import warnings
+from typing import TYPE_CHECKING
+
+import attrs
+
+from wxcv.calls.pacing import Pacer
+from wxcv.calls.retries import RetryPolicy, RetryQuota
+from wxcv.errors import SessionClosedError
+from wxcv.values import Value
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Executor
+
+    from wxcv.calls.events import AttemptEvent
+    from wxcv.calls.slots import Slots
+    from wxcv.calls.transport import Transport
+    from wxcv.clock import Clock
+    from wxcv.images.loading import ImageLoader
+    from wxcv.tokens.manager import TokenManager
+
+
+@attrs.frozen(repr=False, kw_only=True)
+class SessionStats(Value):
+    """What a session does now, and what it has done since it was made, for all its accounts.
+
+    Attributes:
+        running: calls that hold a slot, of at most ``concurrency``.
+        waiting: calls that wait for a slot.
+        calls: calls that had a slot.
+        sends: how many times an image was sent, wholly or in part.
+        retries: sends beyond the first of a call.
+        refreshes: token refreshes that this session started.
+        bytes_sent: bytes of images in those sends.
+    """
+
+    running: int
+    waiting: int
+    calls: int
+    sends: int
+    retries: int
+    refreshes: int
+    bytes_sent: int
+
+
+@attrs.define(eq=False, repr=False, kw_only=True)
+class SessionState:
+    """What the calls of a session share, and how much they did.
+
+    Attributes:
+        loop: the event loop to which the session belongs, from its first use on.
+        pid: the process in which it was made.
+        calls, sends, retries, bytes_sent: as in SessionStats.
+    """
+
+    transport: Transport
+    tokens: TokenManager
+    slots: Slots
+    clock: Clock
+    retry_policy: RetryPolicy
+    call_timeout: float
+    loader: ImageLoader
+    readers: Executor
+    on_attempt: Callable[[AttemptEvent], object] | None
+    retry_quota: RetryQuota = attrs.field(factory=RetryQuota)
+    pacers: dict[str, Pacer] = attrs.field(factory=dict)
+    loop: asyncio.AbstractEventLoop | None = None
+    pid: int = attrs.field(factory=os.getpid)
+    calls: int = 0
+    sends: int = 0
+    retries: int = 0
+    bytes_sent: int = 0
+
+    def require_usable(self) -> None:
+        """Claim the session for the running event loop.
+
+        Raises:
+            SessionClosedError: it is closed, or belongs to another event loop or another process.
+        """
+        self.require_same_process()
+        loop = asyncio.get_running_loop()
+        if self.loop is not loop:
+            if self.loop is not None:
+                raise SessionClosedError(
+                    "the session belongs to another event loop; open a new one in this one"
+                )
+            self.loop = loop
+        if self.slots.closed:
+            raise SessionClosedError("the session is closed; open a new one")
+        self.transport.require_open()
+
+    def may_close(self) -> bool:
+        """Return whether there is something left to close in the running event loop.
+
+        Raises:
+            SessionClosedError: it belongs to another event loop that still exists, or to another process.
+        """
+        self.require_same_process()
+        if self.loop is None or self.loop is asyncio.get_running_loop():
+            return True
+        if not self.loop.is_closed():
+            raise SessionClosedError("the session belongs to another event loop; close it there")
+        self.transport.abandon()  # nothing of it can be awaited any more
+        self.transport.refuse()
+        self.readers.shutdown(wait=False)
+        return False
+
+    def require_same_process(self) -> None:
+        """Raise SessionClosedError in a forked child, which shares the connections of its parent."""
+        if self.pid != os.getpid():
+            raise SessionClosedError(
+                "the session belongs to the process that was forked; open a new one in this one"
+            )
+
+    def pacer(self, path: str) -> Pacer:
+        """Return the pacer of an endpoint, for all accounts of the session."""
+        pacer = self.pacers.get(path)
+        if pacer is None:
+            pacer = self.pacers[path] = Pacer()
+        return pacer
+
+    def stats(self) -> SessionStats:
+        """Return what is done now, and was done so far."""
+        slots = self.slots
+        return SessionStats(
+            running=slots.count - slots.free,
+            waiting=slots.waiting,
+            calls=self.calls,
+            sends=self.sends,
+            retries=self.retries,
+            refreshes=self.tokens.refreshes(self.transport.send),
+            bytes_sent=self.bytes_sent,
+        )
+
+    def __del__(self) -> None:
+        # A session that was only half made has no transport.
+        transport = getattr(self, "transport", None)
+        if transport is not None and self.pid == os.getpid() and transport.abandon():
+            warnings.warn(
+                "unclosed wxcv.Session; use it as `async with Session(...)`, or await its aclose()",
+                ResourceWarning,
+                source=self,
+                stacklevel=2,
+            )

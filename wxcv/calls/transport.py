@@ -1,0 +1,250 @@
+"""The only place that talks through aiohttp: a request value in, a response value or our error out."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import ssl
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import aiohttp
+from yarl import URL
+
+from wxcv.calls.deadlines import Deadline, Deadlines
+from wxcv.calls.payload import Payload
+from wxcv.errors import (
+    AnswerLostError,
+    CallTimeoutError,
+    ConnectError,
+    ProtocolError,
+    SessionClosedError,
+    WxcvError,
+)
+from wxcv.masking import class_name
+from wxcv.protocol.answers import ANSWER_LIMIT, Response, too_large
+from wxcv.protocol.requests import Body, Request, target
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_CONNECT_SECONDS = 5.0
+_KEEPALIVE_SECONDS = 15.0
+_SUCCESS = 2  # the hundreds of an HTTP status
+_SWITCHING_PROTOCOLS = 101  # after which aiohttp leaves the connection to its reader
+_HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "wxcv"}
+_NO_BODY = Body("application/x-www-form-urlencoded", ())
+
+# The first class of an error's ancestry that stands here decides. "lost" and "timeout" become
+# ConnectError when nothing of the body was sent.
+ERROR_KINDS: dict[type[BaseException], str] = {
+    aiohttp.ClientConnectorError: "connect",
+    aiohttp.ClientHttpProxyError: "connect",
+    aiohttp.ConnectionTimeoutError: "connect",
+    aiohttp.ServerFingerprintMismatch: "connect",
+    aiohttp.InvalidURL: "connect",
+    aiohttp.NonHttpUrlClientError: "connect",
+    aiohttp.ServerTimeoutError: "timeout",
+    TimeoutError: "timeout",
+    aiohttp.ClientResponseError: "protocol",
+    aiohttp.RedirectClientError: "protocol",
+    aiohttp.ClientPayloadError: "lost",
+    aiohttp.ClientConnectionError: "lost",
+    aiohttp.ClientError: "lost",
+    OSError: "lost",
+    Exception: "lost",
+}
+# What the error number of these would say is misleading; their own texts are never used.
+_TEXTS: dict[type[BaseException], str] = {
+    aiohttp.ClientConnectorCertificateError: "its certificate was not accepted",
+    aiohttp.ClientConnectorDNSError: "its name could not be resolved",
+    aiohttp.ClientConnectorSSLError: "the TLS handshake failed",
+    aiohttp.ClientHttpProxyError: "the proxy refused",
+    ssl.SSLError: "TLS failed",
+    TimeoutError: "it took too long",
+    OSError: "",
+    Exception: "",
+}
+
+
+def _find(table: dict[type[BaseException], str], error: BaseException) -> str:
+    return next(table[cls] for cls in type(error).__mro__ if cls in table)
+
+
+def translate(error: Exception, host: str, *, has_left: bool) -> WxcvError:
+    """Make our error: of aiohttp's only the class and the error number, as its text may hold the URL.
+
+    Args:
+        error: what aiohttp raised.
+        host: host and port.
+        has_left: whether any byte of the body was sent.
+    """
+    kind, reason = _find(ERROR_KINDS, error), class_name(error)
+    errno = getattr(error, "errno", None)
+    errno = errno if isinstance(errno, int) else None
+    text = _find(_TEXTS, error) or (os.strerror(errno) if errno is not None and errno > 0 else "")
+    detail = f"{reason}: {text}" if text else reason
+    if kind == "protocol" and has_left:
+        return ProtocolError(f"{host} answered with something that is not HTTP ({reason})", status=None)
+    if kind == "connect" or not has_left:
+        return ConnectError(f"cannot reach {host}, nothing was sent ({detail})", reason=reason, errno=errno)
+    if kind == "timeout":
+        return CallTimeoutError(f"no answer of {host} in time ({detail})", reason=reason, errno=errno)
+    return AnswerLostError(f"the answer of {host} was lost ({detail})", reason=reason, errno=errno)
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    length = response.content_length
+    if length is not None and length <= ANSWER_LIMIT and response.status != _SWITCHING_PROTOCOLS:
+        return await response.read()  # which lets go of the connection, and closes it after an error
+    chunks, size = [], 0
+    async with response:
+        async for chunk in response.content.iter_any():
+            size += len(chunk)
+            if size > ANSWER_LIMIT:
+                raise too_large(response.status)
+            chunks.append(chunk)
+    return b"".join(chunks)
+
+
+class Transport:
+    """Sends requests below one base URL over an aiohttp.ClientSession, its own or a borrowed one.
+
+    Args:
+        base_url: scheme, host and port.
+        connections: how many connections an own session may hold.
+        attempt_timeout: seconds for one request with its body and answer.
+        http: a borrowed session, which is never closed here; what it may have switched on is overridden.
+        proxy: the URL of an HTTP proxy, or None.
+        trust_env: whether an own session takes proxies from the environment.
+    """
+
+    def __init__(  # noqa: PLR0913 - the settings of one connection pool
+        self,
+        base_url: str,
+        *,
+        connections: int,
+        attempt_timeout: float,
+        http: aiohttp.ClientSession | None = None,
+        proxy: str | None = None,
+        trust_env: bool = False,
+    ) -> None:
+        if http is not None and not isinstance(http, aiohttp.ClientSession):
+            raise TypeError(f"http must be an aiohttp.ClientSession, not {class_name(http)}")
+        self._host = URL(base_url).authority
+        # Uploads share a target as long as their token lives, and a URL remembers what aiohttp asks of it.
+        self._url = lru_cache(maxsize=64)(
+            lambda path, query: URL(base_url + target(path, query), encoded=True)
+        )
+        self._connections = connections
+        self._owned = http is None
+        self._http = http
+        self._headers = None if self._owned else _HEADERS  # an own session has them once and for all
+        self._proxy = proxy
+        self._trust_env = trust_env
+        self._closed = False
+        self._buffers: list[memoryview] = []
+        self._deadlines = Deadlines(attempt_timeout)
+        self._timeout = aiohttp.ClientTimeout(
+            total=None,  # the deadline, which bounds everything
+            connect=min(_CONNECT_SECONDS, attempt_timeout) if self._owned else None,
+            sock_connect=min(_CONNECT_SECONDS, attempt_timeout),
+        )
+
+    def _session(self) -> aiohttp.ClientSession:
+        self.require_open()
+        if self._http is None:
+            connector = aiohttp.TCPConnector(limit=self._connections, keepalive_timeout=_KEEPALIVE_SECONDS)
+            self._http = aiohttp.ClientSession(
+                connector=connector,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                trust_env=self._trust_env,
+                headers=_HEADERS,
+            )
+        return self._http
+
+    def require_open(self) -> None:
+        """Raise SessionClosedError if nothing can be sent any more."""
+        if self._closed or (self._http is not None and self._http.closed):
+            raise SessionClosedError("the HTTP session is closed; open a new one")
+
+    async def send(self, request: Request, before_first_byte: Callable[[], None] = lambda: None) -> Response:
+        """Send once and read the answer, whatever its status; redirects are not followed.
+
+        Args:
+            request: with everything it needs; its query is secret.
+            before_first_byte: called when the first byte is about to leave, also if no answer comes.
+
+        Raises:
+            TransportError: no answer; its class tells whether anything was sent.
+            ProtocolError: more than ANSWER_LIMIT bytes, or no HTTP.
+            SessionClosedError: the session was closed.
+        """
+        payload = Payload(request.body or _NO_BODY, before_first_byte, self._buffers, is_guarded=self._owned)
+        result = await self._exchange(request, payload)
+        if isinstance(result, Response):
+            return result
+        # Raised out here: where aiohttp's error was caught, it would be the context, and it holds the URL.
+        try:
+            raise result
+        finally:
+            del result  # which its own traceback leads to
+
+    async def _exchange(self, request: Request, payload: Payload) -> Response | WxcvError:
+        deadline = Deadline(self._deadlines)
+        try:
+            with deadline:
+                response = await self._session().request(
+                    request.method,
+                    self._url(request.path, request.query),
+                    data=payload,
+                    headers=self._headers,
+                    timeout=self._timeout,
+                    proxy=self._proxy,
+                    allow_redirects=False,
+                    raise_for_status=False,
+                    auto_decompress=False,
+                    middlewares=(),
+                )
+                is_early = not payload.is_complete
+                answer = Response(response.status, response.headers, await _read(response))
+                return self._reason_to_distrust(payload, response.status, is_early=is_early) or answer
+            return translate(TimeoutError(), self._host, has_left=payload.has_left)
+        except WxcvError:
+            raise
+        except asyncio.CancelledError:
+            if deadline.is_task_cancelled:
+                raise
+            # A connector that is closed cancels what its callers wait for, and not the callers.
+            return translate(aiohttp.ClientConnectionError(), self._host, has_left=payload.has_left)
+        except Exception as error:  # noqa: BLE001 - a name that cannot be encoded, a caller's trace hook
+            return translate(error, self._host, has_left=payload.has_left)
+
+    def _reason_to_distrust(self, payload: Payload, status: int, *, is_early: bool) -> WxcvError | None:
+        """Return the error for an answer that cannot belong to the request, or None."""
+        has_more = payload.connection is not None and payload.connection.finish(payload)
+        if not payload.has_left:  # it came before the request: aiohttp hands out what was there
+            return translate(aiohttp.ClientConnectionResetError(), self._host, has_left=False)
+        if is_early and status // 100 == _SUCCESS:
+            return AnswerLostError(f"{self._host} answered before it had the whole image")
+        return (
+            AnswerLostError(f"{self._host} sent more than one answer, and none is used") if has_more else None
+        )
+
+    def refuse(self) -> None:
+        """Send nothing more; what is under way goes on."""
+        self._closed = True
+
+    async def aclose(self) -> None:
+        """Close an own session and its connections; a borrowed one is left as it is."""
+        self.refuse()
+        if self._owned and self._http is not None:
+            await self._http.close()
+
+    def abandon(self) -> bool:
+        """Close an own session that nobody closed, without waiting; return whether there was one."""
+        http, self._http = self._http, None
+        if not self._owned or http is None or http.closed or http.connector is None:
+            return False
+        http.connector.__exit__()  # the only way to close it that need not be awaited
+        return True

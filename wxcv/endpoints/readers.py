@@ -1,0 +1,38 @@
+"""Readers of the fields of WeChat's JSON; each raises one of SHAPE_ERRORS for a value that cannot be right."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Number = int | float
+
+SHAPE_ERRORS = (TypeError, ValueError, KeyError, AttributeError)
+
+
+def number(value: object) -> Number:
+    if type(value) is int or (type(value) is float and math.isfinite(value)):
+        return value
+    raise TypeError(f"a number is needed, not {type(value).__name__}")
+
+
+def rows(fields: Mapping[str, Any], name: str) -> list[Any]:
+    """Return the list of that name; a missing or null one is empty."""
+    rows = fields.get(name)
+    if rows is None:
+        return []
+    if isinstance(rows, list):
+        return rows
+    raise TypeError(f"{name} is not a list")
+
+
+def text(fields: Mapping[str, Any], name: str) -> str:
+    value = fields.get(name, "")
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return ""
+    raise TypeError(f"{name} is not a string")

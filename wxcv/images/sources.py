@@ -1,0 +1,257 @@
+"""What may be sent: local bytes under the limit that are an image by their first bytes, or a remote URL.
+
+Everything here is checked before anything is sent.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
+
+import attrs
+
+from wxcv.errors import (
+    EmptyImageError,
+    ImageError,
+    ImageTooLargeError,
+    InvalidImageUrlError,
+    UnreadableImageError,
+    UnsupportedImageError,
+)
+from wxcv.images.files import AsyncBinaryFile, BinaryFile, path_name, read_path
+from wxcv.masking import class_name, short_name
+from wxcv.values import Value
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+IMAGE_LIMIT = 2 * 1024 * 1024
+"""Bytes; the pages say "less than 2 M", so an image of exactly this size is refused."""
+
+_EXTENSIONS = {
+    "image/jpeg": "jpg",
+    "image/png": "png",
+    "image/gif": "gif",
+    "image/bmp": "bmp",
+    "image/webp": "webp",
+    "image/tiff": "tiff",
+}
+_CONTENT_TYPE = r"(?a)[\w.+-]+/[\w.+-]+"
+_HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"avif", b"avis"}
+URL_LIMIT = 4096
+"""Characters of an ``img_url``; longer ones are refused here."""
+
+_URL_START = r"(?i)\s*([a-z][a-z0-9+.-]*)://|\s*(data|file|cloud|https?):"
+_ENCODED_URL = r"(?i)\s*https?%3a"
+_NOT_IN_URL = r"[\x00-\x20\x7f-\x9f\s\ud800-\udfff]"
+
+
+@attrs.frozen(repr=False)
+class ImageUrl(Value):
+    """The address of an image that WeChat is to fetch itself.
+
+    Args:
+        url: http or https, at most 4,096 characters, not percent-encoded as a whole (it is encoded once when
+            it is sent), without a user part, spaces or control characters. WeChat must be able to reach it
+            from outside.
+
+    Raises:
+        InvalidImageUrlError: it is none of that.
+    """
+
+    url: str = attrs.field(repr=lambda url: repr(_url_name(url)))
+
+    def __attrs_post_init__(self) -> None:
+        fault = _url_fault(self.url)
+        if fault:
+            # What stands before an @, however it is written, may be a user and a password.
+            raise InvalidImageUrlError(re.split("@|%40", self.name)[-1], fault)
+
+    @property
+    def name(self) -> str:
+        """Host and path for people; the query may hold a signature and is left out."""
+        return _url_name(self.url)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What is masked wherever a server repeats it: the URL, without its scheme, and its query alone."""
+        rest, _, query = self.url.partition("//")[2].partition("?")
+        return (f"{rest}?{query}", query) if query else (rest,)
+
+
+def _url_name(url: str) -> str:
+    if not isinstance(url, str):
+        return f"<{class_name(url)}>"
+    return short_name(re.split(r"[?#]|%3f|%23", url[:URL_LIMIT], maxsplit=1, flags=re.IGNORECASE)[0])
+
+
+def _url_fault(url: str) -> str:  # noqa: PLR0911 - one return a fault
+    if not isinstance(url, str):
+        return f"a URL is a str, not {class_name(url)}"
+    if len(url) > URL_LIMIT:
+        return f"the URL has {len(url):,} characters; at most {URL_LIMIT:,} are sent, so upload the bytes"
+    if re.match(_ENCODED_URL, url):
+        return "the URL is percent-encoded as a whole; pass it plain, it is encoded once when it is sent"
+    if re.search(_NOT_IN_URL, url):
+        return "the URL holds spaces or control characters; strip them, or percent-encode them in its path"
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return "the URL cannot be parsed; check its host and port"
+    if parts.scheme not in {"http", "https"}:
+        return (
+            "only http and https URLs can be fetched by WeChat; pass the bytes, or the path of a local file"
+        )
+    if parts.username is not None or parts.password is not None:
+        return "the URL has a user part, which would be sent to WeChat; remove it or upload the bytes"
+    return "" if host else "the URL has no host"
+
+
+def _checked_data(_image: object, _field: object, value: Any) -> None:  # noqa: ANN401 - checked here
+    try:
+        memoryview(value)
+    except TypeError:
+        raise TypeError(f"data must be bytes-like, not {class_name(value)}") from None
+
+
+def _checked_content_type(_image: object, _field: object, value: str) -> None:
+    if not isinstance(value, str) or not re.fullmatch(_CONTENT_TYPE, value):
+        raise ValueError("content_type must look like image/jpeg")
+
+
+def _checked_name(_image: object, _field: object, value: str | None) -> None:
+    if value is not None and not isinstance(value, str):
+        raise TypeError(f"name must be a str, not {class_name(value)}")
+
+
+@attrs.frozen(repr=False)
+class ImageBytes(Value):
+    """Bytes with what the caller knows of them.
+
+    Args:
+        data: bytes-like; still refused when empty or too large.
+        content_type: such as ``image/heic``; sent as the part's content type as it is. None: decided by the
+            first bytes, which must then be those of a supported image.
+        name: for errors only, such as the name of an uploaded file; it is not sent.
+
+    Raises:
+        TypeError: data is not bytes-like, or name not a str.
+        ValueError: content_type is not of the form type/subtype.
+    """
+
+    data: Buffer = attrs.field(repr=False, validator=_checked_data)
+    content_type: str | None = attrs.field(
+        default=None, validator=attrs.validators.optional(_checked_content_type)
+    )
+    name: str | None = attrs.field(default=None, validator=_checked_name)
+
+
+class LocalImage(NamedTuple):
+    """An image that may be uploaded: checked bytes, and a name that is for errors only."""
+
+    name: str
+    data: bytes
+    content_type: str
+
+    @property
+    def filename(self) -> str:
+        """The part's filename: from the content type, so that no caller's name can break a header."""
+        return f"image.{_EXTENSIONS.get(self.content_type, 'bin')}"
+
+    def __repr__(self) -> str:
+        return f"<LocalImage {self.name} {self.content_type}>"
+
+
+Image = (
+    bytes
+    | bytearray
+    | memoryview
+    | str
+    | os.PathLike[str]
+    | BinaryFile
+    | AsyncBinaryFile
+    | ImageUrl
+    | ImageBytes
+)
+"""What a call takes (any other bytes-like object too)."""
+
+
+def _content_type(data: bytes, name: str) -> str:
+    """Decide by the first bytes alone."""
+    if data.startswith(b"\xff\xd8\xff"):
+        return "image/jpeg"
+    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "image/png"
+    if data.startswith((b"GIF87a", b"GIF89a")):
+        return "image/gif"
+    if data.startswith(b"BM") and data[6:10] == bytes(4):  # the reserved field tells it from text
+        return "image/bmp"
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "image/webp"
+    if data.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")):
+        return "image/tiff"
+    if data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS:
+        raise UnsupportedImageError(
+            name, "a HEIC or AVIF image, which WeChat is not known to read; convert it to JPEG or PNG"
+        )
+    raise UnsupportedImageError(
+        name,
+        f"not an image by its first bytes {data[:8]!r}; send JPEG, PNG, GIF, BMP, WebP or TIFF "
+        "(or ImageBytes, to set the content type yourself)",
+    )
+
+
+def check(data: bytes, name: str, content_type: str | None = None) -> LocalImage:
+    """Check bytes that are known to be few enough; their type is decided by the first of them."""
+    if not data:
+        raise EmptyImageError(name, "no bytes: the file is empty, or the file object stands at its end")
+    return LocalImage(name, data, content_type or _content_type(data, name))
+
+
+def _from_buffer(
+    data: Buffer, limit: int, content_type: str | None = None, name: str | None = None
+) -> LocalImage:
+    view = memoryview(data)  # a released one raises ValueError
+    shown = short_name(name) if name else f"image of {view.nbytes:,} bytes"
+    if view.nbytes >= limit:
+        raise ImageTooLargeError(shown, view.nbytes, limit)
+    # A copy of what could change between two sends; bytes cannot.
+    return check(data if type(data) is bytes else bytes(view), shown, content_type)
+
+
+def looks_like_url(text: str) -> bool:
+    """Tell whether a str is meant as a URL; any other is a path."""
+    # One letter before a colon is a Windows drive.
+    return bool(re.match(_URL_START, text) or re.match(_ENCODED_URL, text))
+
+
+def from_path(path: str | os.PathLike[str], limit: int) -> LocalImage:
+    """Read and check a file; may wait for the disk."""
+    return check(read_path(path, limit), path_name(path))
+
+
+def from_memory(image: Any, limit: int) -> LocalImage | ImageUrl:  # noqa: ANN401 - checked here
+    """Check an image that needs no reading.
+
+    Raises:
+        ImageError: with the image's name and the remedy.
+    """
+    if isinstance(image, ImageUrl):
+        return image
+    if isinstance(image, str):
+        return ImageUrl(image)
+    if isinstance(image, ImageBytes):
+        return _from_buffer(image.data, limit, image.content_type, image.name)
+    try:
+        return _from_buffer(image, limit)
+    except ImageError:
+        raise
+    except (TypeError, ValueError, BufferError):
+        pass
+    raise UnreadableImageError(
+        f"<{class_name(image)}>",
+        "not an image; pass bytes, a path, an http(s) URL or a binary file object",
+    )

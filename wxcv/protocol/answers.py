@@ -1,0 +1,217 @@
+"""Answers read from status, headers and body, without any I/O."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+from wxcv.endpoints.readers import SHAPE_ERRORS
+from wxcv.errors import APIError, ProtocolError, RateLimitedError
+from wxcv.masking import class_name, mask, one_line
+from wxcv.protocol.errcodes import api_error
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from wxcv.endpoints.base import Endpoint
+
+AnswerT = TypeVar("AnswerT")
+
+ANSWER_LIMIT = 1024 * 1024
+"""Bytes of an answer, decompressed; the real ones are small."""
+
+TOKEN_ANSWER_LIMIT = 64 * 1024
+"""Bytes of an answer to a token request, decompressed."""
+
+_LARGE = 128 * 1024
+_EXCERPT = 200
+_ERRMSG = 1000
+_MANY_DIGITS = 10
+_TOO_MANY_REQUESTS = 429
+_LENGTH_REQUIRED, _PRECONDITION_FAILED = 411, 412
+_PAYLOAD_TOO_LARGE = 413
+_PROXY_AUTHENTICATION = 407
+_NO_LENGTH = (
+    "WeChat's gateway answers so to a request without Content-Length; wxcv always sends one, so a proxy on "
+    "the way has removed it"
+)
+
+
+class Response(NamedTuple):
+    """What came back: the status, the headers by their names in lower case, at most ANSWER_LIMIT bytes."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def is_slow_to_decode(self) -> bool:
+        """Whether decoding it would hold up an event loop: over 128 KiB, or compressed."""
+        return len(self.body) > _LARGE or "content-encoding" in self.headers
+
+    def __repr__(self) -> str:
+        return f"<Response {self.status}>"
+
+
+def _inflated(response: Response, limit: int) -> bytes:
+    """Undo a compression that was not asked for, up to the limit."""
+    if len(response.body) > limit:
+        raise too_large(response.status, limit)
+    if response.headers.get("content-encoding", "").strip().lower() not in {"gzip", "deflate"}:
+        return response.body
+    inflater = zlib.decompressobj(zlib.MAX_WBITS | 32)
+    try:
+        data = inflater.decompress(response.body, limit)
+    except zlib.error:
+        return response.body
+    if inflater.unconsumed_tail:
+        raise too_large(response.status, limit)
+    return data
+
+
+def too_large(status: int, limit: int = ANSWER_LIMIT) -> ProtocolError:
+    """Make the error for an answer of more than so many bytes."""
+    return ProtocolError(f"an answer of more than {limit:,} bytes (HTTP status {status})", status=status)
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is not JSON")
+
+
+_DECODER = json.JSONDecoder(strict=False, parse_constant=_refuse_constant)  # json.loads would make one a call
+
+
+def _json_object(text: str) -> dict[str, Any] | None:
+    """Read leniently what WeChat is known to send: raw control characters occur."""
+    try:
+        value = _DECODER.decode(text)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _errcode(fields: Mapping[str, Any]) -> int | None:
+    """Return the code, 0 where there is none, or None for one that is no number; strings occur."""
+    value = fields.get("errcode", 0)
+    if type(value) is int:
+        return value
+    if value is None:
+        return 0
+    if isinstance(value, bool):
+        return None
+    try:
+        return int(value) if int(value) == float(value) else None
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return seconds; a date counts from the answer's own Date, as the clocks may differ."""
+    value = headers.get("retry-after", "").strip()
+    if value.isascii() and value.isdigit() and len(value) < _MANY_DIGITS:
+        return float(value)
+    try:
+        until, now = (parsedate_to_datetime(date) for date in (value, headers.get("date", "")))
+        seconds = (until - now).total_seconds()
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return seconds if seconds >= 0 else None
+
+
+def _outside(response: Response, text: str, kind: str) -> ProtocolError:
+    status = response.status
+    says = {
+        _LENGTH_REQUIRED: _NO_LENGTH,
+        _PRECONDITION_FAILED: _NO_LENGTH,
+        _PAYLOAD_TOO_LARGE: "a server or proxy on the way refuses a request of this size",
+        _PROXY_AUTHENTICATION: "the proxy wants a user and a password; put them into its URL",
+    }.get(status, "a redirect, which is not followed" if 300 <= status < 400 else kind)
+    error = ProtocolError(
+        f"not an answer of WeChat's API: {says} (HTTP status {status})",
+        status=status,
+        excerpt=one_line(text, _EXCERPT),
+    )
+    error.retry_after = _retry_after(response.headers)
+    return error
+
+
+def _kind(text: str, fields: dict[str, Any] | None, errcode: int | None) -> str:
+    if fields is not None:
+        return "an errcode that is no number" if errcode is None else "JSON without an errcode"
+    start = text[:_EXCERPT].lstrip()[:1]
+    return {"": "an empty body", "<": "HTML or XML", "{": "broken JSON", "[": "a JSON array"}.get(
+        start, "no JSON object"
+    )
+
+
+def decode(
+    response: Response,
+    *,
+    known: Iterable[str] = (),
+    path: str = "",
+    is_token_answer: bool = False,
+    is_own: bool = False,
+) -> dict[str, Any]:
+    """Read an answer: JSON whatever its Content-Type says, UTF-8 with replacements, errcode as an integer.
+
+    Args:
+        response: as it came.
+        known: secrets in hand, such as the token and the image's URL, to be masked in any error.
+        path: of the endpoint that was called, which some remedies name.
+        is_token_answer: it may hold a token; no text of it enters an error but errmsg.
+        is_own: it answers a token request with the app's own secret, where 40001 is a wrong secret.
+
+    Returns:
+        WeChat's JSON object. A missing errcode means success, as WeChat's guide says:
+        https://developers.weixin.qq.com/doc/oplatform/developers/dev/guide.md
+
+    Raises:
+        APIError: errcode is not 0 (whatever the HTTP status), or the status is 429.
+        ProtocolError: no JSON object, an errcode that is no number, or another status than 2xx.
+    """
+    text = _text(response, TOKEN_ANSWER_LIMIT if is_token_answer else ANSWER_LIMIT)
+    fields = _json_object(text)
+    errcode = None if fields is None else _errcode(fields)
+    if fields is not None and errcode:
+        errmsg = fields.get("errmsg")
+        shown = one_line(mask(errmsg, known), _ERRMSG) if isinstance(errmsg, str) else ""
+        raise _refusal(response, errcode, shown, path=path, is_own=is_own)
+    if fields is not None and errcode == 0 and 200 <= response.status < 300:
+        return fields
+    kind = _kind(text, fields, errcode)
+    raise _unusable(response, "" if is_token_answer else mask(text, known), kind)
+
+
+def _text(response: Response, limit: int) -> str:
+    return _inflated(response, limit).decode("utf-8", "replace").removeprefix("\ufeff")
+
+
+def _refusal(
+    response: Response, errcode: int, errmsg: str, *, path: str = "", is_own: bool = False
+) -> APIError:
+    error = api_error(errcode, errmsg, path=path, is_own=is_own)
+    if isinstance(error, RateLimitedError):
+        error.retry_after = _retry_after(response.headers)
+    return error
+
+
+def _unusable(response: Response, shown: str, kind: str) -> APIError | ProtocolError:
+    if response.status == _TOO_MANY_REQUESTS:
+        return _refusal(response, _TOO_MANY_REQUESTS, "too many requests")
+    return _outside(response, shown, kind)
+
+
+def read_answer(endpoint: Endpoint[AnswerT], response: Response, known: Iterable[str] = ()) -> AnswerT:
+    """Decode the answer of a call into the endpoint's answer class; raises as ``decode`` does."""
+    fields = decode(response, known=known, path=endpoint.path)
+    try:
+        return endpoint.read(fields)
+    except SHAPE_ERRORS as error:
+        fault = class_name(error)
+    raise ProtocolError(
+        f"the answer of {endpoint.path} does not match the documented format ({fault})",
+        status=response.status,
+        excerpt=one_line(mask(_text(response, ANSWER_LIMIT), known), _EXCERPT),
+    )

@@ -1,0 +1,199 @@
+"""WeChat's error codes: what each means, what to do, and which error it becomes.
+
+Facts from WeChat's "global return codes" and the pages of the endpoints:
+https://developers.weixin.qq.com/doc/oplatform/developers/errCode/
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from wxcv.errors import (
+    APIError,
+    CredentialRejectedError,
+    ImageRejectedError,
+    ImageUrlRejectedError,
+    PermissionDeniedError,
+    QuotaExhaustedError,
+    RateLimitedError,
+    SystemBusyError,
+    TokenRejectedError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Errcode(NamedTuple):
+    """One row of the table: the error class, the meaning in English, and the remedy or ""."""
+
+    error: type[APIError]
+    meaning: str
+    remedy: str = ""
+
+
+_CERTIFIED = (
+    "the account must be certified, and a third-party platform must hold and be granted permission set 117"
+)
+_TICKET = "wait for the next component_verify_ticket (one comes every 10 minutes) and hand in the newest"
+_ADMIN = "the account's administrator must confirm the request that WeChat sent; ask again after that"
+_MEDIA = "the media's type, size, address or format was refused"
+_FORM = "send JPEG or PNG of less than 2 MB"
+_BUG = "a fault of the request's form; please report it to the wxcv project"
+_LIST = "add this machine's public address to the IP whitelist in WeChat's console"
+_PACK = "wait for the next day or buy a pack in WeChat's service market"
+_PLATFORM = "check the set-up of the third-party platform and the merchant's authorisation"
+
+
+def _rows(error: type[APIError], meaning: str, remedy: str, *codes: int) -> dict[int, Errcode]:
+    return dict.fromkeys(codes, Errcode(error, meaning, remedy))
+
+
+ERRCODES: Mapping[int, Errcode] = {
+    # busy and limits
+    -1: Errcode(SystemBusyError, "system busy", "try again in a moment"),
+    **_rows(SystemBusyError, "system busy", "try again in a moment", 268487001, 268487002),
+    9301012: Errcode(SystemBusyError, "the service market timed out", "try again in a moment"),
+    85113: Errcode(SystemBusyError, "the cloud token is not ready yet", "try again in some minutes"),
+    45011: Errcode(RateLimitedError, "too many calls in this minute", "slow down until the next minute"),
+    # No code of WeChat's: an HTTP status 429 that came without one.
+    429: Errcode(RateLimitedError, "HTTP status 429", "slow down"),
+    9301011: Errcode(RateLimitedError, "too many service market calls", "slow down"),
+    45009: Errcode(
+        QuotaExhaustedError, "the day's quota is used up", "wait for the next day or call clear_quota"
+    ),
+    101003: Errcode(QuotaExhaustedError, "no market quota is left", _PACK),
+    9301010: Errcode(QuotaExhaustedError, "no service market quota is left", _PACK),
+    45040: Errcode(QuotaExhaustedError, "the month's quota is used up", "wait for the next month"),
+    48006: Errcode(QuotaExhaustedError, "no quota resets are left this month", "wait for the next month"),
+    # tokens
+    40001: Errcode(
+        TokenRejectedError,
+        "access_token is invalid or not the latest",
+        "is another process fetching tokens for the same appid? use the stable kind everywhere",
+    ),
+    40014: Errcode(TokenRejectedError, "access_token is invalid"),
+    42001: Errcode(TokenRejectedError, "access_token expired"),
+    42006: Errcode(TokenRejectedError, "component_access_token expired", "refresh the component token"),
+    42007: Errcode(
+        TokenRejectedError,
+        "the password was changed and all tokens are void",
+        "the merchant must authorise again",
+    ),
+    41001: Errcode(
+        TokenRejectedError,
+        "access_token is missing",
+        "in cloud hosting: switch the open interface service on and build a new version",
+    ),
+    # credentials
+    40002: Errcode(CredentialRejectedError, "grant_type is invalid", _BUG),
+    40013: Errcode(CredentialRejectedError, "appid is invalid", "check the appid"),
+    40125: Errcode(CredentialRejectedError, "secret is invalid", "check the AppSecret in WeChat's console"),
+    41002: Errcode(CredentialRejectedError, "appid is missing", "check the appid"),
+    41004: Errcode(CredentialRejectedError, "secret is missing", "check the secret"),
+    40243: Errcode(CredentialRejectedError, "the AppSecret is frozen", "unfreeze it in WeChat's console"),
+    50004: Errcode(CredentialRejectedError, "the account may not ask for tokens"),
+    50007: Errcode(CredentialRejectedError, "the account is frozen"),
+    40164: Errcode(CredentialRejectedError, "the caller's IP address is not on the whitelist", _LIST),
+    61004: Errcode(CredentialRejectedError, "the caller's IP address is not registered", _LIST),
+    45035: Errcode(CredentialRejectedError, "the caller's IP address is not on the whitelist", _LIST),
+    **_rows(
+        CredentialRejectedError, "an administrator must confirm", _ADMIN, 89501, 89502, 89503, 89504, 89505
+    ),
+    89506: Errcode(CredentialRejectedError, "the administrator refused this IP address", "wait 24 hours"),
+    89507: Errcode(CredentialRejectedError, "the administrator refused this IP address", "wait 1 hour"),
+    40091: Errcode(CredentialRejectedError, "component_verify_ticket is invalid", _TICKET),
+    40094: Errcode(CredentialRejectedError, "the component's credential is invalid", _PLATFORM),
+    61005: Errcode(CredentialRejectedError, "component_verify_ticket expired", _TICKET),
+    61006: Errcode(CredentialRejectedError, "component_verify_ticket is invalid", _TICKET),
+    41018: Errcode(CredentialRejectedError, "component_appid is missing", _PLATFORM),
+    41021: Errcode(CredentialRejectedError, "component_access_token is missing", _PLATFORM),
+    61009: Errcode(CredentialRejectedError, "the authorisation code is invalid", _PLATFORM),
+    61010: Errcode(CredentialRejectedError, "the authorisation code expired", _PLATFORM),
+    61011: Errcode(CredentialRejectedError, "the component is invalid", _PLATFORM),
+    61014: Errcode(CredentialRejectedError, "a component token is needed here", _PLATFORM),
+    61015: Errcode(CredentialRejectedError, "a merchant's token is needed here", _PLATFORM),
+    61023: Errcode(
+        CredentialRejectedError,
+        "the authorizer_refresh_token is invalid",
+        "was a newer one lost? else the merchant must authorise again",
+    ),
+    61024: Errcode(CredentialRejectedError, "a component must use api_component_token", _PLATFORM),
+    61028: Errcode(CredentialRejectedError, "the component is not published", _PLATFORM),
+    # permissions
+    48001: Errcode(PermissionDeniedError, "the account may not use this API", _CERTIFIED),
+    61007: Errcode(PermissionDeniedError, "the merchant did not grant this API to the platform", _CERTIFIED),
+    61003: Errcode(PermissionDeniedError, "the account has not authorised this component", _PLATFORM),
+    61016: Errcode(PermissionDeniedError, "the permission set is not confirmed", _CERTIFIED),
+    61017: Errcode(PermissionDeniedError, "the permission set is not granted", _CERTIFIED),
+    48004: Errcode(PermissionDeniedError, "the API is banned for this account"),
+    48009: Errcode(PermissionDeniedError, "the API's term ended"),
+    48012: Errcode(PermissionDeniedError, "this token may not use the API"),
+    43016: Errcode(PermissionDeniedError, "the mini program is not certified", "certify it"),
+    45501: Errcode(PermissionDeniedError, "blocked by supervision"),
+    45102: Errcode(PermissionDeniedError, "the API is blocked for now"),
+    45103: Errcode(PermissionDeniedError, "the API was withdrawn"),
+    **_rows(PermissionDeniedError, "the user or account is limited", "", 50001, 50002, 50003),
+    85105: Errcode(PermissionDeniedError, "cloud: the account may not use this API", _CERTIFIED),
+    85107: Errcode(
+        PermissionDeniedError,
+        "cloud: the path is not on the allow-list",
+        "add {path} to the open interface service and build a new version",
+    ),
+    85112: Errcode(PermissionDeniedError, "cloud: cloudbase_secret not found", "report it to WeChat"),
+    43003: Errcode(PermissionDeniedError, "HTTPS is required", "use an https base_url"),
+    # images
+    101000: Errcode(
+        ImageUrlRejectedError, "WeChat could not fetch img_url", "encode it once, or upload the bytes instead"
+    ),
+    101001: Errcode(ImageRejectedError, "the document was not found in the image"),
+    101002: Errcode(ImageRejectedError, "the image cannot be decoded or is too large", _FORM),
+    40066: Errcode(APIError, "the path is unknown to WeChat", "check base_url and the endpoint's path"),
+    **_rows(ImageRejectedError, "the image is missing or empty", _FORM, 41005, 44001, 44006),
+    **_rows(ImageRejectedError, _MEDIA, _FORM, *range(40004, 40013), 40113, 40137, 40141, 40160),
+    **_rows(ImageRejectedError, _MEDIA, _FORM, 44997, 45001, 45068),
+    # the request's form, and look-ups
+    **_rows(APIError, "a parameter is wrong", _BUG, 40035, 40097, 40101, 41011),
+    **_rows(APIError, "the body is wrong", _BUG, 44002, 47001, 47002),
+    **_rows(APIError, "the HTTP method is wrong", _BUG, 43001, 43002),
+    **_rows(APIError, "the signature is wrong", "", 40234, 87009),
+    **_rows(APIError, "the rid is unknown, wrong, another account's or too old", "", *range(76001, 76005)),
+    **_rows(APIError, "the quota look-up's path or token is wrong", "", 76021, 76022),
+}
+
+# https://developers.weixin.qq.com/doc/oplatform/developers/dev/AccessToken.html shows both suffixes.
+_RID = r"\brid: ?([\w-]{1,100})"
+_HINT = r"\bhint: ?\[([^\[\]]{0,100})\]"
+_READ, _KEPT = 1000, 300
+
+
+def _cut(pattern: str, text: str) -> tuple[str, str | None]:
+    found = re.search(pattern, text)
+    return (re.sub(pattern, "", text), found[1]) if found else (text, None)
+
+
+def _row(errcode: int, errmsg: str, *, is_own: bool) -> Errcode:
+    row = ERRCODES.get(errcode, Errcode(APIError, ""))
+    if errcode == 101002 and "market quota" in errmsg:  # noqa: PLR2004 - overloaded since 2020
+        return ERRCODES[101003]
+    if is_own and errcode == 40001:  # noqa: PLR2004 - the code has two meanings
+        return ERRCODES[40125]
+    return row
+
+
+def api_error(errcode: int, errmsg: str, *, path: str = "", is_own: bool = False) -> APIError:
+    """Make the error for an answer.
+
+    Args:
+        errcode: any integer but 0; an unknown one becomes a plain APIError.
+        errmsg: already masked; at most 300 characters of it are kept.
+        path: of the endpoint, which some remedies name.
+        is_own: it answers a token request with the app's own secret, where 40001 is a wrong secret.
+    """
+    text, rid = _cut(_RID, errmsg[:_READ])
+    text, hint = _cut(_HINT, text)
+    row = _row(errcode, errmsg, is_own=is_own)
+    clipped = text.strip(", \t\r\n")[:_KEPT]
+    remedy = row.remedy.replace("{path}", path or "the endpoint's path")
+    return row.error(errcode, clipped, rid=rid, hint=hint, meaning=row.meaning, remedy=remedy)

@@ -1,0 +1,266 @@
+"""The sandbox as a whole: its settings, its life, and what a test can read of it."""
+
+import asyncio
+import contextlib
+import secrets
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from aiohttp import web
+
+from wxcv.sandbox.app import App
+from wxcv.sandbox.checks import flag, whole, word
+from wxcv.sandbox.engines.extras import require_extra
+from wxcv.sandbox.engines.threads import Engines
+from wxcv.sandbox.fault_injection import FaultInjector
+from wxcv.sandbox.faults import Fault, FaultPlan
+from wxcv.sandbox.pages.cv import Reader
+from wxcv.sandbox.pages.fetching import Fetcher
+from wxcv.sandbox.wechat.accounts import Account
+from wxcv.sandbox.wechat.choices import Choices
+from wxcv.sandbox.wechat.platform import Platform
+from wxcv.sandbox.wechat.quotas import Quota, Usage, make_meters
+from wxcv.sandbox.wechat.tokens import TokenIssuer
+
+if TYPE_CHECKING:
+    from wxcv.sandbox.pages.uploads import Received
+
+_CLOSING_SECONDS = 2.0
+_REACHED_AT = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - who listens everywhere is reached here too
+_DEFAULTS = Choices()
+_UNLIMITED = Quota()
+_RECEIVED_KEPT = 10_000
+
+
+class Sandbox:
+    """A local WeChat that answers at `base_url` for one account and one third-party platform.
+
+    Args:
+        host: the address to listen at.
+        port: the port to listen at; 0 takes a free one.
+        appid: of the account; None makes one up.
+        secret: of the account; None makes one up.
+        clock: returns the Unix time in seconds; tokens and tickets age by it, and quotas begin anew.
+        size_limit: bytes; an image of this size or more is refused.
+        token_life: seconds that a new token lives.
+        relay: be the relay of cloud hosting, where cv calls need no token (one that is sent is looked at) and
+            every answer has the header `x-openapi-seqid`.
+        allow_loopback: let `img_url` lead to this machine. It never leads into other private networks.
+        quota: the calls that each cv page may get, counted apart, or a Quota by path; as many as come by
+            default.
+        choices: what WeChat's pages leave open.
+
+    Attributes:
+        requests: how many requests came for each path, counted as they arrive.
+        received: the last 10,000 answered requests to the cv pages, oldest first.
+
+    Raises:
+        TypeError, ValueError: an argument cannot be used; the message names it, and never shows the secret.
+    """
+
+    def __init__(  # noqa: PLR0913 - keywords, each a setting of its own
+        self,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        appid: str | None = None,
+        secret: str | None = None,
+        clock: Callable[[], float] = time.time,
+        size_limit: int = 2_097_152,
+        token_life: int = 7200,
+        relay: bool = False,
+        allow_loopback: bool = False,
+        quota: Quota | Mapping[str, Quota] = _UNLIMITED,
+        choices: Choices = _DEFAULTS,
+    ) -> None:
+        self._host = word("host", host)
+        self._port = whole("port", port, least=0, most=65_535)
+        appid = f"wx{secrets.token_hex(8)}" if appid is None else appid
+        secret = secrets.token_hex(16) if secret is None else secret
+        self._account = Account(appid=word("appid", appid), secret=word("secret", secret))
+        if not callable(clock):
+            raise TypeError("clock must be callable")
+        if not isinstance(choices, Choices):
+            raise TypeError("choices must be a Choices")
+        self._clock = clock
+        self._size_limit = whole("size_limit", size_limit, least=1)
+        self._tokens = TokenIssuer(
+            clock=clock,
+            life=whole("token_life", token_life, least=1),
+            reset_hour=choices.quota_reset_hour,
+        )
+        self._meters = make_meters(quota, clock=clock, choices=choices)
+        self._faults = FaultPlan()
+        self._platform = Platform(account=self.appid, issuer=self._tokens, clock=clock, choices=choices)
+        self._relay = flag("relay", relay)
+        self._allow_loopback = flag("allow_loopback", allow_loopback)
+        self._choices = choices
+        self.requests: Counter[str] = Counter()
+        self.received: deque[Received] = deque(maxlen=_RECEIVED_KEPT)
+        self._base_url: str | None = None
+        self._running: contextlib.AsyncExitStack | None = None
+
+    def __repr__(self) -> str:
+        return f"<Sandbox {self._base_url or 'not started'} appid={self.appid}>"
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    @property
+    def appid(self) -> str:
+        """The account's appid."""
+        return self._account.appid
+
+    @property
+    def secret(self) -> str:
+        """The account's secret."""
+        return self._account.secret
+
+    @property
+    def tokens_issued(self) -> Counter[str]:
+        """How many tokens were issued, by kind: "stable", "classic", "component", "authorizer", "cloud"."""
+        return self._tokens.issued_by_kind
+
+    @property
+    def component_appid(self) -> str:
+        """The platform's appid."""
+        return self._platform.appid
+
+    @property
+    def component_appsecret(self) -> str:
+        """The platform's secret."""
+        return self._platform.secret
+
+    @property
+    def ticket(self) -> str:
+        """The newest component_verify_ticket; set it to push one of your own. Each lives 12 hours."""
+        return self._platform.ticket
+
+    @ticket.setter
+    def ticket(self, value: str) -> None:
+        self._platform.ticket = word("ticket", value)
+
+    def push_ticket(self) -> str:
+        """Push a new component_verify_ticket, as WeChat does every 10 minutes, and return it."""
+        return self._platform.push_ticket()
+
+    def authorize(self, authorizer_appid: str) -> str:
+        """Let a merchant authorise the platform, and return its authorizer_refresh_token.
+
+        When it did so before, the refresh tokens of then are refused from now on, as WeChat does it.
+        """
+        return self._platform.authorize(word("authorizer_appid", authorizer_appid))
+
+    def cloud_token(self) -> str:
+        """Make a cloudbase_access_token, as cloud hosting mounts one every 10 minutes; it lives 30."""
+        return self._tokens.cloud()
+
+    def revoke(self, token: str) -> None:
+        """Refuse a token of any kind with 40001 from now on.
+
+        A revoked stable token is still handed out, until a forced refresh or its last minutes bring a new one.
+
+        Raises:
+            ValueError: the token was not made here.
+        """
+        self._tokens.revoke(token)
+
+    @property
+    def base_url(self) -> str:
+        """Where it answers, like `http://127.0.0.1:8080`; RuntimeError while it does not."""
+        if self._base_url is None:
+            raise RuntimeError("the sandbox is not started")
+        return self._base_url
+
+    def fail_next(self, path: str, *faults: Fault | None) -> None:
+        """Let the next requests to a path have these faults in turn, after those that are waiting already.
+
+        None is a request that has none. A request takes its fault as it arrives.
+        """
+        self._faults.fail_next(path, *faults)
+
+    def fail_always(self, path: str, fault: Fault) -> None:
+        """Let every request to a path have this fault, once those of `fail_next` are used up."""
+        self._faults.fail_always(path, fault)
+
+    def clear_faults(self, path: str) -> None:
+        """Remove all faults of a path; requests that have arrived keep theirs."""
+        self._faults.clear(path)
+
+    def usage(self, path: str) -> Usage:
+        """Return the calls to a cv page that counted in this day, in this minute and in all.
+
+        Raises:
+            KeyError: the path is of no cv page.
+        """
+        return self._meters[path].usage
+
+    async def start(self) -> None:
+        """Begin to answer.
+
+        Raises:
+            RuntimeError: it is started already.
+            ImportError: a package of the extra `sandbox` is missing. Without the extra `sandbox-ocr` it does
+                start, and /cv/ocr/comm answers with errcode -1 and what to install.
+            OSError: the address cannot be listened at. Nothing is left open.
+        """
+        if self._running is not None:
+            raise RuntimeError("the sandbox is started already")
+        await asyncio.to_thread(require_extra, "sandbox")
+        async with contextlib.AsyncExitStack() as stack:
+            engines = Engines()
+            stack.push_async_callback(engines.aclose)
+            fetcher = Fetcher(limit=self._size_limit, allow_loopback=self._allow_loopback)
+            stack.push_async_callback(fetcher.aclose)
+            runner = web.AppRunner(
+                self._application(engines, fetcher), access_log=None, shutdown_timeout=_CLOSING_SECONDS
+            )
+            stack.push_async_callback(runner.cleanup)
+            await runner.setup()
+            await web.TCPSite(runner, self._host, self._port).start()
+            self._base_url = f"http://{self._authority(runner.addresses[0][1])}"
+            self._running = stack.pop_all()
+
+    async def aclose(self) -> None:
+        """Stop answering; requests under way have two seconds to end, and faulty ones none.
+
+        Tokens, counters and faults stay.
+        """
+        running, self._running, self._base_url = self._running, None, None
+        if running is not None:
+            await running.aclose()
+
+    def _application(self, engines: Engines, fetcher: Fetcher) -> web.Application:
+        fault_injector = FaultInjector()
+        app = App(
+            account=self._account,
+            tokens=self._tokens,
+            platform=self._platform,
+            reader=Reader(engines=engines, fetcher=fetcher, choices=self._choices),
+            meters=self._meters,
+            faults=self._faults,
+            fault_injector=fault_injector,
+            choices=self._choices,
+            size_limit=self._size_limit,
+            relay=self._relay,
+            clock=self._clock,
+            requests=self.requests,
+            received=self.received,
+        )
+        application = web.Application()
+        application.on_shutdown.append(fault_injector.close)
+        application.router.add_route("*", r"/{path:[\s\S]*}", app.answer)
+        return application
+
+    def _authority(self, port: int) -> str:
+        host = _REACHED_AT.get(self._host, self._host)
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -1,0 +1,1 @@
+"""What WeChat knows, without HTTP: accounts, tokens, quotas, answers and choices."""

@@ -1,0 +1,34 @@
+"""The envelope that WeChat puts around every answer."""
+
+import json
+import secrets
+from collections.abc import Mapping
+
+from wxcv.sandbox.wechat.errmsgs import ERRMSG
+
+Fields = dict[str, object]
+"""The JSON object of an answer."""
+
+
+class Refusal(Exception):  # noqa: N818 - it is one of WeChat's answers, not a fault of the sandbox
+    """An answer with an errcode, from wherever the request turned out to be wrong."""
+
+    def __init__(self, errcode: int, errmsg: str | None = None) -> None:
+        self.errcode = errcode
+        self.errmsg = ERRMSG[errcode] if errmsg is None else errmsg
+        super().__init__(errcode, self.errmsg)
+
+
+def refusal_fields(refusal: Refusal, *, now: float) -> Fields:
+    """Return the JSON fields of a refusal that was given at the Unix time `now` (seconds)."""
+    return {"errcode": refusal.errcode, "errmsg": f"{refusal.errmsg} rid: {rid(now)}"}
+
+
+def rid(now: float) -> str:
+    """Return a request id: three groups of 8 hex digits, the first of them the Unix time `now` (seconds)."""
+    return f"{int(now) & 0xFFFFFFFF:08x}-{secrets.token_hex(4)}-{secrets.token_hex(4)}"
+
+
+def encode(fields: Mapping[str, object]) -> bytes:
+    """Return the fields as WeChat sends them: JSON in UTF-8 with nothing escaped that need not be."""
+    return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")

@@ -1,0 +1,139 @@
+"""How many calls an account has, and how many it has made.
+
+Page: https://developers.weixin.qq.com/doc/service/en/api/openpoc/ocr/api_commocr (the free calls of a day and
+the market).
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields, replace
+
+from wxcv.sandbox.checks import whole
+from wxcv.sandbox.wechat.answers import Refusal
+from wxcv.sandbox.wechat.choices import Choices
+from wxcv.sandbox.wechat.paths import COMM, CV_PATHS
+
+_BEIJING = 8 * 3600
+_DAY, _MINUTE, _MARKET = 45009, 45011, 101003
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quota:
+    """The calls that one cv page may get; None is no limit, and 0 no calls at all.
+
+    Args:
+        per_day: calls in a day, beyond which they are 45009.
+        per_minute: calls in a minute of the clock, beyond which they are 45011.
+        market: calls that were bought for /cv/ocr/comm, beyond which they are 101003; no new ones come.
+
+    Raises:
+        ValueError: one of them is not a count; the message names it.
+    """
+
+    per_day: int | None = None
+    per_minute: int | None = None
+    market: int | None = None
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if value is not None:
+                whole(field.name, value, least=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Usage:
+    """Calls to one cv page that counted: in this day, in this minute, and in all."""
+
+    day: int
+    minute: int
+    total: int
+
+
+def quota_day(now: float, *, reset_hour: int) -> int:
+    """Return a number for the day of the quota; it begins at that hour in Beijing."""
+    return int((now + _BEIJING - reset_hour * 3600) // 86_400)
+
+
+@dataclass(slots=True)
+class _Window:
+    """A limit on a stretch of time, the number of that stretch, and its calls."""
+
+    limit: int | None
+    stretch: int = 0
+    calls: int = 0
+
+
+class QuotaMeter:
+    """Lets calls to one page through as long as there is quota."""
+
+    def __init__(self, quota: Quota, *, clock: Callable[[], float], choices: Choices) -> None:
+        self._clock = clock
+        self._choices = choices
+        self._windows = {
+            _DAY: _Window(quota.per_day),
+            _MINUTE: _Window(quota.per_minute),
+            _MARKET: _Window(quota.market),
+        }
+
+    @property
+    def usage(self) -> Usage:
+        """The calls that count now."""
+        windows = self._now()
+        return Usage(day=windows[_DAY].calls, minute=windows[_MINUTE].calls, total=windows[_MARKET].calls)
+
+    @contextlib.contextmanager
+    def count_call(self) -> Iterator[None]:
+        """Count a call, from before it is made: simultaneous calls must not exceed the quota.
+
+        Raises:
+            Refusal: 45009, 45011 or 101003; nothing was counted.
+        """
+        windows = self._now()
+        for errcode, window in windows.items():
+            if window.limit is not None and window.calls >= window.limit:
+                raise Refusal(errcode)
+        for window in windows.values():
+            window.calls += 1
+        stretch = windows[_DAY].stretch
+        try:
+            yield
+        except Exception:
+            if not self._choices.failed_call_spends:
+                self._give_back(stretch)
+            raise
+
+    def _give_back(self, stretch: int) -> None:
+        """Give a call back, to its day if that is not over; its minute stays as busy as it was."""
+        windows = self._now()
+        windows[_MARKET].calls -= 1
+        if windows[_DAY].stretch == stretch:
+            windows[_DAY].calls -= 1
+
+    def _now(self) -> dict[int, _Window]:
+        now = self._clock()
+        day = quota_day(now, reset_hour=self._choices.quota_reset_hour)
+        for errcode, stretch in ((_DAY, day), (_MINUTE, int(now // 60))):
+            if self._windows[errcode].stretch != stretch:
+                self._windows[errcode] = _Window(self._windows[errcode].limit, stretch)
+        return self._windows
+
+
+def make_meters(
+    quota: Quota | Mapping[str, Quota], *, clock: Callable[[], float], choices: Choices
+) -> dict[str, QuotaMeter]:
+    """Return a meter for each cv page, by its path: each counts for itself.
+
+    Raises:
+        TypeError, ValueError: the quota is not one; the message says why.
+    """
+    if isinstance(quota, Quota):
+        quota = {path: quota if path == COMM else replace(quota, market=None) for path in CV_PATHS}
+    if not isinstance(quota, Mapping) or not all(isinstance(each, Quota) for each in quota.values()):
+        raise TypeError("quota must be a Quota, or map paths to a Quota each")
+    for path, each in quota.items():
+        if path not in CV_PATHS:
+            raise ValueError(f"quota must be for paths among {', '.join(CV_PATHS)}, not {path!r}")
+        if each.market is not None and path != COMM:
+            raise ValueError(f"quota must have a market for {COMM} only")
+    return {path: QuotaMeter(quota.get(path, Quota()), clock=clock, choices=choices) for path in CV_PATHS}

@@ -1,0 +1,38 @@
+"""The keywords of Session, for type checkers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypedDict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import aiohttp
+
+    from wxcv.calls.events import AttemptEvent
+    from wxcv.calls.retries import RetryPolicy
+    from wxcv.clock import Clock
+    from wxcv.stores.base import Store
+    from wxcv.tokens.cache import TokenCache
+
+
+class SessionOptions(TypedDict, total=False):
+    """The keywords of Session, as ``Session.from_env`` takes them."""
+
+    concurrency: int
+    attempt_timeout: float
+    call_timeout: float
+    slot_timeout: float | None
+    max_waiting: int | None
+    retries: RetryPolicy | None
+    base_url: str | None
+    allow_http: bool
+    http: aiohttp.ClientSession | None
+    proxy: str | None
+    trust_env: bool
+    tokens: TokenCache | None
+    store: Store | None
+    image_limit: int
+    local_files: bool
+    on_attempt: Callable[[AttemptEvent], object] | None
+    clock: Clock | None

@@ -1,0 +1,1 @@
+"""State that processes share; it knows nothing of the rules for tokens."""

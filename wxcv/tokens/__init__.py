@@ -1,0 +1,1 @@
+"""How an account gets its token: credentials, the cache and its refreshes."""

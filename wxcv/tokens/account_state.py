@@ -1,0 +1,51 @@
+"""AccountState: what a TokenManager knows of an account besides its token."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wxcv.errors import TokenRejectedError, WxcvError
+from wxcv.stores.base import FORCED_PAUSE
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from wxcv.tokens.refresh import CachedToken
+    from wxcv.tokens.runner import Send
+
+    Waiter = asyncio.Future[CachedToken | WxcvError]
+
+_LONGEST_BACKOFF = 60.0
+_SHORTEST_BACKOFF = 5.0
+
+
+class AccountState:
+    """What is known of an account besides its token."""
+
+    def __init__(self, refused: tuple[str, WxcvError] | None = None) -> None:
+        self.task: asyncio.Task[CachedToken | WxcvError] | None = None
+        self.send: Send | None = None
+        self.waiters: list[Waiter] = []
+        self.refused = refused
+        self.refresh_started_at = self.backoff_until = self.replaced_at = float("-inf")
+        self.failure: WxcvError | None = None
+        self.failures = 0
+
+    def record_failure(self, error: WxcvError, now: float) -> None:
+        """Record a failure and begin a back-off: longer each time after a transient failure."""
+        self.failure, self.failures = error, self.failures + 1
+        if isinstance(error, TokenRejectedError):
+            backoff = float(FORCED_PAUSE)
+        elif error.retryable:
+            retry_after = getattr(error, "retry_after", None) or 0.0
+            backoff = min(
+                _LONGEST_BACKOFF, max(retry_after, _SHORTEST_BACKOFF * 2.0 ** min(self.failures - 1, 10))
+            )
+        else:
+            backoff = _LONGEST_BACKOFF
+        self.backoff_until = now + backoff
+
+    def record_success(self) -> None:
+        """Forget all failures and the refused token."""
+        self.failure, self.failures, self.backoff_until = None, 0, float("-inf")
+        self.refused = None

@@ -1,0 +1,205 @@
+"""Third-party platforms: a component's token, and those of the merchants that authorised it, without I/O.
+
+Pages: https://developers.weixin.qq.com/doc/oplatform/openApi/ticket-token/api_getcomponentaccesstoken.html
+and https://developers.weixin.qq.com/doc/oplatform/openApi/ticket-token/api_getauthorizeraccesstoken.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from wxcv import checks
+from wxcv.errors import APIError, TokenSourceError
+from wxcv.masking import function_name
+from wxcv.protocol.answers import decode
+from wxcv.protocol.requests import json_request
+from wxcv.tokens import validators
+from wxcv.tokens.access_token import read_access_token
+from wxcv.tokens.credential import (
+    CallFunction,
+    Credential,
+    GetToken,
+    InvalidateToken,
+    LoadRefreshToken,
+    RefreshRequest,
+    SaveRefreshToken,
+    Steps,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+Ticket = str | Callable[[], Awaitable[str]]
+
+_COMPONENT_TOKEN_REFUSED = {40001, 40014, 42001, 42006}
+_REFRESH_TOKEN_REFUSED = 61023
+
+
+def _ticket_fault(ticket: object) -> str:
+    """Say what is wrong with a ticket, or "" if nothing is."""
+    try:
+        checks.plain("ticket", ticket)
+    except (TypeError, ValueError) as error:
+        return str(error)
+    return ""
+
+
+def _component(_credential: object, field: attrs.Attribute[Any], value: object) -> None:
+    checks.instance(field.name, value, ComponentCredential)
+
+
+def _usable_ticket(_credential: object, field: attrs.Attribute[Any], value: object) -> None:
+    if not callable(value):
+        checks.plain(field.name, value)
+
+
+@attrs.frozen
+class ComponentCredential(Credential):
+    """A third-party platform; its token is needed to fetch the tokens of its merchants.
+
+    Args:
+        component_appid: of the platform.
+        component_appsecret: of the platform.
+        ticket: the newest component_verify_ticket, which WeChat pushes every 10 minutes, or an async
+            function without arguments that returns it, called for every new token.
+
+    Raises:
+        ValueError, TypeError: naming the field, never its value.
+    """
+
+    component_appid: str = attrs.field(validator=validators.plain)
+    component_appsecret: str = attrs.field(repr=False, validator=validators.plain)
+    ticket: Ticket = attrs.field(repr=False, validator=_usable_ticket)
+
+    @property
+    def kind(self) -> str:
+        """``"component"``."""
+        return "component"
+
+    @property
+    def account(self) -> str:
+        """The component_appid."""
+        return self.component_appid
+
+    @property
+    def supersedes_previous(self) -> bool:
+        """A new token ends the previous one."""
+        return True
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The component_appsecret, and a ticket that is a string."""
+        return (self.component_appsecret, *([self.ticket] if isinstance(self.ticket, str) else []))
+
+    def refresh(self, request: RefreshRequest) -> Steps:  # noqa: ARG002 - nothing of it is for this kind
+        """Fetch a component_access_token; see ``Credential.refresh``."""
+        ticket = self.ticket if isinstance(self.ticket, str) else (yield CallFunction(self.ticket))
+        fault = _ticket_fault(ticket)
+        if fault:
+            raise TokenSourceError(
+                f"{function_name(self.ticket)} returned no component_verify_ticket: {fault}"
+            )
+        fields = {
+            "component_appid": self.component_appid,
+            "component_appsecret": self.component_appsecret,
+            "component_verify_ticket": ticket,
+        }
+        response = yield json_request("/cgi-bin/component/api_component_token", fields)
+        answer = decode(response, known=(*self.secrets, ticket), is_token_answer=True, is_own=True)
+        return read_access_token(answer, self.kind, "component_access_token")
+
+
+@attrs.frozen
+class AuthorizerCredential(Credential):
+    """A merchant that authorised a third-party platform.
+
+    Args:
+        component: the platform; one object for all its merchants.
+        authorizer_appid: of the merchant.
+        refresh_token: the authorizer_refresh_token that came with the authorisation. A newer one that WeChat
+            answers is used from then on; a credential made with another one (after a new authorisation)
+            replaces it.
+        on_refresh_token: called with every new refresh token, sync or async, before the token that came
+            with it is used; keep it, as without the newest one the merchant must authorise again. It has
+            5 s. If it raises or takes longer, that is logged, and the function is called again at the next refresh.
+
+    Raises:
+        ValueError, TypeError: naming the field, never its value.
+    """
+
+    component: ComponentCredential = attrs.field(validator=_component)
+    authorizer_appid: str = attrs.field(validator=validators.plain)
+    refresh_token: str = attrs.field(repr=False, validator=validators.plain)
+    on_refresh_token: Callable[[str], object] | None = attrs.field(
+        default=None, repr=False, kw_only=True, validator=validators.optional_function
+    )
+
+    @property
+    def kind(self) -> str:
+        """``"authorizer"``."""
+        return "authorizer"
+
+    @property
+    def account(self) -> str:
+        """The authorizer_appid, as calls spend the merchant's quota."""
+        return self.authorizer_appid
+
+    @property
+    def key(self) -> str:
+        """Kind, component_appid and authorizer_appid."""
+        return f"{self.kind}:{self.component.component_appid}:{self.authorizer_appid}"
+
+    @property
+    def supersedes_previous(self) -> bool:
+        """A new token may come with a new refresh token."""
+        return True
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The platform's secrets and the refresh token."""
+        return (*self.component.secrets, self.refresh_token)
+
+    def refresh(self, request: RefreshRequest) -> Steps:  # noqa: ARG002 - nothing of it is for this kind
+        """Fetch an authorizer_access_token; once more if the component's token was refused."""
+        newest = yield LoadRefreshToken()
+        component_token = yield GetToken(self.component)
+        try:
+            return (yield from self._refresh_with(component_token, newest))
+        except APIError as error:
+            if error.errcode not in _COMPONENT_TOKEN_REFUSED:
+                raise
+            refusal = error
+        yield InvalidateToken(self.component, component_token, refusal)
+        component_token = yield GetToken(self.component)
+        return (yield from self._refresh_with(component_token, newest))
+
+    def _refresh_with(self, component_token: str, known: str | None) -> Steps:
+        # Of the newest one kept and the one given here, either may be the older: after a rotation, or
+        # after a new authorisation. Only WeChat knows.
+        candidates = list(dict.fromkeys(filter(None, (known, self.refresh_token))))
+        while True:
+            refresh_token = candidates.pop(0)
+            try:
+                answer = yield from self._fetch(component_token, refresh_token)
+                break
+            except APIError as error:
+                if error.errcode != _REFRESH_TOKEN_REFUSED or not candidates:
+                    raise
+        newest = answer.get("authorizer_refresh_token")
+        kept = newest if isinstance(newest, str) and newest else refresh_token
+        yield SaveRefreshToken(kept, self.refresh_token, self.on_refresh_token)
+        return read_access_token(answer, self.kind, "authorizer_access_token")
+
+    def _fetch(self, component_token: str, refresh_token: str) -> Generator[Any, Any, dict[str, Any]]:
+        fields = {
+            "component_appid": self.component.component_appid,
+            "authorizer_appid": self.authorizer_appid,
+            "authorizer_refresh_token": refresh_token,
+        }
+        # The older pages call the parameter component_access_token; the current ones say access_token.
+        query = (("access_token", component_token),)
+        response = yield json_request("/cgi-bin/component/api_authorizer_token", fields, query)
+        return decode(response, known=(*self.secrets, component_token, refresh_token), is_token_answer=True)

@@ -1,0 +1,281 @@
+"""TokenManager: one token for all callers, one refresh for all waiters."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import logging
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, TypeVar
+from weakref import WeakKeyDictionary
+
+from cachetools import LRUCache, TLRUCache
+
+from wxcv.callbacks import CallbackError
+from wxcv.errors import SessionClosedError, TokenSourceError, WxcvError
+from wxcv.masking import short_name
+from wxcv.stores.base import FORCED_PAUSE, REFRESH_DEADLINE
+from wxcv.tokens.access_token import AccessToken
+from wxcv.tokens.account_state import AccountState
+from wxcv.tokens.refresh import CachedToken, TokenRefresh
+from wxcv.tokens.runner import RefreshState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from wxcv.clock import Clock
+    from wxcv.stores.base import Store
+    from wxcv.tokens.account_state import Waiter
+    from wxcv.tokens.credential import Credential
+    from wxcv.tokens.runner import Send
+
+T = TypeVar("T")
+
+logger = logging.getLogger("wxcv")
+
+_VALUE = attrgetter("value")
+
+
+def _is_elsewhere(loop: asyncio.AbstractEventLoop) -> bool:
+    """Return whether another event loop than this one is running here."""
+    try:
+        return asyncio.get_running_loop() is not loop
+    except RuntimeError:
+        return loop.is_closed()
+
+
+def _result_of(task: asyncio.Task[CachedToken | WxcvError]) -> CachedToken | WxcvError:
+    if task.cancelled():
+        return SessionClosedError("the session was closed before a token came")
+    fault = task.exception()  # of a caller's function, and no Exception
+    return task.result() if fault is None else _token_source_error(fault)
+
+
+def _token_source_error(fault: BaseException) -> TokenSourceError:
+    """Make the error for what a caller's own credential, store, clock or function raised past wxcv."""
+    failure = CallbackError(fault)
+    return TokenSourceError(
+        f"the token refresh raised {failure}", reason=failure.reason, location=failure.location
+    )
+
+
+class TokenManager:
+    """The tokens of any number of accounts, and their refreshes; see TokenCache for what is promised.
+
+    Args:
+        clock: where time comes from.
+        store: what several processes share, or None.
+        maxsize: of how many accounts tokens are kept at most.
+    """
+
+    def __init__(self, clock: Clock, store: Store | None = None, maxsize: int = 10_000) -> None:
+        self._clock = clock
+        self._refresh_state = RefreshState(clock, store, self.get, self.invalidate)
+        self._cached: TLRUCache[str, CachedToken, float] = TLRUCache(
+            maxsize, lambda _key, cached, _now: cached.ends_at, timer=clock.monotonic
+        )
+        self._accounts: LRUCache[str, AccountState] = LRUCache(maxsize)
+        # Whoever refreshes must be found again, also when its account was the least recently used.
+        self._refreshing: dict[str, AccountState] = {}
+        self._refreshes: WeakKeyDictionary[object, int] = WeakKeyDictionary()
+
+    def get_nowait(self, credential: Credential, send: Send) -> str | None:
+        """Return the valid token without waiting, or None; start a background refresh when its end is near."""
+        cached = self._current(credential, send)
+        return None if cached is None else cached.value
+
+    # The next two return a coroutine instead of awaiting it: when thousands of waiting callers are cancelled
+    # at once, each extra frame of theirs delays the event loop.
+
+    def get(self, credential: Credential, send: Send) -> Coroutine[Any, Any, str]:
+        """Return, when awaited, a valid token, after one shared refresh if there is none.
+
+        Args:
+            credential: whose token.
+            send: how to reach WeChat.
+
+        Raises:
+            WxcvError: the refresh failed, or the last one did and its back-off has not ended; each caller gets
+                an error object of its own.
+        """
+        return self._wait_for_token(credential, send, _VALUE)
+
+    def get_access_token(self, credential: Credential, send: Send) -> Coroutine[Any, Any, AccessToken]:
+        """Return, when awaited, a valid token with its kind and the seconds that it has left, as ``get`` does."""
+        return self._wait_for_token(credential, send, self._describe)
+
+    async def _wait_for_token(
+        self, credential: Credential, send: Send, convert: Callable[[CachedToken], T]
+    ) -> T:
+        while (cached := self._current(credential, send)) is None:
+            account = self._account(credential.key)
+            if account.failure is not None and self._clock.monotonic() < account.backoff_until:
+                raise copy.copy(account.failure)
+            # A future for each caller, with nothing to undo when it is cancelled: thousands may be, all at once.
+            future: Waiter = asyncio.get_running_loop().create_future()
+            account.waiters.append(future)
+            if account.task is None:
+                self._start(credential, account, send)
+            used_send = account.send
+            result = await future
+            if isinstance(result, SessionClosedError) and used_send != send:
+                continue  # another session was closed: use this one
+            if isinstance(result, WxcvError):
+                raise copy.copy(result)
+            if self._is_valid(result):
+                return convert(result)
+        return convert(cached)
+
+    def _is_valid(self, cached: CachedToken) -> bool:
+        return self._clock.monotonic() < cached.ends_at and self._clock.wall() < cached.ends_at_wall
+
+    def _current(self, credential: Credential, send: Send) -> CachedToken | None:
+        cached = self._valid_token(credential.key)
+        if cached is None:
+            return None
+        now = self._clock.monotonic()
+        if now >= cached.refresh_at:
+            account = self._account(credential.key)
+            if account.task is None and now >= max(
+                account.refresh_started_at + cached.pause, account.backoff_until
+            ):
+                self._start(credential, account, send)
+        return cached
+
+    def _describe(self, cached: CachedToken) -> AccessToken:
+        left = min(cached.ends_at - self._clock.monotonic(), cached.ends_at_wall - self._clock.wall())
+        return AccessToken(cached.value, left, cached.kind)
+
+    def peek(self, credential: Credential) -> str | None:
+        """Return the valid token, or None; start nothing."""
+        cached = self._valid_token(credential.key)
+        return None if cached is None else cached.value
+
+    def seconds_until_retry(self, credential: Credential) -> float:
+        """Return the seconds until the account's back-off ends, or 0."""
+        account = self._accounts.get(credential.key)
+        return 0.0 if account is None else max(0.0, account.backoff_until - self._clock.monotonic())
+
+    def invalidate(
+        self, credential: Credential, token: str, error: WxcvError, *, is_manual: bool = False
+    ) -> None:
+        """Drop the token if it is still the current one; a late refusal of an older one drops nothing.
+
+        If WeChat refuses the very token that replaced a refused one, no refresh starts for 30 s: it could not
+        help, and every new token counts against a quota.
+
+        Args:
+            credential: whose token.
+            token: the refused one.
+            error: how it was refused; raised again if no other token can be fetched.
+            is_manual: the program dropped it, not WeChat.
+        """
+        cached = self._cached.get(credential.key)
+        if cached is None or cached.value != token:
+            return
+        self._cached.pop(credential.key, None)
+        account, now = self._account(credential.key), self._clock.monotonic()
+        account.refused = (token, copy.copy(error))
+        if not is_manual and now - account.replaced_at < FORCED_PAUSE:
+            account.record_failure(copy.copy(error), now)
+
+    def is_refreshing_here(self) -> bool:
+        """Return whether the current task is part of a refresh, as when a token function of a caller asks."""
+        task = asyncio.current_task()
+        return task in self._refresh_state.saving or any(
+            account.task is task for account in self._refreshing.values()
+        )
+
+    def refreshes(self, send: Send) -> int:
+        """Return how many refreshes were started through ``send``."""
+        return self._refreshes.get(getattr(send, "__self__", send), 0)
+
+    async def release(self, send: Send) -> None:
+        """End and await the refreshes that go through ``send``; waiters of other sessions start their own.
+
+        A refresh from which it is called itself, by a caller's token function, goes on to its end.
+        """
+        here = asyncio.current_task()
+        refreshing = [account for account in self._refreshing.values() if account.send == send]
+        tasks = [account.task for account in refreshing if account.task and account.task is not here]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        saving = self._refresh_state.saving - {here}
+        if saving:  # a new refresh token that is being saved must not be lost
+            await asyncio.wait(saving, timeout=REFRESH_DEADLINE)
+
+    def _valid_token(self, key: str) -> CachedToken | None:
+        try:
+            cached = self._cached[key]  # half as long as its get()
+        except KeyError:
+            return None
+        if self._clock.wall() < cached.ends_at_wall:
+            return cached
+        self._cached.pop(key, None)
+        return None
+
+    def _account(self, key: str) -> AccountState:
+        account = self._refreshing.get(key) or self._accounts.get(key)
+        if account is None:
+            account = self._accounts[key] = AccountState()
+        task = account.task
+        if task is not None and _is_elsewhere(task.get_loop()):
+            del self._refreshing[key]
+            if task.get_loop().is_closed():  # nobody waits there any more
+                account.waiters.clear()
+            account = self._accounts[key] = AccountState(refused=account.refused)
+        return account
+
+    def _start(self, credential: Credential, account: AccountState, send: Send) -> None:
+        account.refresh_started_at = self._clock.monotonic()
+        account.send = send
+        # By the session's transport, if send is a method of it: a session that is dropped is forgotten.
+        self._refreshes[getattr(send, "__self__", send)] = self.refreshes(send) + 1
+        self._refreshing[credential.key] = account
+        refresh = self._refresh(credential, account, send)
+        account.task = asyncio.create_task(refresh, name="wxcv token refresh")
+        # Not in the task itself, which may be cancelled before its first step.
+        account.task.add_done_callback(lambda task: self._settle(credential.key, account, task))
+
+    def _settle(self, key: str, account: AccountState, task: asyncio.Task[CachedToken | WxcvError]) -> None:
+        """Tell all waiters how the refresh ended, whatever ended it."""
+        account.task, result = None, _result_of(task)
+        if self._refreshing.get(key) is account:
+            del self._refreshing[key]
+        waiters, account.waiters = account.waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(result)
+
+    async def _refresh(
+        self, credential: Credential, account: AccountState, send: Send
+    ) -> CachedToken | WxcvError:
+        """Refresh, and again if the new token was refused meanwhile; raise nothing but CancelledError."""
+        try:
+            while True:
+                valid, refused = self._cached.get(credential.key), account.refused
+                current = None if valid is None else valid.value
+                cached = await TokenRefresh(self._refresh_state, credential, send, refused, current).run()
+                late = account.refused if account.refused is not refused else None
+                if late is None or late[0] != cached.value:
+                    break
+            self._cached[credential.key] = cached
+            if account.refused is not None:
+                account.replaced_at = self._clock.monotonic()
+            account.record_success()
+        except SessionClosedError as error:  # which says nothing of the account
+            return error
+        except WxcvError as error:
+            return self._record_failure(credential, account, error)
+        except Exception as error:  # noqa: BLE001 - a fault here must not leave callers waiting
+            return self._record_failure(credential, account, _token_source_error(error))
+        return cached
+
+    def _record_failure(self, credential: Credential, account: AccountState, error: WxcvError) -> WxcvError:
+        account.record_failure(error, self._clock.monotonic())
+        # Waiting callers get the error; without any, a background refresh would fail unnoticed.
+        has_waiters = any(not waiter.done() for waiter in account.waiters)
+        level = logging.DEBUG if has_waiters else logging.WARNING
+        logger.log(level, "the token refresh for %s failed: %s", short_name(credential.key), error)
+        return error

@@ -1,0 +1,185 @@
+"""RefreshRunner: executes the steps that a credential's refresh yields."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from typing import TYPE_CHECKING, Any
+
+from wxcv.callbacks import CallbackError, call_back
+from wxcv.errors import StoreError, TokenSourceError, WxcvError
+from wxcv.masking import function_name, short_name
+from wxcv.protocol.requests import Request
+from wxcv.regular_files import read_regular
+from wxcv.stores.base import FORCED_A_DAY, FORCED_PAUSE
+from wxcv.tokens.credential import (
+    CallFunction,
+    GetToken,
+    InvalidateToken,
+    LoadRefreshToken,
+    ReadFile,
+    RefreshRequest,
+    SaveRefreshToken,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from wxcv.clock import Clock
+    from wxcv.protocol.answers import Response
+    from wxcv.stores.base import Store
+    from wxcv.tokens.access_token import AccessToken
+    from wxcv.tokens.credential import Credential, Step
+
+    Send = Callable[[Request], Awaitable[Response]]
+
+logger = logging.getLogger("wxcv")
+
+_SAVE_SECONDS = 5.0
+"""For a caller's function that saves a new refresh token: half of what a refresh may take."""
+
+_FILE_LIMIT = 64 * 1024
+_DAY = 86_400.0
+
+
+class RefreshState:
+    """What the refreshes of one TokenManager share.
+
+    Attributes:
+        clock: where time comes from.
+        store: the shared store, or None.
+        get: returns another credential's token.
+        invalidate: drops another credential's token.
+        jitter: seconds by which this process refreshes later than the margin says, so that not all do at once.
+        refresh_tokens: by key, the newest refresh token and the one that the caller's function got last; never
+            evicted.
+        forced: by key, the times of the last forced refreshes.
+        saving: the running calls of callers' functions that save a refresh token; they outlast a cancelled
+            refresh.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        store: Store | None,
+        get: Callable[[Credential, Send], Awaitable[str]],
+        invalidate: Callable[[Credential, str, WxcvError], None],
+    ) -> None:
+        self.clock = clock
+        self.store = store
+        self.get = get
+        self.invalidate = invalidate
+        self.jitter = random.uniform(10.0, 60.0)
+        self.refresh_tokens: dict[str, tuple[str, str]] = {}
+        self.forced: dict[str, list[float]] = {}
+        self.saving: set[asyncio.Task[Any]] = set()
+
+    def may_force(self, key: str) -> bool:
+        """Count a forced refresh, unless it comes too soon or too often."""
+        now = self.clock.monotonic()
+        times = [at for at in self.forced.get(key, []) if now - at < _DAY]
+        if len(times) >= FORCED_A_DAY or (times and now - times[-1] < FORCED_PAUSE):
+            return False
+        self.forced[key] = [*times, now]
+        return True
+
+
+class RefreshRunner:
+    """Executes the steps of one refresh."""
+
+    def __init__(
+        self, shared_state: RefreshState, credential: Credential, send: Send, store: Store | None
+    ) -> None:
+        self.shared_state = shared_state
+        self.credential = credential
+        self.send = send
+        self.store = store
+
+    async def run(self, request: RefreshRequest) -> AccessToken:
+        """Execute every step that the credential's refresh yields, until it returns the token."""
+        steps = self.credential.refresh(request)
+        try:
+            step = next(steps)
+            while True:
+                step = steps.send(await self._execute(step))
+        except StopIteration as done:
+            token: AccessToken = done.value
+            return token
+
+    async def _execute(self, step: Step) -> object:  # noqa: PLR0911 - one return a step
+        """Execute one step; return the reply."""
+        match step:
+            case Request():
+                return await self.send(step)
+            case GetToken(credential):
+                return await self.shared_state.get(credential, self.send)
+            case InvalidateToken(credential, token, error):
+                self.shared_state.invalidate(credential, token, error)
+                return None
+            case ReadFile(path):
+                return await asyncio.to_thread(_read_file, path)
+            case CallFunction(function, arguments):
+                return await _call_token_function(function, arguments)
+            case LoadRefreshToken():
+                return await self._load_refresh_token()
+        await self._save_refresh_token(step)
+        return None
+
+    async def _load_refresh_token(self) -> str | None:
+        key = self.credential.key
+        shared = await self.store.load_refresh_token(key) if self.store is not None else None
+        own = self.shared_state.refresh_tokens.get(key)
+        return shared or (own[0] if own else None)
+
+    async def _save_refresh_token(self, step: SaveRefreshToken) -> None:
+        """Save it here and in the store, then pass it to the caller; a failure of either does not lose it here."""
+        key, known, refresh_token = self.credential.key, self.shared_state.refresh_tokens, step.refresh_token
+        newest, passed_on = known.get(key, (None, step.given))
+        known[key] = (refresh_token, passed_on)
+        if self.store is not None and refresh_token != newest:
+            try:
+                await self.store.save_refresh_token(key, refresh_token)
+            except StoreError as error:
+                logger.warning("%s: %s; the new refresh token is not shared", key, error)
+        if step.function is None or refresh_token == passed_on:
+            return
+        passing = self._pass_to_caller(step.function, refresh_token)
+        saving = asyncio.create_task(passing, name="wxcv refresh token")
+        self.shared_state.saving.add(saving)
+        saving.add_done_callback(self.shared_state.saving.discard)
+        await asyncio.shield(saving)
+
+    async def _pass_to_caller(self, function: Callable[[str], object], refresh_token: str) -> None:
+        """Call the caller's function; after a failure it is called again at the next refresh."""
+        key = self.credential.key
+        try:
+            async with self.shared_state.clock.timeout(_SAVE_SECONDS):
+                await call_back(function, refresh_token)
+        except TimeoutError:
+            fault = f"it did not end within {_SAVE_SECONDS:g} s"
+        except CallbackError as error:
+            fault = f"it raised {error}"
+        else:
+            self.shared_state.refresh_tokens[key] = (refresh_token, refresh_token)
+            return
+        logger.error(
+            "%s: %s did not save the new refresh token: %s", short_name(key), function_name(function), fault
+        )
+
+
+async def _call_token_function(function: Callable[..., Any], arguments: tuple[str | None, ...]) -> object:
+    try:
+        return await call_back(function, *arguments, passing=(WxcvError,))
+    except CallbackError as error:
+        failure = error
+    raise TokenSourceError(
+        f"{function_name(function)} raised {failure}", reason=failure.reason, location=failure.location
+    )
+
+
+def _read_file(path: str) -> bytes | OSError:
+    try:
+        return read_regular(path, _FILE_LIMIT)
+    except OSError as error:
+        return error

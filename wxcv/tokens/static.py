@@ -1,0 +1,51 @@
+"""StaticTokenCredential: a token that was fetched elsewhere."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING
+
+import attrs
+
+from wxcv.tokens import validators
+from wxcv.tokens.access_token import LONGEST_LIFE, AccessToken
+from wxcv.tokens.credential import Credential
+
+if TYPE_CHECKING:
+    from wxcv.tokens.credential import RefreshRequest, Steps
+
+
+@attrs.frozen
+class StaticTokenCredential(Credential):
+    """A token that was fetched elsewhere; it is used until WeChat refuses it.
+
+    Args:
+        token: an access_token; not empty, ASCII, no white space, at most 2,048 characters.
+        account: the appid whose token it is, if it is known.
+
+    After a refusal every call ends with TokenRejectedError, and nothing is sent.
+    """
+
+    token: str = attrs.field(repr=False, validator=validators.plain)
+    account: str | None = attrs.field(default=None, kw_only=True, validator=validators.optional_plain)
+    _id: str = attrs.field(init=False, repr=False, factory=lambda: secrets.token_hex(8))
+
+    @property
+    def kind(self) -> str:
+        """``"static"``."""
+        return "static"
+
+    @property
+    def key(self) -> str:
+        """Kind and a random word, as each object has its own token."""
+        return f"{self.kind}:{self._id}"
+
+    @property
+    def is_shared(self) -> bool:
+        """False: every process was given the token already."""
+        return False
+
+    def refresh(self, request: RefreshRequest) -> Steps:  # noqa: ARG002 - nothing of it is for this kind
+        """Return the token; its remaining life is not known."""
+        yield from ()
+        return AccessToken(self.token, LONGEST_LIFE, self.kind)
