@@ -161,11 +161,14 @@ class Renewal:
     async def _fresh(self, store: Store | None) -> CachedToken:
         """Ask, within the deadline; force once if the refused token is handed out again."""
         async with self.memory.clock.timeout(REFRESH_DEADLINE):
-            held = await self._retried(store)
-            if self._is_refused(held) and await self._may_force(store):
-                held = await self._ask(store, force=True)
+            held = await self._force_if_refused(store, await self._retried(store))
         if self.refused is not None and self._is_refused(held):
             raise copy.copy(self.refused[1])
+        return held
+
+    async def _force_if_refused(self, store: Store | None, held: CachedToken) -> CachedToken:
+        if self._is_refused(held) and await self._may_force(store):
+            return await self._ask(store, force=True)
         return held
 
     def _is_refused(self, held: CachedToken) -> bool:

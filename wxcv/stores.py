@@ -213,8 +213,6 @@ class RedisStore:
         if not found:
             return None
         generation, ends_at, value, ttl = map(_text, found)
-        if not value.isascii() or not value.isprintable():
-            return None
         return StoredToken(value, int(generation), float(ends_at), int(ttl) / _MILLISECONDS - _SLACK)
 
     async def save(self, key: str, token: StoredToken, owner: str = "") -> bool:
