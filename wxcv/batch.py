@@ -7,6 +7,7 @@ import copy
 from collections import deque
 from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar
 
+from wxcv import nesting
 from wxcv.callbacks import CallbackError, is_cancelled
 from wxcv.errors import (
     AnswerLostError,
@@ -127,11 +128,11 @@ class Batch(Generic[ItemT, AnswerT]):
         running = [worker for worker in self._workers if not worker.done()]
         if running or not self._exhausted:
             self._fault = self._fault or fault
-        here = asyncio.current_task()
-        others = [worker for worker in running if worker is not here]
+        others = [worker for worker in running if not nesting.is_inside(worker)]
         for worker in others:
             worker.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
+        if others:
+            await asyncio.wait(others)
         if len(others) == len(running):  # else it is the images' iterable that ends its own batch
             await self._source.aclose()
         self._forget(self)
@@ -146,6 +147,7 @@ class Batch(Generic[ItemT, AnswerT]):
             worker.add_done_callback(self._note_end)
 
     async def _run_worker(self) -> None:
+        nesting.enter(asyncio.current_task())
         try:
             while (pulled := await self._pull()) is not None:
                 self._deliver(await self._process(*pulled))

@@ -10,6 +10,7 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from wxcv import nesting
 from wxcv.callbacks import CallbackError, call_back
 from wxcv.errors import StoreError, TokenSourceError, WxcvError
 from wxcv.masking import function_name, short_name
@@ -144,6 +145,7 @@ class Errands:
     async def _hand_on(self, function: Callable[[str], object], refresh_token: str) -> None:
         """Call the caller's function; what is not handed on now is at the next renewal."""
         key = self.credential.key
+        nesting.enter(asyncio.current_task())
         try:
             async with self.memory.clock.timeout(_KEEP_SECONDS):
                 await call_back(function, refresh_token)

@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 
 from cachetools import LRUCache, TLRUCache
 
-from wxcv import checks
+from wxcv import checks, nesting
 from wxcv.accounts import AccountState
 from wxcv.callbacks import CallbackError
 from wxcv.clock import SystemClock
@@ -199,11 +199,8 @@ class TokenCache:
             account.failed(copy.copy(error), now)
 
     def is_refreshing_here(self) -> bool:
-        """Tell whether the current task is part of a refresh, so that it is a caller's function that asks."""
-        task = asyncio.current_task()
-        return task in self._memory.keeping or any(
-            account.task is task for account in self._refreshing.values()
-        )
+        """Tell whether the running code is part of a refresh, so that it is a caller's function that asks."""
+        return any(map(nesting.is_inside, (*self._refreshing.values(), *self._memory.keeping)))
 
     def refreshes(self, send: Send) -> int:
         """Return how many refreshes were started through ``send``."""
@@ -214,13 +211,13 @@ class TokenCache:
 
         A refresh from which it is called itself, by a caller's token function, goes on to its end.
         """
-        here = asyncio.current_task()
         refreshing = [account for account in self._refreshing.values() if account.send == send]
-        tasks = [account.task for account in refreshing if account.task and account.task is not here]
+        tasks = {account.task for account in refreshing if account.task and not nesting.is_inside(account)}
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        keeping = self._memory.keeping - {here}
+        if tasks:
+            await asyncio.wait(tasks)
+        keeping = {task for task in self._memory.keeping if not nesting.is_inside(task)}
         if keeping:  # a new refresh token that is being handed on must not be lost
             await asyncio.wait(keeping, timeout=REFRESH_DEADLINE)
 
@@ -271,6 +268,7 @@ class TokenCache:
         self, credential: Credential, account: AccountState, send: Send
     ) -> CachedToken | WxcvError:
         """Renew, and again if what came was refused meanwhile; raises nothing but CancelledError."""
+        nesting.enter(account)
         try:
             while True:
                 living, refused = self._held.get(credential.key), account.refused
