@@ -202,13 +202,13 @@ class Batch(Generic[ItemT, AnswerT]):
 
     def _before_send(self) -> None:
         if self._stop is not None:
-            raise self._copy_stop(self._stop)
+            raise self._copy_stop(self._stop, 0)
 
     @staticmethod
-    def _copy_stop(stop: WxcvError) -> WxcvError:
-        """Return the error that stopped the batch as one of an image of which nothing was sent."""
+    def _copy_stop(stop: WxcvError, sends: int) -> WxcvError:
+        """Return the error that stopped the batch as that of another image."""
         error = copy.copy(stop)
-        error.sends, error.elapsed, error.image = 0, 0.0, None
+        error.sends, error.elapsed, error.image = sends, 0.0, None
         return error
 
     async def _process(self, index: int, item: ItemT) -> Outcome[ItemT, AnswerT]:
@@ -231,8 +231,8 @@ class Batch(Generic[ItemT, AnswerT]):
                 return self._make_outcome(index, item, image, result, sends)
             else:
                 await self._clock.sleep(delay)
-        stop = self._copy_stop(self._stop)
-        return Unanswered(index=index, item=item, image=image, status="not_sent", error=stop, sends=sends)
+        stop, status = self._copy_stop(self._stop, sends), _unsent_status(sends)
+        return Unanswered(index=index, item=item, image=image, status=status, error=stop, sends=sends)
 
     def _make_outcome(
         self, index: int, item: ItemT, image: object, result: CallResult[AnswerT], sends: int
@@ -245,20 +245,27 @@ class Batch(Generic[ItemT, AnswerT]):
             index=index,
             item=item,
             image=image,
-            status=self._status(error, result),
+            status=self._status(error, result, sends),
             error=error,
             sends=sends,
             elapsed=elapsed,
         )
 
     def _status(
-        self, error: WxcvError, result: CallResult[AnswerT]
+        self, error: WxcvError, result: CallResult[AnswerT], sends: int
     ) -> Literal["failed", "not_sent", "unknown"]:
         if isinstance(error, ImageError):
             return "failed"
-        if result.report.unanswered or isinstance(error, AnswerLostError):
+        if result.report.unanswered:
             return "unknown"
         if result.report.is_waiting_for_token:
-            return "not_sent"
+            return _unsent_status(sends)
+        if isinstance(error, AnswerLostError):
+            return "unknown"
         is_stopped = self._stop is not None or isinstance(error, (TransportError, SessionClosedError))
-        return "not_sent" if result.is_unsent and is_stopped else "failed"
+        return _unsent_status(sends) if is_stopped else "failed"
+
+
+def _unsent_status(sends: int) -> Literal["failed", "not_sent"]:
+    """Return the status of an image that no unanswered attempt was made for."""
+    return "failed" if sends else "not_sent"
