@@ -30,10 +30,8 @@ async def command(*words: str, **options: object) -> AsyncIterator[asyncio.subpr
     """Start ``python -m wxcv``; it is killed if the test leaves it running. SIGINT is never ignored there."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "wxcv", *words),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-        **options,  # type: ignore[arg-type]
+        **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options},  # type: ignore[arg-type]
     )
     try:
         yield process

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import pickle
 from typing import TYPE_CHECKING, Any
 
 import pictures
@@ -234,3 +235,19 @@ async def test_the_pace_counts_every_answer_that_is_no_throttling(errcode: int) 
     assert len(later) == 5
     assert later[0] >= 60
     assert 1.5 <= (later[-1] - later[0]) / 4 <= 2.5
+
+
+async def test_a_call_that_would_have_to_wait_too_long_is_told_for_how_long() -> None:
+    """While an endpoint is paused, a call that cannot wait for its end is refused, with the seconds left."""
+    clock = wxcv.ManualClock(wall=1_600_000_040.0)  # 40 s before the end of its minute
+    async with (
+        api_server(answering(45011)) as url,
+        wxcv.Session(STATIC, base_url=url, clock=clock, call_timeout=5) as session,
+    ):
+        for sends in (1, 0):
+            with pytest.raises(wxcv.RateLimitedError) as caught:
+                await session.scan_qrcode(PICTURE)
+            copied = pickle.loads(pickle.dumps(caught.value))  # noqa: S301 - our own
+
+            assert (copied.errcode, copied.retry_after, copied.sends) == (45011, 40.0, sends)
+            assert "the endpoint is paused for another 40 s, after WeChat refused" in str(copied)

@@ -122,11 +122,98 @@ async def test_a_second_ctrl_c_ends_at_once_and_loses_no_answer(names: list[str]
         assert process.stderr is not None
         await process.stderr.readline()
         process.send_signal(signal.SIGTERM)
-        out, _ = await process.communicate()
+        out, err = await process.communicate()
         held.go.set()
 
+    rows = objects(out)
     assert process.returncode == 143
-    assert len({row["image"] for row in objects(out)}) == 19
+    assert sorted(str(row["image"]) for row in rows) == names[:20]
+    assert [row["status"] for row in rows].count("ok") == 19
+    (ended,) = (row for row in rows if row["status"] != "ok")
+    assert (ended["status"], ended["answers"], ended["error"]["sends"]) == ("unknown", {}, 1)  # type: ignore[index]
+    assert b"WeChat may have counted it" in err
+
+
+@pytest.mark.parametrize("signals", [1, 2])
+async def test_a_reader_that_stalls_gets_every_answer_once(names: list[str], signals: int) -> None:
+    """If the output is a full pipe when Ctrl-C comes, every answer is printed once, as soon as it is read."""
+    answered = 0
+    large = [{"type_name": "QR_CODE", "data": "x" * 10_000}]
+
+    async def call(request: web.Request) -> web.StreamResponse:
+        nonlocal answered
+        await request.read()
+        answered += 1
+        return answer(errcode=0, code_results=large)
+
+    async with (
+        api_server(call) as url,
+        command("scan-qrcode", "--json", *names, env=environment(url), limit=1) as process,
+    ):
+        before = -1
+        while answered != before or answered == 0:  # until the pipe is full and nothing more is sent
+            before = answered
+            await asyncio.sleep(0.5)
+        assert process.stderr is not None
+        for number in range(signals):
+            process.send_signal(signal.SIGINT)
+            if number == 0:
+                await process.stderr.readexactly(30)
+        out, _ = await process.communicate()
+    rows = objects(out)
+
+    assert process.returncode == 130
+    assert 0 < answered < 60
+    assert len(rows) == len({row["image"] for row in rows})
+    assert [row["status"] for row in rows].count("ok") == answered
+
+
+async def test_an_image_that_one_endpoint_has_not_read_is_not_ok(names: list[str]) -> None:
+    """If the command is ended when one of two endpoints has answered, the image is "unknown", not "ok"."""
+    held = Held(0)
+
+    async def call(request: web.Request) -> web.StreamResponse:
+        if request.path == QR:
+            await request.read()
+            return answer(errcode=0, code_results=CODES)
+        return await held.call(request)
+
+    async with (
+        api_server(call) as url,
+        command("read", "--json", names[0], env=environment(url)) as process,
+    ):
+        await held.until_waiting(1)
+        assert process.stderr is not None
+        process.send_signal(signal.SIGINT)
+        await process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        out, _ = await process.communicate()
+        held.go.set()
+    (row,) = objects(out)
+
+    assert (row["status"], list(row["answers"])) == ("unknown", ["scan_qrcode"])  # type: ignore[call-overload]
+    assert row["error"]["endpoint"] == "printed_text"  # type: ignore[index]
+
+
+@pytest.mark.parametrize("where", ["full", "closed"])
+async def test_a_broken_stderr_costs_no_answer(names: list[str], where: str) -> None:
+    """If nothing can be printed to stderr, all answers are still printed to stdout."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(os.open("/dev/full", os.O_WRONLY), "w") as full, os.fdopen(writing, "w") as closed:
+        async with (
+            api_server(Held(60).call) as url,
+            command(
+                *("scan-qrcode", "--json", "missing.png", *names),
+                env=environment(url),
+                stderr=full if where == "full" else closed,
+            ) as process,
+        ):
+            out, _ = await process.communicate()
+    rows = objects(out)
+
+    assert process.returncode == 1
+    assert [row["status"] for row in rows] == ["failed", *["ok"] * 60]
 
 
 async def test_a_reader_that_leaves_ends_the_run_quietly(names: list[str]) -> None:

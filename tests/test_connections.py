@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import ssl
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -108,6 +109,25 @@ def test_an_answer_on_an_idle_connection_ends_the_connection(name: str, is_secur
                     assert await ask(transport) == 2 * number + 2
                     assert server.connections == number + 1  # it was kept alive until then
                     await server.send_stray(stray)
+
+    with asyncio.Runner(loop_factory=runner(name)) as loop:
+        loop.run(main())
+
+
+@pytest.mark.parametrize("name", ["asyncio", "uvloop"])
+def test_an_answer_that_came_while_the_program_held_the_loop_ends_the_connection(name: str) -> None:
+    """What arrived and was not read yet, as the event loop was busy, is not the next request's answer."""
+
+    async def main() -> None:
+        server = Repeating()
+        async with raw_server(server.serve) as url, transport_to(url) as transport:
+            for number, stray in enumerate(STRAYS.values()):
+                assert await ask(transport) == number + 1
+                assert server.writer is not None
+                connection = server.writer.get_extra_info("socket")
+                os.write(connection.fileno(), stray)  # the event loop does not run between this and the next
+                with pytest.raises(wxcv.ConnectError, match="nothing was sent"):
+                    await ask(transport)
 
     with asyncio.Runner(loop_factory=runner(name)) as loop:
         loop.run(main())

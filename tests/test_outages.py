@@ -218,3 +218,34 @@ async def test_a_batch_calls_it_unknown_when_the_server_goes_away() -> None:
 
     assert [one.status for one in outcomes] == ["unknown"] + ["not_sent"] * 9
     assert [one.sends for one in outcomes] == [1] + [0] * 9
+
+
+async def test_not_sent_is_said_only_of_images_of_which_nothing_was_sent() -> None:
+    """An image that was sent and refused before the batch was stopped is "failed", with its sends."""
+    tokens = 0
+
+    async def mint(request: web.Request) -> web.StreamResponse:
+        nonlocal tokens
+        tokens += 1
+        if tokens > 1 and request.transport is not None:
+            request.transport.abort()
+        return answer(access_token=TOKEN, expires_in=7200)
+
+    async def call(request: web.Request) -> web.StreamResponse:
+        await request.read()
+        return answer(errcode=40001, errmsg="invalid credential")
+
+    clock = wxcv.ManualClock()
+    async with (
+        api_server(call, mint) as url,
+        wxcv.Session(wxcv.AppCredential("wx1", "s"), base_url=url, clock=clock, concurrency=2) as session,
+        running(clock),
+        session.batch(wxcv.SCAN_QRCODE, [PICTURE] * 5) as batch,
+    ):
+        outcomes = [outcome async for outcome in batch]
+
+    assert {outcome.status for outcome in outcomes} == {"failed", "not_sent"}
+    for outcome in outcomes:
+        assert outcome.error is not None
+        assert (outcome.status == "not_sent") == (outcome.sends == outcome.error.sends == 0)
+        assert outcome.error.retryable

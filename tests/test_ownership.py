@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pictures
 import pytest
@@ -19,7 +19,7 @@ import wxcv
 from wxcv.sandbox import Choices, Sandbox
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Coroutine
 
     from aiohttp import web
 
@@ -126,14 +126,29 @@ async def test_a_session_whose_event_loop_is_gone_can_be_closed() -> None:
             await session.scan_qrcode(PICTURE)
 
 
+async def in_group(closing: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Await it as a task of a group."""
+    async with asyncio.TaskGroup() as group:
+        group.create_task(closing())
+
+
+WAYS: dict[str, Callable[[Callable[[], Coroutine[Any, Any, None]]], Awaitable[object]]] = {
+    "itself": lambda closing: closing(),
+    "in a task": lambda closing: asyncio.create_task(closing()),
+    "gathered": lambda closing: asyncio.gather(closing()),
+    "in a group": in_group,
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("kind", ["token function", "on_refresh_token", "file object", "images"])
-async def test_a_function_of_the_callers_may_close_the_session(kind: str) -> None:
+async def test_a_function_of_the_callers_may_close_the_session(kind: str, way: str) -> None:
     """aclose() within a token function, a callback, a file object or the images ends all calls at once."""
     async with Sandbox(choices=Choices(refresh_token_rotates=True)) as box:
         session = wxcv.Session(wxcv.AppCredential(box.appid, box.secret), base_url=box.base_url)
 
         async def close(*_arguments: object) -> bytes:
-            await session.aclose(grace=60)
+            await WAYS[way](lambda: session.aclose(grace=60))
             return PICTURE
 
         async def function(refused: str | None) -> wxcv.AccessToken:

@@ -7,6 +7,7 @@ import copy
 from collections import deque
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
+from wxcv import nesting
 from wxcv.batch.outcomes import Answered, Unanswered
 from wxcv.callbacks import CallbackError, is_cancelled
 from wxcv.errors import (
@@ -117,11 +118,11 @@ class BatchRunner(Generic[ItemT, AnswerT]):
         running = [worker for worker in self._workers if not worker.done()]
         if running or not self._exhausted:
             self._fault = self._fault or fault
-        here = asyncio.current_task()
-        others = [worker for worker in running if worker is not here]
+        others = [worker for worker in running if not nesting.is_inside(worker)]
         for worker in others:
             worker.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
+        if others:
+            await asyncio.wait(others)
         if len(others) == len(running):  # else it is the images' iterable that ends its own batch
             await self._source.aclose()
         self._forget(self)
@@ -136,6 +137,7 @@ class BatchRunner(Generic[ItemT, AnswerT]):
             worker.add_done_callback(self._note_end)
 
     async def _run_worker(self) -> None:
+        nesting.enter(asyncio.current_task())
         try:
             while (pulled := await self._pull()) is not None:
                 self._deliver(await self._process(*pulled))
@@ -190,13 +192,13 @@ class BatchRunner(Generic[ItemT, AnswerT]):
 
     def _before_send(self) -> None:
         if self._stop is not None:
-            raise self._copy_stop(self._stop)
+            raise self._copy_stop(self._stop, 0)
 
     @staticmethod
-    def _copy_stop(stop: WxcvError) -> WxcvError:
-        """Return the error that stopped the batch as one of an image of which nothing was sent."""
+    def _copy_stop(stop: WxcvError, sends: int) -> WxcvError:
+        """Return the error that stopped the batch as that of another image."""
         error = copy.copy(stop)
-        error.sends, error.elapsed, error.image = 0, 0.0, None
+        error.sends, error.elapsed, error.image = sends, 0.0, None
         return error
 
     async def _process(self, index: int, item: ItemT) -> Outcome[ItemT, AnswerT]:
@@ -219,8 +221,8 @@ class BatchRunner(Generic[ItemT, AnswerT]):
                 return self._make_outcome(index, item, image, result, sends)
             else:
                 await self._clock.sleep(delay)
-        stop = self._copy_stop(self._stop)
-        return Unanswered(index=index, item=item, image=image, status="not_sent", error=stop, sends=sends)
+        stop, status = self._copy_stop(self._stop, sends), _unsent_status(sends)
+        return Unanswered(index=index, item=item, image=image, status=status, error=stop, sends=sends)
 
     def _make_outcome(
         self, index: int, item: ItemT, image: object, result: CallResult[AnswerT], sends: int
@@ -233,20 +235,27 @@ class BatchRunner(Generic[ItemT, AnswerT]):
             index=index,
             item=item,
             image=image,
-            status=self._status(error, result),
+            status=self._status(error, result, sends),
             error=error,
             sends=sends,
             elapsed=elapsed,
         )
 
     def _status(
-        self, error: WxcvError, result: CallResult[AnswerT]
+        self, error: WxcvError, result: CallResult[AnswerT], sends: int
     ) -> Literal["failed", "not_sent", "unknown"]:
         if isinstance(error, ImageError):
             return "failed"
-        if result.report.unanswered or isinstance(error, AnswerLostError):
+        if result.report.unanswered:
             return "unknown"
         if result.report.is_waiting_for_token:
-            return "not_sent"
+            return _unsent_status(sends)
+        if isinstance(error, AnswerLostError):
+            return "unknown"
         is_stopped = self._stop is not None or isinstance(error, (TransportError, SessionClosedError))
-        return "not_sent" if result.is_unsent and is_stopped else "failed"
+        return _unsent_status(sends) if is_stopped else "failed"
+
+
+def _unsent_status(sends: int) -> Literal["failed", "not_sent"]:
+    """Return the status of an image that no unanswered attempt was made for."""
+    return "failed" if sends else "not_sent"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import copy
 import logging
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -181,7 +180,7 @@ class Call(Generic[AnswerT]):
         clock, deadline = self.state.clock, self._deadline
         while (wait := self._pacer.reserve(clock.monotonic())) > 0:
             if self.before_send is None and wait + _LEAST_REMAINING >= self._remaining():
-                raise copy.copy(self._pacer.error)
+                raise RateLimitedError.for_pause(self._pacer.error, wait)
             if self.before_send is not None:
                 self.before_send()
                 deadline.reschedule(deadline.when() + wait)

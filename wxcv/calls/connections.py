@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import select
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from aiohttp.client_proto import ResponseHandler
+
+
+_TURNS = 3  # of the event loop: one to find that there is something to read, one to read it
 
 
 class GuardedConnection(asyncio.Protocol):
@@ -26,6 +30,7 @@ class GuardedConnection(asyncio.Protocol):
     def __init__(self, transport: asyncio.Transport, handler: ResponseHandler) -> None:
         self.user: object = None
         self.handler = handler
+        self._is_new = True
         self._transport = transport
 
     @classmethod
@@ -38,6 +43,27 @@ class GuardedConnection(asyncio.Protocol):
         transport.set_protocol(guard)
         return guard
 
+    async def settle(self) -> None:
+        """Close the connection if something has arrived on it while it was idle, even if it was not read yet.
+
+        It was not if the program's own code has held the event loop meanwhile.
+        """
+        for _ in range(_TURNS):
+            if self._is_new or self._transport.is_closing() or not self._is_readable():
+                return
+            await asyncio.sleep(0)
+
+    def _is_readable(self) -> bool:
+        connection = self._transport.get_extra_info("socket")
+        number = -1 if connection is None else connection.fileno()
+        if number < 0:
+            return False
+        if not hasattr(select, "poll"):
+            return bool(select.select([number], [], [], 0)[0])
+        poll = select.poll()
+        poll.register(number, select.POLLIN)
+        return bool(poll.poll(0))
+
     def finish(self, user: object) -> bool:
         """Let the connection be idle, unless it serves another request already.
 
@@ -47,7 +73,7 @@ class GuardedConnection(asyncio.Protocol):
         """
         if self.user is not user:
             return False
-        self.user = None
+        self.user, self._is_new = None, False
         has_more = len(self.handler) > 0  # answers that nobody has read
         if has_more:
             self.handler.close()

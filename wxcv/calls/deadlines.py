@@ -107,11 +107,6 @@ class Deadlines:
         if later:
             self._set_timer(min(*later, now + self.seconds), loop)
 
-    def is_for_current_task(self) -> bool:
-        """Tell whether one of the blocks runs in the current task."""
-        task = asyncio.current_task()
-        return any(deadline.task is task for deadline in self._active)
-
     def end(self) -> None:
         """End all blocks now."""
         for deadline in self._active:

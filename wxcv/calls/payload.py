@@ -72,7 +72,7 @@ class Payload(aiohttp.Payload):
         """Write the body, once."""
         if self.has_left:  # aiohttp repeats a GET by itself, and every token request may end the token before
             raise RuntimeError("a request is sent once")
-        transport = self._claim(getattr(writer, "transport", None))
+        transport = await self._claim(getattr(writer, "transport", None))
         self.has_left = True
         self._before_first_byte()
         buffer = self._buffers.pop() if self._buffers else memoryview(bytearray(_WHOLE))
@@ -86,7 +86,7 @@ class Payload(aiohttp.Payload):
                 await writer.write(view[start : start + size])
         self.is_complete = True
 
-    def _claim(self, transport: asyncio.Transport | None) -> asyncio.Transport:
+    async def _claim(self, transport: asyncio.Transport | None) -> asyncio.Transport:
         """Return the transport if the request may use it.
 
         Raises:
@@ -95,6 +95,7 @@ class Payload(aiohttp.Payload):
         handler: asyncio.BaseProtocol | None = None if transport is None else transport.get_protocol()
         if transport is not None and self._is_guarded:
             self.connection = GuardedConnection.of(transport)
+            await self.connection.settle()
             self.connection.user, handler = self, self.connection.handler
         if transport is None or transport.is_closing() or getattr(handler, "should_close", False):
             raise aiohttp.ClientConnectionResetError("the connection cannot be used any more")

@@ -7,6 +7,7 @@ import contextlib
 from collections import deque
 from typing import TYPE_CHECKING
 
+from wxcv import nesting
 from wxcv.calls.deadlines import Deadline, Deadlines
 from wxcv.errors import CallTimeoutError, SessionClosedError, SlotTimeoutError, WxcvError
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 class Slot:
     """The right to run, for as long as the ``async with`` block; its deadline is the block's target."""
 
-    __slots__ = ("_deadline", "_is_limited", "_slots")
+    __slots__ = ("_deadline", "_is_limited", "_slots", "_token")
 
     def __init__(self, slots: Slots, *, is_limited: bool) -> None:
         self._slots = slots
@@ -25,6 +26,7 @@ class Slot:
 
     async def __aenter__(self) -> Deadline:
         await self._slots.wait_for_slot(is_limited=self._is_limited)
+        self._token = nesting.enter(self._slots)
         self._deadline = Deadline(self._slots.deadlines)
         return self._deadline.__enter__()
 
@@ -32,6 +34,7 @@ class Slot:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         is_ended_here = self._deadline.__exit__(kind, error, trace)
+        nesting.leave(self._token)
         self._slots.release()
         if is_ended_here:
             failure = self._slots.why_ended()
@@ -132,8 +135,8 @@ class Slots:
             raise SessionClosedError("the session is closed; open a new one")
 
     def is_held_here(self) -> bool:
-        """Tell whether the current task holds a slot."""
-        return self.deadlines.is_for_current_task()
+        """Tell whether the running code is part of a call that holds a slot."""
+        return nesting.is_inside(self)
 
     def why_ended(self) -> WxcvError:
         """Return the error for a block that was ended."""

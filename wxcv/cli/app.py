@@ -108,7 +108,13 @@ async def _read(images: Sequence[str], endpoints: Sequence[wxcv.Endpoint[Any]], 
         errors.print_errors(reading)
 
     reader: Reader | None = None
-    with Interrupts(names.stop) as interrupts:
+
+    def end() -> bool:
+        if reader is not None:
+            reader.end()
+        return reader is not None
+
+    with Interrupts(names.stop, end) as interrupts:
         async with AsyncExitStack() as stack:
             session = await _open_session(stack, options)
             reader = Reader(session, names, endpoints, print_reading)

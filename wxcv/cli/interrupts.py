@@ -23,17 +23,22 @@ class Interrupts:
 
     Args:
         finish: called at the first signal; the block then has 10 s to end by itself. None: it ends at once.
+        end: called after that, or at the second signal, to end the block; the task is cancelled if it returns
+            False.
 
     Attributes:
         exit_code: 128 and the signal's number, or None if there was none.
     """
 
-    def __init__(self, finish: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self, finish: Callable[[], None] | None = None, end: Callable[[], bool] = lambda: False
+    ) -> None:
         self.exit_code: int | None = None
         self._finish = finish
+        self._end_block = end
         self._task = asyncio.current_task()
         self._handled: list[signal.Signals] = []
-        self._is_ended = False
+        self._is_ended = self._is_left = False
 
     def __enter__(self) -> Self:
         loop = asyncio.get_running_loop()
@@ -50,6 +55,7 @@ class Interrupts:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
+        self._is_left = True
         for number in self._handled:
             asyncio.get_running_loop().remove_signal_handler(number)
         return self._is_ended and kind is asyncio.CancelledError and not self._is_cancelled_by_others()
@@ -67,6 +73,8 @@ class Interrupts:
             self._end()
 
     def _end(self) -> None:
-        if self._task is not None and not self._is_ended:
-            self._is_ended = True
+        if self._task is None or self._is_ended or self._is_left:
+            return
+        self._is_ended = True
+        if not self._end_block():
             self._task.cancel()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -64,20 +65,35 @@ def _error_fields(name: str, error: wxcv.WxcvError) -> dict[str, Any]:
     }
 
 
+def _missing_fields(name: str) -> dict[str, Any]:
+    return {
+        "endpoint": name,
+        "type": None,
+        "errcode": None,
+        "message": "the command was stopped before an answer came",
+        "retryable": False,
+        "account_wide": False,
+        "sends": None,
+    }
+
+
 def print_json(reading: Reading) -> None:
     """Print one JSON object on one line.
 
     It has ``image``, ``status`` ("ok", or that of the first endpoint without an answer), ``answers`` (by the
-    endpoint's name, in WeChat's shape) and ``error`` (of that endpoint, or null).
+    endpoint's name, in WeChat's shape) and ``error`` (of that endpoint, or null). What was under way when the
+    command was stopped is "unknown".
     """
-    failures = reading.failures
-    name, outcome = failures[0] if failures else ("", None)
     fields = {
         "image": reading.image,
-        "status": outcome.status if outcome else "ok",
+        "status": "ok",
         "answers": {key: one.answer.to_dict() for key, one in reading.outcomes.items() if one.status == "ok"},
-        "error": _error_fields(name, outcome.error) if outcome else None,
+        "error": None,
     }
+    for name, outcome in reading.failures[:1]:
+        fields |= {"status": outcome.status, "error": _error_fields(name, outcome.error)}
+    for name in reading.missing[:1]:
+        fields |= {"status": "unknown", "error": _missing_fields(name)}
     is_utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
     _write(json.dumps(fields, ensure_ascii=not is_utf8))
 
@@ -97,6 +113,7 @@ class ErrorPrinter:
 
     def __init__(self) -> None:
         self._not_sent: Counter[str] = Counter()
+        self._stopped = 0
 
     def print_errors(self, reading: Reading) -> None:
         """Print the failures of one image to stderr."""
@@ -110,11 +127,15 @@ class ErrorPrinter:
                 where = "" if isinstance(error, wxcv.ImageError) else f"{name}: "
                 doubt = "WeChat may have counted it; " if outcome.status == "unknown" else ""
                 say(f"{display_name(reading.image)}: {where}{doubt}{reason}")
+        self._stopped += bool(reading.missing)
 
     def print_summary(self) -> None:
         """Print how many images were not sent, and why."""
         for reason, count in self._not_sent.items():
             say(f"{count} {'image was' if count == 1 else 'images were'} not sent: {reason}")
+        if self._stopped:
+            images = "1 image was" if self._stopped == 1 else f"{self._stopped} images were"
+            say(f"{images} under way when the command was stopped; WeChat may have counted them")
 
 
 def _reason(error: wxcv.WxcvError) -> str:
@@ -125,5 +146,6 @@ def _reason(error: wxcv.WxcvError) -> str:
 def say(message: str) -> None:
     """Print one line to stderr, if there is one."""
     if sys.stderr is not None:
-        sys.stderr.write(f"wxcv: {printable(message)}\n")
-        sys.stderr.flush()
+        with contextlib.suppress(OSError):  # what is printed to stdout must not suffer from it
+            sys.stderr.write(f"wxcv: {printable(message)}\n")
+            sys.stderr.flush()

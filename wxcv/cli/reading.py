@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+import wxcv
 from wxcv.cli import exits
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 
-    import wxcv
     from wxcv.cli.inputs import Names
 
     Outcome = wxcv.Outcome[str, Any]
@@ -24,19 +24,24 @@ class Reading:
     """What became of one image: an outcome for each endpoint's name.
 
     Attributes:
-        index: the place of the image among all, from 0.
         image: its name.
+        endpoints: the names of the endpoints that are to read it.
         outcomes: by the endpoint's name; fewer than the endpoints if the command was ended.
     """
 
-    index: int
     image: str
+    endpoints: Sequence[str]
     outcomes: dict[str, Outcome] = attrs.field(factory=dict)
 
     @property
     def failures(self) -> list[tuple[str, wxcv.Unanswered[str]]]:
         """The endpoint names and outcomes without an answer."""
         return [(name, one) for name, one in self.outcomes.items() if one.status != "ok"]
+
+    @property
+    def missing(self) -> list[str]:
+        """The names of the endpoints without an outcome."""
+        return [name for name in self.endpoints if name not in self.outcomes]
 
     @property
     def exit_code(self) -> int:
@@ -95,6 +100,7 @@ class Reader:
         self._printing = asyncio.Lock()
         self._printed = 0
         self._readings: dict[int, Reading] = {}
+        self._closing: asyncio.Task[None] | None = None
 
     async def read(self) -> None:
         """Read and print all images.
@@ -114,24 +120,40 @@ class Reader:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
+    def end(self) -> None:
+        """End calls in flight; ``read`` prints what was answered before, and returns."""
+        self._closing = asyncio.create_task(self._session.aclose(grace=0))
+
     async def _run(self, endpoint: wxcv.Endpoint[Any], names: AsyncGenerator[str, None]) -> None:
-        async with self._session.batch(endpoint, names) as outcomes:
-            async for outcome in outcomes:
-                reading = self._readings.setdefault(outcome.index, Reading(outcome.index, outcome.item))
-                reading.outcomes[endpoint.name] = outcome
-                self.exit_code = max(self.exit_code, reading.exit_code)
-                async with self._printing:
-                    await self._print_due()
+        try:
+            async with self._session.batch(endpoint, self._record(names)) as outcomes:
+                async for outcome in outcomes:
+                    reading = self._readings[outcome.index]
+                    reading.outcomes[endpoint.name] = outcome
+                    self.exit_code = max(self.exit_code, reading.exit_code)
+                    async with self._printing:
+                        await self._print_due()
+        except wxcv.SessionClosedError:
+            if self._closing is None:
+                raise
+            await self._closing
+
+    async def _record(self, names: AsyncGenerator[str, None]) -> AsyncGenerator[str, None]:
+        """Yield the names; what became of each is printed from then on, however the command ends."""
+        index = 0
+        async for name in names:
+            if index not in self._readings and index >= self._printed:
+                self._readings[index] = Reading(name, [endpoint.name for endpoint in self._endpoints])
+            index += 1
+            yield name
 
     async def _print_due(self) -> None:
-        while (reading := self._readings.get(self._printed)) is not None:
-            if len(reading.outcomes) < len(self._endpoints):
-                return
-            await asyncio.to_thread(self._print_reading, reading)
-            del self._readings[self._printed]
+        while (reading := self._readings.get(self._printed)) is not None and not reading.missing:
+            del self._readings[self._printed]  # first, as a thread prints on when this is cancelled
             self._printed += 1
+            await asyncio.to_thread(self._print_reading, reading)
 
     async def print_rest(self) -> None:
-        """Print what was answered and still waits for an image before it, when the command was ended."""
+        """Print what has not been printed when the command was ended, with answers or without."""
         for index in sorted(self._readings):
             await asyncio.to_thread(self._print_reading, self._readings.pop(index))

@@ -53,15 +53,31 @@ class SystemBusyError(APIError):
 
 
 class RateLimitedError(APIError):
-    """Too many calls in this minute (45011, or HTTP status 429).
+    """Too many calls in this minute (45011, 9301011, or HTTP status 429).
+
+    After it the endpoint is paused for the whole session until the minute ends. A call that could not end
+    within its ``call_timeout`` gets this error at once, with the errcode of the refusal before.
 
     Attributes:
-        retry_after: seconds to wait as the answer's Retry-After says, or None.
+        retry_after: seconds to wait: as the answer's Retry-After says, or for which the endpoint is still
+            paused; None if neither is known.
     """
 
     retryable = True
     retry_after: float | None = None
     user_message = AT_ONCE
+
+    @classmethod
+    def for_pause(cls, refusal: RateLimitedError, seconds: float) -> Self:
+        """Make the error of a call that would have to wait for so long, after an earlier refusal."""
+        error = cls(refusal.errcode, refusal.errmsg, meaning=refusal.meaning, remedy=refusal.remedy)
+        told = (
+            f"the endpoint is paused for another {seconds:.0f} s, after WeChat refused an earlier call with "
+            f"errcode {refusal.errcode} ({refusal.meaning or 'too many calls'}); call_timeout is shorter"
+        )
+        error.args = (told,)
+        error.retry_after = seconds
+        return error
 
 
 class QuotaExhaustedError(APIError):

@@ -11,6 +11,7 @@ from weakref import WeakKeyDictionary
 
 from cachetools import LRUCache, TLRUCache
 
+from wxcv import nesting
 from wxcv.callbacks import CallbackError
 from wxcv.errors import SessionClosedError, TokenSourceError, WxcvError
 from wxcv.masking import short_name
@@ -180,11 +181,8 @@ class TokenManager:
             account.record_failure(copy.copy(error), now)
 
     def is_refreshing_here(self) -> bool:
-        """Return whether the current task is part of a refresh, as when a token function of a caller asks."""
-        task = asyncio.current_task()
-        return task in self._refresh_state.saving or any(
-            account.task is task for account in self._refreshing.values()
-        )
+        """Return whether the running code is part of a refresh, as when a token function of a caller closes."""
+        return any(map(nesting.is_inside, (*self._refreshing.values(), *self._refresh_state.saving)))
 
     def refreshes(self, send: Send) -> int:
         """Return how many refreshes were started through ``send``."""
@@ -195,13 +193,13 @@ class TokenManager:
 
         A refresh from which it is called itself, by a caller's token function, goes on to its end.
         """
-        here = asyncio.current_task()
         refreshing = [account for account in self._refreshing.values() if account.send == send]
-        tasks = [account.task for account in refreshing if account.task and account.task is not here]
+        tasks = {account.task for account in refreshing if account.task and not nesting.is_inside(account)}
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        saving = self._refresh_state.saving - {here}
+        if tasks:
+            await asyncio.wait(tasks)
+        saving = {task for task in self._refresh_state.saving if not nesting.is_inside(task)}
         if saving:  # a new refresh token that is being saved must not be lost
             await asyncio.wait(saving, timeout=REFRESH_DEADLINE)
 
@@ -252,6 +250,7 @@ class TokenManager:
         self, credential: Credential, account: AccountState, send: Send
     ) -> CachedToken | WxcvError:
         """Refresh, and again if the new token was refused meanwhile; raise nothing but CancelledError."""
+        nesting.enter(account)
         try:
             while True:
                 valid, refused = self._cached.get(credential.key), account.refused

@@ -7,6 +7,7 @@ import logging
 import random
 from typing import TYPE_CHECKING, Any
 
+from wxcv import nesting
 from wxcv.callbacks import CallbackError, call_back
 from wxcv.errors import StoreError, TokenSourceError, WxcvError
 from wxcv.masking import function_name, short_name
@@ -153,6 +154,7 @@ class RefreshRunner:
     async def _pass_to_caller(self, function: Callable[[str], object], refresh_token: str) -> None:
         """Call the caller's function; after a failure it is called again at the next refresh."""
         key = self.credential.key
+        nesting.enter(asyncio.current_task())
         try:
             async with self.shared_state.clock.timeout(_SAVE_SECONDS):
                 await call_back(function, refresh_token)
