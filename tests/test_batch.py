@@ -15,6 +15,7 @@ from servers import TOKEN, answer, api_server, raw_server
 
 import wxcv
 from wxcv.batch.outages import OutageDetector
+from wxcv.batch.runner import BatchRunner
 from wxcv.calls.reports import CallReport, CallResult
 from wxcv.sandbox import Fault, Quota, Sandbox
 
@@ -65,7 +66,7 @@ def batch_of(
 ) -> wxcv.Batch[int, int]:
     """Return a batch of the numbers to 100, on which that function works."""
     clock = wxcv.ManualClock()
-    return wxcv.Batch(
+    runner: BatchRunner[int, int] = BatchRunner(
         work,
         range(100),
         outages=OutageDetector(clock, 60.0, lambda: 0.0),
@@ -75,6 +76,7 @@ def batch_of(
         ordered=ordered,
         key=None,
     )
+    return wxcv.Batch(runner)
 
 
 def statuses(outcomes: list[wxcv.Outcome[Any, Any]]) -> list[str]:
@@ -238,7 +240,7 @@ async def test_leaving_drops_the_outcomes_that_were_not_taken(session: wxcv.Sess
     batch = session.batch(wxcv.SCAN_QRCODE, [b"text"] * 10)
     async with batch:
         await anext(batch)
-        assert batch._ready
+        assert batch._runner._ready
 
     assert [outcome async for outcome in batch] == []
 
@@ -862,4 +864,4 @@ async def test_a_batch_that_was_left_is_forgotten() -> None:
             async with session.batch(wxcv.SCAN_QRCODE, [PICTURE]):
                 pass
 
-        assert not session._batches
+        assert not session._runners

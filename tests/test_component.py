@@ -12,6 +12,7 @@ from redis_server import RedisServer
 
 import wxcv
 from wxcv.sandbox import Choices, Sandbox
+from wxcv.tokens.cache import manager_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -63,8 +64,9 @@ async def test_five_thousand_merchants_share_one_component_token(box: Sandbox) -
             await asyncio.gather(*(merchant.token() for merchant in merchants[start : start + 500]))
 
     assert (box.tokens_issued["component"], box.tokens_issued["authorizer"]) == (1, 5000)
-    assert len(tokens._cached) == len(tokens._accounts) == 1000
-    assert len(tokens._refresh_state.refresh_tokens) == 5000
+    manager = manager_of(tokens)
+    assert len(manager._cached) == len(manager._accounts) == 1000
+    assert len(manager._refresh_state.refresh_tokens) == 5000
 
 
 @pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])

@@ -301,11 +301,11 @@ def test_other_refusals_of_a_merchant_are_raised() -> None:
         run(MERCHANT.refresh(ASKED), None, "C", answer(errcode=61003, errmsg="not authorised"))
 
 
-def test_a_fixed_token_is_itself() -> None:
-    """A fixed token needs no step, and each one has a key of its own."""
+def test_a_static_token_is_itself() -> None:
+    """A static token needs no step, and each one has a key of its own."""
     steps, token = run(wxcv.StaticTokenCredential("MARKED-T").refresh(ASKED))
 
-    assert (steps, token.value, token.kind) == ([], "MARKED-T", "fixed")
+    assert (steps, token.value, token.kind) == ([], "MARKED-T", "static")
     assert wxcv.StaticTokenCredential("MARKED-T").key != wxcv.StaticTokenCredential("MARKED-T").key
 
 
@@ -319,7 +319,7 @@ def test_a_token_function_gets_the_refused_token() -> None:
     steps, token = run(credential.refresh(RefreshRequest(refused="MARKED-OLD")), wxcv.AccessToken("T", 100.0))
 
     assert steps == [CallFunction(central, ("MARKED-OLD",))]
-    assert (token.value, token.expires_in, token.kind) == ("T", 100.0, "function")
+    assert (token.value, token.expires_in, token.kind) == ("T", 100.0, "callback")
     for wrong in ("T", None, wxcv.AccessToken("T", -1), wxcv.AccessToken("", 5)):
         with pytest.raises(wxcv.TokenSourceError):
             run(credential.refresh(ASKED), wrong)

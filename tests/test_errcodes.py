@@ -86,7 +86,7 @@ TABLE: list[tuple[type[wxcv.APIError], str, str, tuple[int, ...]]] = [
     (PERMISSION, "withdrawn", "", (45103,)),
     (PERMISSION, "user or account is limited", "", (50001, 50002, 50003)),
     (PERMISSION, "cloud: the account may not use this API", CERTIFY, (85105,)),
-    (PERMISSION, "not on the allow-list", "add /cv/img/qrcode and /cv/ocr/comm .* build a new", (85107,)),
+    (PERMISSION, "not on the allow-list", "add /cv/x to the open interface .* build a new", (85107,)),
     (PERMISSION, "cloudbase_secret not found", "report it to WeChat", (85112,)),
     (PERMISSION, "HTTPS is required", "use an https base_url", (43003,)),
     (IMAGE_URL, "could not fetch img_url", "encode it once, or upload the bytes instead", (101000,)),
@@ -114,7 +114,7 @@ def test_every_documented_code_has_its_class_meaning_and_remedy(
     cls: type[wxcv.APIError], meaning: str, remedy: str, code: int
 ) -> None:
     """Each code becomes exactly its error class, and tells what it means and what to do."""
-    error = api_error(code, "text")
+    error = api_error(code, "text", path="/cv/x")
 
     assert type(error) is cls
     assert error.errcode == code

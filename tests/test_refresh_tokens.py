@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 import wxcv
+from wxcv.clock import SystemClock
 from wxcv.protocol.answers import Response
+from wxcv.tokens.manager import TokenManager
 
 if TYPE_CHECKING:
     from wxcv.protocol.requests import Request
@@ -37,7 +39,7 @@ class Platform:
         return Response(200, {}, json.dumps(told).encode())
 
 
-async def refresh(cache: wxcv.TokenCache, merchant: wxcv.Credential, platform: Platform, times: int) -> None:
+async def refresh(cache: TokenManager, merchant: wxcv.Credential, platform: Platform, times: int) -> None:
     """Have that many tokens, one after the other."""
     for _ in range(times):
         token = await cache.get(merchant, platform.send)
@@ -62,7 +64,7 @@ async def test_a_new_refresh_token_is_handed_on_once(
     kept: list[str] = []
     merchant = wxcv.AuthorizerCredential(COMPONENT, "wxm", "R0", on_refresh_token=kept.append)
     platform = Platform(*answered)
-    await refresh(wxcv.TokenCache(), merchant, platform, len(answered))
+    await refresh(TokenManager(SystemClock()), merchant, platform, len(answered))
 
     assert (platform.used, kept) == (used, handed)
 
@@ -77,6 +79,6 @@ async def test_a_refresh_token_that_was_not_kept_is_handed_on_again() -> None:
             raise LookupError
 
     merchant = wxcv.AuthorizerCredential(COMPONENT, "wxm", "R0", on_refresh_token=keep)
-    await refresh(wxcv.TokenCache(), merchant, Platform("R1", "R1", "R1", "R1"), 4)
+    await refresh(TokenManager(SystemClock()), merchant, Platform("R1", "R1", "R1", "R1"), 4)
 
     assert kept == ["R1", "R1", "R1"]

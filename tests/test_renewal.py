@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 import wxcv
+from wxcv.tokens.manager import TokenManager
 from wxcv.tokens.refresh import CachedToken
 
 
@@ -32,7 +33,7 @@ def test_forced_refreshes_are_half_a_minute_apart_and_ten_a_day() -> None:
     """Within 30 s of a forced refresh, or after ten within a day, no other one is allowed."""
     clock = wxcv.ManualClock()
     clock.advance(1000.0)
-    memory = wxcv.TokenCache(clock=clock)._refresh_state
+    memory = TokenManager(clock)._refresh_state
 
     allowed = [memory.may_force("key")]
     for pause in (29.9, *[30.0] * 10, 86_400.0 - 29.9 - 300.0):

@@ -140,7 +140,7 @@ def test_failed_call_gives_nothing_to_a_day_that_it_was_not_taken_from() -> None
     box = Sandbox(clock=now, choices=Choices(failed_call_spends=False))
 
     def fail_after_midnight() -> None:
-        with box._purses[COMM].spending():
+        with box._meters[COMM].count_call():
             now.seconds += 1
             raise RuntimeError
 

@@ -12,6 +12,7 @@ from servers import SECRET
 
 import wxcv
 from wxcv.protocol.answers import Response
+from wxcv.tokens.manager import TokenManager
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -167,7 +168,7 @@ async def test_a_token_is_stored_with_the_seconds_that_it_has_left(redis: Redis)
         clock.advance(3)
         return await send(request)
 
-    await wxcv.TokenCache(store, clock=clock).get(STABLE, slow)
+    await TokenManager(clock, store).get(STABLE, slow)
     stored = await store.load(STABLE.key)
 
     assert stored is not None
@@ -192,7 +193,7 @@ async def test_a_stored_token_ends_when_either_clock_says_so(
     clock, store = wxcv.ManualClock(wall=NOW), wxcv.RedisStore(redis)
     clock.advance(1000)
     await store.save(STABLE.key, wxcv.StoredToken("STORED", 1, clock.wall() + ends_in, left))
-    token = await wxcv.TokenCache(store, clock=clock).get_access_token(STABLE, send)
+    token = await TokenManager(clock, store).get_access_token(STABLE, send)
 
     if adopted is None:
         assert (token.value, token.expires_in) == ("NEW", 7200)
@@ -205,6 +206,6 @@ async def test_a_new_token_has_the_next_generation(redis: Redis) -> None:
     """A token that replaces one that ended is stored with a generation that is higher by one."""
     clock, store = wxcv.ManualClock(wall=time.time()), wxcv.RedisStore(redis)
     await store.save(STABLE.key, wxcv.StoredToken("ENDED", 41, clock.wall() - 1, 10.0))
-    await wxcv.TokenCache(store, clock=clock).get(STABLE, send)
+    await TokenManager(clock, store).get(STABLE, send)
 
     assert (await redis.get(KEY)).startswith("wxcv1 42 ")

@@ -16,6 +16,8 @@ from redis_server import RedisServer, worker_command
 from servers import SECRET
 
 import wxcv
+from wxcv.clock import SystemClock
+from wxcv.tokens.manager import TokenManager
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -239,7 +241,7 @@ async def test_a_second_process_adopts_the_token(server: RedisServer, credential
     """A cache that finds a living token in the store uses it and asks for none."""
     wechat = WeChat()
     async with server.client() as redis:
-        caches = [wxcv.TokenCache(wxcv.RedisStore(redis)) for _ in range(3)]
+        caches = [TokenManager(SystemClock(), wxcv.RedisStore(redis)) for _ in range(3)]
         tokens = [await cache.get(credential, wechat.send) for cache in caches]
 
     assert len(set(tokens)) == 1
@@ -251,7 +253,7 @@ async def test_a_refusal_reaches_the_other_processes(server: RedisServer) -> Non
     wechat = WeChat()
     refusal = wxcv.TokenRejectedError(40001, "no")
     async with server.client() as redis:
-        one, other = (wxcv.TokenCache(wxcv.RedisStore(redis)) for _ in range(2))
+        one, other = (TokenManager(SystemClock(), wxcv.RedisStore(redis)) for _ in range(2))
         for cache in (one, other):
             assert await cache.get(CLASSIC, wechat.send) == "T1"
         for cache in (one, other):
@@ -265,7 +267,7 @@ async def test_without_redis_a_living_token_is_used_on(server: RedisServer) -> N
     """A cache whose Redis dies goes on with the token it has."""
     wechat = WeChat()
     async with server.client() as redis:
-        cache = wxcv.TokenCache(wxcv.RedisStore(redis))
+        cache = TokenManager(SystemClock(), wxcv.RedisStore(redis))
         await cache.get(CLASSIC, wechat.send)
         await server.stop()
 
@@ -279,7 +281,7 @@ async def test_without_redis_the_stable_kind_asks_by_itself(
     wechat = WeChat()
     await server.stop()
     async with server.client() as redis:
-        cache = wxcv.TokenCache(wxcv.RedisStore(redis))
+        cache = TokenManager(SystemClock(), wxcv.RedisStore(redis))
         tokens = await asyncio.gather(*(cache.get(STABLE, wechat.send) for _ in range(5)))
 
     assert set(tokens) == {"S1"}
@@ -292,7 +294,7 @@ async def test_without_redis_the_classic_kind_fails_closed(server: RedisServer) 
     wechat = WeChat()
     await server.stop()
     async with server.client() as redis:
-        cache = wxcv.TokenCache(wxcv.RedisStore(redis))
+        cache = TokenManager(SystemClock(), wxcv.RedisStore(redis))
         with pytest.raises(wxcv.StoreError):
             await cache.get(CLASSIC, wechat.send)
 
@@ -311,7 +313,7 @@ async def test_a_redis_that_dies_before_the_token_is_stored_costs_nothing(
         return await wechat.send(request)
 
     async with server.client() as redis:
-        cache = wxcv.TokenCache(wxcv.RedisStore(redis))
+        cache = TokenManager(SystemClock(), wxcv.RedisStore(redis))
         assert await cache.get(credential, send) in {"T1", "S1"}
 
     assert wechat.tokens_issued == 1
@@ -332,7 +334,7 @@ async def test_a_dead_stable_token_is_forced_once_by_all(server: RedisServer) ->
 
     refusal = wxcv.TokenRejectedError(40001, "no")
     async with server.client() as redis:
-        caches = [wxcv.TokenCache(wxcv.RedisStore(redis)) for _ in range(2)]
+        caches = [TokenManager(SystemClock(), wxcv.RedisStore(redis)) for _ in range(2)]
         for cache in caches:
             assert await cache.get(STABLE, send) == "S0"
         for cache in caches:
@@ -351,7 +353,7 @@ async def test_one_process_asks_while_the_others_watch(server: RedisServer) -> N
         return await wechat.send(request)
 
     async with server.client() as redis:
-        caches = [wxcv.TokenCache(wxcv.RedisStore(redis)) for _ in range(5)]
+        caches = [TokenManager(SystemClock(), wxcv.RedisStore(redis)) for _ in range(5)]
         tokens = await asyncio.gather(*(cache.get(CLASSIC, slow) for cache in caches))
 
     assert set(tokens) == {"T1"}
@@ -376,7 +378,7 @@ async def test_a_refresh_token_that_cannot_be_looked_up_fails_closed(server: Red
     async with server.client() as redis:
         store = _Forgetful(redis)
         with pytest.raises(wxcv.StoreError):
-            await wxcv.TokenCache(store).get(merchant, wechat.send)
+            await TokenManager(SystemClock(), store).get(merchant, wechat.send)
 
     assert (store.asked, wechat.tokens_issued) == (1, 0)
 
@@ -423,7 +425,7 @@ async def test_a_newer_token_wins_over_a_late_one(server: RedisServer) -> None:
             await store.save(CLASSIC.key, wxcv.StoredToken("newer", 7, time.time() + 500, 500.0))
             return await wechat.send(request)
 
-        assert await wxcv.TokenCache(store).get(CLASSIC, send) == "newer"
+        assert await TokenManager(SystemClock(), store).get(CLASSIC, send) == "newer"
         assert (await store.load(CLASSIC.key)).generation == 7  # type: ignore[union-attr]
 
 
@@ -435,7 +437,7 @@ async def test_a_stored_end_is_checked_both_ways(server: RedisServer, moved: flo
     async with server.client() as redis:
         store = wxcv.RedisStore(redis)
         await store.save(CLASSIC.key, wxcv.StoredToken("old", 1, NOW + 100, 100.0))
-        cache = wxcv.TokenCache(store, clock=clock)
+        cache = TokenManager(clock, store)
         first = await cache.get(CLASSIC, wechat.send)
         clock.advance(101)
 

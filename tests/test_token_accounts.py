@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 import wxcv
+from wxcv.clock import SystemClock
 from wxcv.protocol.answers import Response
+from wxcv.tokens.manager import TokenManager
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -61,7 +63,7 @@ async def test_the_seconds_until_a_token_can_be_had_are_told(error: wxcv.WxcvErr
     """They are 0 before the first refresh and after a good one, and else what is left of the back-off."""
     clock = wxcv.ManualClock()
     clock.advance(1000)
-    cache = wxcv.TokenCache(clock=clock)
+    cache = TokenManager(clock)
     assert cache.seconds_until_retry(CREDENTIAL) == 0.0
     with pytest.raises(type(error)):
         await cache.get(CREDENTIAL, refusing(error))
@@ -78,7 +80,7 @@ async def test_the_seconds_until_a_token_can_be_had_are_told(error: wxcv.WxcvErr
 async def test_a_good_refresh_ends_the_growing_of_the_back_off() -> None:
     """After a success the next failure is backed off from for as long as the first was."""
     clock = wxcv.ManualClock()
-    cache, failing = wxcv.TokenCache(clock=clock), refusing(wxcv.RateLimitedError(45011, "slow down"))
+    cache, failing = TokenManager(clock), refusing(wxcv.RateLimitedError(45011, "slow down"))
     told = []
     for send in (failing, failing, failing, good, failing, failing):
         cache.invalidate(CREDENTIAL, "T", REFUSAL)
@@ -109,7 +111,7 @@ async def test_the_tries_of_a_refresh_are_spread() -> None:
     clock = Hasty()
     for _ in range(300):
         with pytest.raises(wxcv.ConnectError):
-            await wxcv.TokenCache(clock=clock).get(CREDENTIAL, refusing(wxcv.ConnectError("down")))
+            await TokenManager(clock).get(CREDENTIAL, refusing(wxcv.ConnectError("down")))
     first, second = clock.slept[::2], clock.slept[1::2]
 
     assert (len(first), len(second)) == (300, 300)
@@ -121,7 +123,7 @@ async def test_the_tries_of_a_refresh_are_spread() -> None:
 
 async def test_accounts_beyond_maxsize_are_kept_only_while_they_are_refreshed() -> None:
     """When all refreshes have ended, well or not, no more accounts are kept than maxsize."""
-    cache = wxcv.TokenCache(maxsize=3)
+    cache = TokenManager(SystemClock(), maxsize=3)
     accounts = [wxcv.AppCredential(f"wx{number}", "s") for number in range(20)]
     sends = [good, refusing(wxcv.CredentialRejectedError(40125, "no"))] * 10
     callers = [cache.get(account, send) for account, send in zip(accounts, sends, strict=True)]
@@ -133,7 +135,7 @@ async def test_accounts_beyond_maxsize_are_kept_only_while_they_are_refreshed() 
 
 def test_a_refresh_that_ends_in_its_own_loop_leaves_that_of_another_alone() -> None:
     """If a refresh of one event loop ends while another loop refreshes the same account, nothing is lost."""
-    cache, old, new = wxcv.TokenCache(), hanging(), hanging()
+    cache, old, new = TokenManager(SystemClock()), hanging(), hanging()
 
     async def begin(send: Send) -> None:
         callers.append(asyncio.ensure_future(cache.get(CREDENTIAL, send)))

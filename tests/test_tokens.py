@@ -11,6 +11,7 @@ import pytest
 
 import wxcv
 from wxcv.protocol.answers import Response
+from wxcv.tokens.manager import TokenManager
 
 if TYPE_CHECKING:
     from wxcv.protocol.requests import Request
@@ -53,9 +54,9 @@ def clock() -> wxcv.ManualClock:
 
 
 @pytest.fixture
-def cache(clock: wxcv.ManualClock) -> wxcv.TokenCache:
+def cache(clock: wxcv.ManualClock) -> TokenManager:
     """A cache on that clock."""
-    return wxcv.TokenCache(clock=clock)
+    return TokenManager(clock)
 
 
 async def turn(times: int = 5) -> None:
@@ -64,7 +65,7 @@ async def turn(times: int = 5) -> None:
         await asyncio.sleep(0)
 
 
-async def test_a_living_token_is_had_without_waiting(cache: wxcv.TokenCache) -> None:
+async def test_a_living_token_is_had_without_waiting(cache: TokenManager) -> None:
     """Once fetched, the token is there at once and no further request is made."""
     wechat = Endpoint()
 
@@ -74,7 +75,7 @@ async def test_a_living_token_is_had_without_waiting(cache: wxcv.TokenCache) -> 
     assert wechat.tokens_issued == 1
 
 
-async def test_a_thousand_cold_callers_make_one_request(cache: wxcv.TokenCache) -> None:
+async def test_a_thousand_cold_callers_make_one_request(cache: TokenManager) -> None:
     """A thousand callers that find no token share one refresh."""
     wechat = Endpoint()
     tokens = await asyncio.gather(*(cache.get(CREDENTIAL, wechat.send) for _ in range(1000)))
@@ -83,7 +84,7 @@ async def test_a_thousand_cold_callers_make_one_request(cache: wxcv.TokenCache) 
     assert wechat.tokens_issued == 1
 
 
-async def test_cancelling_the_first_caller_hurts_nobody(cache: wxcv.TokenCache) -> None:
+async def test_cancelling_the_first_caller_hurts_nobody(cache: TokenManager) -> None:
     """Of fifty callers the first, which started the refresh, is cancelled; 49 are served by one request."""
     wechat = Endpoint()
     wechat.open.clear()
@@ -98,7 +99,7 @@ async def test_cancelling_the_first_caller_hurts_nobody(cache: wxcv.TokenCache) 
     assert wechat.tokens_issued == 1
 
 
-async def test_a_failure_reaches_every_waiter_as_an_object_of_its_own(cache: wxcv.TokenCache) -> None:
+async def test_a_failure_reaches_every_waiter_as_an_object_of_its_own(cache: TokenManager) -> None:
     """When the refresh fails, each of fifty waiters gets the same kind of error, not the same object."""
     wechat = Endpoint()
     wechat.error = wxcv.CredentialRejectedError(40125, "invalid appsecret")
@@ -110,7 +111,7 @@ async def test_a_failure_reaches_every_waiter_as_an_object_of_its_own(cache: wxc
     assert wechat.tokens_issued == 1
 
 
-async def test_an_expired_token_is_renewed_once(cache: wxcv.TokenCache, clock: wxcv.ManualClock) -> None:
+async def test_an_expired_token_is_renewed_once(cache: TokenManager, clock: wxcv.ManualClock) -> None:
     """When the life is over, the next callers share one new request."""
     wechat = Endpoint(life=100)
     await cache.get(CREDENTIAL, wechat.send)
@@ -123,7 +124,7 @@ async def test_an_expired_token_is_renewed_once(cache: wxcv.TokenCache, clock: w
 
 @pytest.mark.parametrize("moved", [3 * 3600, 7200])
 async def test_a_token_is_over_when_the_wall_clock_says_so(
-    cache: wxcv.TokenCache, clock: wxcv.ManualClock, moved: float
+    cache: TokenManager, clock: wxcv.ManualClock, moved: float
 ) -> None:
     """A wall clock that jumped past the life ends the token although the monotonic clock stood still."""
     wechat = Endpoint()
@@ -134,7 +135,7 @@ async def test_a_token_is_over_when_the_wall_clock_says_so(
 
 
 async def test_a_wall_clock_set_back_does_not_prolong_a_life(
-    cache: wxcv.TokenCache, clock: wxcv.ManualClock
+    cache: TokenManager, clock: wxcv.ManualClock
 ) -> None:
     """A wall clock set back two hours does not keep a token alive beyond its monotonic life."""
     wechat = Endpoint()
@@ -146,7 +147,7 @@ async def test_a_wall_clock_set_back_does_not_prolong_a_life(
 
 
 async def test_near_its_end_a_token_is_renewed_behind_the_callers(
-    cache: wxcv.TokenCache, clock: wxcv.ManualClock
+    cache: TokenManager, clock: wxcv.ManualClock
 ) -> None:
     """Inside the margin callers get the old token at once while one request fetches the new one."""
     wechat = Endpoint()
@@ -162,7 +163,7 @@ async def test_near_its_end_a_token_is_renewed_behind_the_callers(
 
 
 async def test_inside_the_margin_a_failed_renewal_is_repeated_after_a_pause(
-    cache: wxcv.TokenCache, clock: wxcv.ManualClock
+    cache: TokenManager, clock: wxcv.ManualClock
 ) -> None:
     """A renewal that fails its three tries while the old token lives is begun again after 30 s, unseen."""
     wechat = Endpoint()
@@ -182,7 +183,7 @@ async def test_inside_the_margin_a_failed_renewal_is_repeated_after_a_pause(
 
 
 async def test_a_short_life_is_used_and_not_fetched_at_every_call(
-    cache: wxcv.TokenCache, clock: wxcv.ManualClock
+    cache: TokenManager, clock: wxcv.ManualClock
 ) -> None:
     """A token with 345 s left, as in the official sample, serves calls for half of them without a request."""
     wechat = Endpoint(life=345)
@@ -193,7 +194,7 @@ async def test_a_short_life_is_used_and_not_fetched_at_every_call(
     assert wechat.tokens_issued == 1
 
 
-async def test_ten_late_refusals_of_an_old_token_cost_one_request(cache: wxcv.TokenCache) -> None:
+async def test_ten_late_refusals_of_an_old_token_cost_one_request(cache: TokenManager) -> None:
     """Only the first refusal of a token drops it; those that come after the renewal drop nothing."""
     wechat = Endpoint()
     old = await cache.get(CREDENTIAL, wechat.send)
@@ -204,7 +205,7 @@ async def test_ten_late_refusals_of_an_old_token_cost_one_request(cache: wxcv.To
     assert wechat.tokens_issued == 2
 
 
-async def test_a_dead_token_that_is_handed_out_again_is_forced(cache: wxcv.TokenCache) -> None:
+async def test_a_dead_token_that_is_handed_out_again_is_forced(cache: TokenManager) -> None:
     """If the normal answer is the very token that was refused, one forced request gets a new one."""
     wechat = Endpoint()
     wechat.sticky = True
@@ -215,7 +216,7 @@ async def test_a_dead_token_that_is_handed_out_again_is_forced(cache: wxcv.Token
     assert (wechat.tokens_issued, wechat.forced) == (3, 1)
 
 
-async def test_a_token_that_stays_refused_is_an_error(cache: wxcv.TokenCache) -> None:
+async def test_a_token_that_stays_refused_is_an_error(cache: TokenManager) -> None:
     """If even the forced answer is the refused token, the caller is told instead of being sent with it."""
     wechat = Endpoint()
 
@@ -231,7 +232,7 @@ async def test_a_token_that_stays_refused_is_an_error(cache: wxcv.TokenCache) ->
     assert wechat.tokens_issued == 3
 
 
-async def test_a_classic_token_is_never_forced(cache: wxcv.TokenCache) -> None:
+async def test_a_classic_token_is_never_forced(cache: TokenManager) -> None:
     """If a classic answer repeats the refused token, nothing is forced and the caller is told."""
     classic, mints = wxcv.AppCredential("wx1", "MARKED-SECRET", stable=False), []
 
@@ -247,7 +248,7 @@ async def test_a_classic_token_is_never_forced(cache: wxcv.TokenCache) -> None:
 
 
 async def test_a_token_that_ended_on_the_way_is_an_error(
-    cache: wxcv.TokenCache, clock: wxcv.ManualClock
+    cache: TokenManager, clock: wxcv.ManualClock
 ) -> None:
     """A token whose life was over before its answer came is an error after one request, not a loop."""
     wechat = Endpoint(life=5)
@@ -264,7 +265,7 @@ async def test_a_token_that_ended_on_the_way_is_an_error(
 
 
 async def test_a_refresh_that_hangs_ends_at_its_deadline(
-    cache: wxcv.TokenCache, clock: wxcv.ManualClock
+    cache: TokenManager, clock: wxcv.ManualClock
 ) -> None:
     """A token endpoint that does not answer within 10 s is a ConnectError for every waiter."""
     wechat = Endpoint()
@@ -278,7 +279,7 @@ async def test_a_refresh_that_hangs_ends_at_its_deadline(
     assert "no token within 10 s" in str(errors[0])
 
 
-async def failing(cache: wxcv.TokenCache, wechat: Endpoint, clock: wxcv.ManualClock) -> list[wxcv.WxcvError]:
+async def failing(cache: TokenManager, wechat: Endpoint, clock: wxcv.ManualClock) -> list[wxcv.WxcvError]:
     """Let fifty callers fail together; return their errors."""
     callers = [asyncio.create_task(cache.get(CREDENTIAL, wechat.send)) for _ in range(50)]
     while not all(caller.done() for caller in callers):
@@ -290,7 +291,7 @@ async def failing(cache: wxcv.TokenCache, wechat: Endpoint, clock: wxcv.ManualCl
 
 
 async def test_a_failing_endpoint_is_asked_three_times_for_all_callers(
-    cache: wxcv.TokenCache, clock: wxcv.ManualClock
+    cache: TokenManager, clock: wxcv.ManualClock
 ) -> None:
     """While the token endpoint cannot be reached, fifty callers share one refresh of three tries."""
     wechat = Endpoint()
@@ -302,7 +303,7 @@ async def test_a_failing_endpoint_is_asked_three_times_for_all_callers(
 
 
 async def test_a_failure_that_passes_is_retried_within_the_refresh(
-    cache: wxcv.TokenCache, clock: wxcv.ManualClock
+    cache: TokenManager, clock: wxcv.ManualClock
 ) -> None:
     """A token endpoint that is busy twice and then answers serves the caller in one refresh."""
     wechat, errors = Endpoint(), [wxcv.SystemBusyError(-1, "busy"), wxcv.ProtocolError("bad", status=502)]
@@ -321,7 +322,7 @@ async def test_a_failure_that_passes_is_retried_within_the_refresh(
 
 
 async def test_after_failures_the_silence_doubles_up_to_a_minute(
-    cache: wxcv.TokenCache, clock: wxcv.ManualClock
+    cache: TokenManager, clock: wxcv.ManualClock
 ) -> None:
     """After failures of transport nobody asks for 5, 10, 20, 40, 60, 60 s, and callers fail at once."""
     wechat = Endpoint()
@@ -341,7 +342,7 @@ async def test_after_failures_the_silence_doubles_up_to_a_minute(
 
 @pytest.mark.parametrize("errcode", [40125, 40013, 40164])
 async def test_a_refused_credential_is_asked_once_a_minute(
-    cache: wxcv.TokenCache, clock: wxcv.ManualClock, errcode: int
+    cache: TokenManager, clock: wxcv.ManualClock, errcode: int
 ) -> None:
     """After a refusal of secret, appid or address, a minute of a hundred calls a second asks once."""
     wechat = Endpoint()
@@ -361,7 +362,7 @@ async def test_a_refused_credential_is_asked_once_a_minute(
     assert wechat.tokens_issued == 2
 
 
-async def test_forced_refreshes_are_rationed(cache: wxcv.TokenCache, clock: wxcv.ManualClock) -> None:
+async def test_forced_refreshes_are_rationed(cache: TokenManager, clock: wxcv.ManualClock) -> None:
     """A second dead token within 30 s of a forced refresh is an error, and is forced after that."""
     wechat = Endpoint()
     wechat.sticky = True
@@ -379,7 +380,7 @@ async def test_forced_refreshes_are_rationed(cache: wxcv.TokenCache, clock: wxcv
 
 
 async def test_no_more_than_ten_refreshes_are_forced_in_a_day(
-    cache: wxcv.TokenCache, clock: wxcv.ManualClock
+    cache: TokenManager, clock: wxcv.ManualClock
 ) -> None:
     """Of twenty dead tokens in a day, ten are healed by force; on the next day it goes on."""
     wechat = Endpoint()
@@ -399,7 +400,7 @@ async def test_no_more_than_ten_refreshes_are_forced_in_a_day(
     assert wechat.forced == 11
 
 
-async def test_a_fault_in_a_refresh_does_not_leave_callers_waiting(cache: wxcv.TokenCache) -> None:
+async def test_a_fault_in_a_refresh_does_not_leave_callers_waiting(cache: TokenManager) -> None:
     """If a refresh breaks in an unforeseen way, its callers get a TokenSourceError that names the class."""
 
     async def broken(_request: Request) -> Response:
@@ -413,7 +414,7 @@ async def test_a_fault_in_a_refresh_does_not_leave_callers_waiting(cache: wxcv.T
 
 @pytest.mark.parametrize(("says", "silent"), [(None, 5), (1.0, 5), (45.0, 45), (3600.0, 60)])
 async def test_a_throttled_endpoint_is_asked_once_and_when_it_says(
-    cache: wxcv.TokenCache, clock: wxcv.ManualClock, says: float | None, silent: float
+    cache: TokenManager, clock: wxcv.ManualClock, says: float | None, silent: float
 ) -> None:
     """After a throttling nobody asks again before Retry-After says so, for 5 s at least and 60 s at most."""
     wechat = Endpoint()
@@ -427,7 +428,7 @@ async def test_a_throttled_endpoint_is_asked_once_and_when_it_says(
         assert wechat.tokens_issued == requests
 
 
-async def test_an_exit_in_a_refresh_does_not_leave_callers_waiting(cache: wxcv.TokenCache) -> None:
+async def test_an_exit_in_a_refresh_does_not_leave_callers_waiting(cache: TokenManager) -> None:
     """What is no Exception, raised by a caller's function, reaches all callers as a TokenSourceError."""
 
     class Abort(BaseException):
@@ -444,19 +445,19 @@ async def test_an_exit_in_a_refresh_does_not_leave_callers_waiting(cache: wxcv.T
     assert all("raised Abort at " in str(end) for end in ends)
 
 
-async def test_a_day_of_calls_needs_thirteen_tokens(cache: wxcv.TokenCache, clock: wxcv.ManualClock) -> None:
+async def test_a_day_of_calls_needs_thirteen_tokens(cache: TokenManager, clock: wxcv.ManualClock) -> None:
     """In a simulated day of ten calls a second no call waits, and 13 tokens are asked for."""
     assert await a_day(cache, clock, first_life=7200) == 13
 
 
 async def test_a_day_that_begins_with_345_seconds_left_needs_fourteen(
-    cache: wxcv.TokenCache, clock: wxcv.ManualClock
+    cache: TokenManager, clock: wxcv.ManualClock
 ) -> None:
     """If the first token has 345 s left, as in the official sample, the day needs 14."""
     assert await a_day(cache, clock, first_life=345) == 14
 
 
-async def a_day(cache: wxcv.TokenCache, clock: wxcv.ManualClock, *, first_life: float) -> int:
+async def a_day(cache: TokenManager, clock: wxcv.ManualClock, *, first_life: float) -> int:
     """Call ten times a second for a day, against a stable endpoint; return its requests."""
     started = clock.monotonic()
     state = {"requests": 0, "ends_at": started + first_life, "number": 1}
@@ -478,7 +479,7 @@ async def a_day(cache: wxcv.TokenCache, clock: wxcv.ManualClock, *, first_life: 
     return state["requests"]  # type: ignore[return-value]
 
 
-async def test_ending_a_refresh_hands_its_waiters_on(cache: wxcv.TokenCache) -> None:
+async def test_ending_a_refresh_hands_its_waiters_on(cache: TokenManager) -> None:
     """When the session that refreshes is closed, a waiter of another session goes on with its own request."""
     closing, staying = Endpoint(), Endpoint()
     closing.open.clear()
@@ -493,7 +494,7 @@ async def test_ending_a_refresh_hands_its_waiters_on(cache: wxcv.TokenCache) -> 
     assert (closing.tokens_issued, staying.tokens_issued) == (0, 1)
 
 
-async def test_a_closed_session_does_not_fail_the_waiters_of_others(cache: wxcv.TokenCache) -> None:
+async def test_a_closed_session_does_not_fail_the_waiters_of_others(cache: TokenManager) -> None:
     """When a refresh finds its own session closed, its caller is told, and all of another session go on."""
     staying, go = Endpoint(), asyncio.Event()
 
@@ -513,7 +514,7 @@ async def test_a_closed_session_does_not_fail_the_waiters_of_others(cache: wxcv.
         await first
 
 
-async def test_a_cancelled_waiter_is_passed_over(cache: wxcv.TokenCache) -> None:
+async def test_a_cancelled_waiter_is_passed_over(cache: TokenManager) -> None:
     """A waiter cancelled in the moment in which the token arrives does not disturb the others."""
     wechat = Endpoint()
 
@@ -529,7 +530,7 @@ async def test_a_cancelled_waiter_is_passed_over(cache: wxcv.TokenCache) -> None
 
 
 async def test_callers_that_come_while_nobody_asks_fail_at_once(
-    cache: wxcv.TokenCache,
+    cache: TokenManager,
 ) -> None:
     """A caller that comes in the silence after a failure gets the error without any request."""
     wechat = Endpoint()
@@ -541,7 +542,7 @@ async def test_callers_that_come_while_nobody_asks_fail_at_once(
     assert wechat.tokens_issued == 1
 
 
-async def test_a_refresh_that_is_ended_before_it_began_leaves_nobody_waiting(cache: wxcv.TokenCache) -> None:
+async def test_a_refresh_that_is_ended_before_it_began_leaves_nobody_waiting(cache: TokenManager) -> None:
     """If a session is closed in the moment in which it starts a refresh, others go on with their own."""
     closing, staying = Endpoint(), Endpoint()
     first, second = (asyncio.create_task(cache.get(CREDENTIAL, wechat.send)) for wechat in (closing, staying))
@@ -553,7 +554,7 @@ async def test_a_refresh_that_is_ended_before_it_began_leaves_nobody_waiting(cac
     assert (closing.tokens_issued, staying.tokens_issued) == (0, 1)
 
 
-async def test_a_token_refused_while_it_is_fetched_again_is_not_kept(cache: wxcv.TokenCache) -> None:
+async def test_a_token_refused_while_it_is_fetched_again_is_not_kept(cache: TokenManager) -> None:
     """If a renewal in flight brings the very token that was refused meanwhile, a new one is forced."""
     wechat = Endpoint(life=100)
     wechat.sticky = True
@@ -572,7 +573,7 @@ async def test_a_token_refused_while_it_is_fetched_again_is_not_kept(cache: wxcv
 
 
 async def test_a_new_token_that_is_refused_at_once_ends_the_asking(
-    cache: wxcv.TokenCache, clock: wxcv.ManualClock
+    cache: TokenManager, clock: wxcv.ManualClock
 ) -> None:
     """If the token that replaced a refused one is refused too, nobody asks for 30 s."""
     wechat = Endpoint()
@@ -589,14 +590,14 @@ async def test_a_new_token_that_is_refused_at_once_ends_the_asking(
 
 async def test_an_account_that_is_refreshed_is_not_forgotten(clock: wxcv.ManualClock) -> None:
     """A cache of one account asks once for each of two that are fetched at the same time."""
-    cache, wechat = wxcv.TokenCache(maxsize=1, clock=clock), Endpoint()
+    cache, wechat = TokenManager(clock, maxsize=1), Endpoint()
     accounts = [CREDENTIAL, wxcv.AppCredential("wx2", "s")]
     await asyncio.gather(*(cache.get(account, wechat.send) for account in accounts * 5))
 
     assert wechat.tokens_issued == 2
 
 
-async def test_accounts_do_not_mix(cache: wxcv.TokenCache) -> None:
+async def test_accounts_do_not_mix(cache: TokenManager) -> None:
     """Two accounts in one cache have a token each."""
     one, other = Endpoint(), Endpoint()
     second = wxcv.AppCredential("wx2", "s")
@@ -609,7 +610,7 @@ async def test_accounts_do_not_mix(cache: wxcv.TokenCache) -> None:
 
 async def test_a_full_cache_forgets_the_oldest(clock: wxcv.ManualClock) -> None:
     """No more tokens are kept than maxsize."""
-    cache, wechat = wxcv.TokenCache(maxsize=2, clock=clock), Endpoint()
+    cache, wechat = TokenManager(clock, maxsize=2), Endpoint()
     accounts = [wxcv.AppCredential(f"wx{n}", "s") for n in range(3)]
     for account in accounts:
         await cache.get(account, wechat.send)
@@ -618,7 +619,7 @@ async def test_a_full_cache_forgets_the_oldest(clock: wxcv.ManualClock) -> None:
 
 
 async def test_a_token_that_ended_on_its_way_is_not_handed_out(
-    cache: wxcv.TokenCache, clock: wxcv.ManualClock
+    cache: TokenManager, clock: wxcv.ManualClock
 ) -> None:
     """If the wall clock is set forward past the end of a token while it comes, another is fetched."""
     wechat = Endpoint()
@@ -633,7 +634,7 @@ async def test_a_token_that_ended_on_its_way_is_not_handed_out(
     assert (token.value, token.expires_in) == ("T2", 7200)
 
 
-def test_a_token_is_dropped_outside_of_an_event_loop(cache: wxcv.TokenCache, clock: wxcv.ManualClock) -> None:
+def test_a_token_is_dropped_outside_of_an_event_loop(cache: TokenManager, clock: wxcv.ManualClock) -> None:
     """A living token can be dropped where no event loop runs, also while a renewal waits for its loop."""
     wechat = Endpoint()
 
@@ -654,7 +655,7 @@ def test_a_token_is_dropped_outside_of_an_event_loop(cache: wxcv.TokenCache, clo
         assert runner.run(go_on()) == "T2"
 
 
-def test_a_cache_serves_two_event_loops_one_after_the_other(cache: wxcv.TokenCache) -> None:
+def test_a_cache_serves_two_event_loops_one_after_the_other(cache: TokenManager) -> None:
     """A refresh that died with its event loop does not stop the next loop."""
 
     async def leave_a_refresh_behind() -> None:
