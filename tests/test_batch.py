@@ -9,9 +9,9 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
-import pictures
 import pytest
-from servers import TOKEN, answer, api_server, raw_server
+from support import pictures
+from support.servers import TOKEN, answer, api_server, raw_server
 
 import wxcv
 from wxcv.batch.outages import OutageDetector

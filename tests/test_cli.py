@@ -5,22 +5,22 @@ from __future__ import annotations
 import json
 import os
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pictures
 import pytest
-from commands import refusing, run, run_against
-from servers import answer, api_server
+from support import pictures
+from support.commands import refusing, run, run_against
+from support.places import PARCEL
+from support.servers import answer, api_server
 
 import wxcv
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from pathlib import Path
 
     from aiohttp import web
 
-PARCEL = Path(__file__).parent / "images" / "parcel.png"
 VERSION = wxcv.__version__
 
 

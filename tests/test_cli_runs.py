@@ -12,10 +12,10 @@ import sys
 from collections import Counter
 from typing import TYPE_CHECKING
 
-import pictures
 import pytest
-from commands import command, environment, run
-from servers import answer, api_server
+from support import pictures
+from support.commands import command, environment, run
+from support.servers import answer, api_server
 
 from wxcv.sandbox import Quota, Sandbox
 

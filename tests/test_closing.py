@@ -6,9 +6,9 @@ import asyncio
 import threading
 from typing import TYPE_CHECKING
 
-import pictures
 import pytest
-from servers import TOKEN, answer, api_server
+from support import pictures
+from support.servers import TOKEN, answer, api_server
 
 import wxcv
 

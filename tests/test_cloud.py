@@ -7,8 +7,8 @@ import functools
 import os
 from typing import TYPE_CHECKING
 
-import pictures
 import pytest
+from support import pictures
 
 import wxcv
 from wxcv.sandbox import Sandbox

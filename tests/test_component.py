@@ -6,9 +6,9 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-import pictures
 import pytest
-from redis_server import RedisServer
+from support import pictures
+from support.redis_server import RedisServer
 
 import wxcv
 from wxcv.sandbox import Choices, Sandbox

@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 import trustme
 import uvloop
-from servers import http_answer, raw_server, read_request
+from support.servers import http_answer, raw_server, read_request
 
 import wxcv
 from wxcv.calls.connections import GuardedConnection

@@ -7,39 +7,11 @@ import pickle
 import re
 
 import pytest
+from support.examples import ERRORS
 
 import wxcv
 from wxcv import errors
 
-EXAMPLES = [
-    errors.ImageTooLargeError("a.png", 9, 8),
-    errors.EmptyImageError("a.png", "no bytes"),
-    errors.UnsupportedImageError("a.txt", "text"),
-    errors.UnreadableImageError("a.png", "missing"),
-    errors.InvalidImageUrlError("ftp://x", "scheme"),
-    errors.ConnectError("down", reason="X", errno=111),
-    errors.CallTimeoutError("slow"),
-    errors.AnswerLostError("gone"),
-    errors.ProtocolError("odd", status=502, excerpt="<html>"),
-    *(
-        cls(40001, "no", rid="1-2-3", hint="h", meaning="m", remedy="r")
-        for cls in (
-            errors.APIError,
-            errors.SystemBusyError,
-            errors.RateLimitedError,
-            errors.QuotaExhaustedError,
-            errors.TokenRejectedError,
-            errors.CredentialRejectedError,
-            errors.PermissionDeniedError,
-            errors.ImageRejectedError,
-            errors.ImageUrlRejectedError,
-        )
-    ),
-    errors.SlotTimeoutError("full"),
-    errors.TokenSourceError("raised", reason="KeyError", location="app.py:1"),
-    errors.SessionClosedError("closed"),
-    errors.StoreError("down"),
-]
 ABSTRACT = {errors.WxcvError, errors.ImageError, errors.TransportError}
 
 
@@ -73,7 +45,7 @@ def test_the_printed_tree_is_the_real_one() -> None:
 
 def test_the_examples_cover_the_tree() -> None:
     """Every class that is raised has an example in this file."""
-    assert classes() - ABSTRACT == {type(error) for error in EXAMPLES}
+    assert classes() - ABSTRACT == {type(error) for error in ERRORS}
 
 
 def test_the_printed_tree_marks_what_is_account_wide() -> None:
@@ -83,7 +55,7 @@ def test_the_printed_tree_marks_what_is_account_wide() -> None:
     assert marked == {cls.__name__ for cls in classes() if cls.account_wide}  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
 def test_an_error_has_a_sentence_for_end_users(error: wxcv.WxcvError) -> None:
     """The user_message is one short sentence without numbers, codes or the error's own text."""
     message = error.user_message
@@ -116,7 +88,7 @@ def test_every_message_is_masked_and_bounded() -> None:
     assert len(str(error)) <= 1024
 
 
-@pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
 def test_an_error_survives_pickle_and_copy(error: wxcv.WxcvError) -> None:
     """A pickled or copied error keeps its class, its text and all its fields."""
     error.sends, error.elapsed = 2, 1.5

@@ -8,9 +8,9 @@ import struct
 from typing import TYPE_CHECKING
 
 import aiohttp
-import pictures
 import pytest
-from servers import TOKEN, answer, api_server, http_answer, raw_server, read_request
+from support import pictures
+from support.servers import TOKEN, answer, api_server, http_answer, raw_server, read_request
 
 import wxcv
 from wxcv.sandbox import Fault

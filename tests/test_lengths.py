@@ -7,10 +7,10 @@ import json
 import threading
 from typing import TYPE_CHECKING, Any
 
-import pictures
 import pytest
 from aiohttp import web
-from servers import TOKEN, answer, api_server
+from support import pictures
+from support.servers import TOKEN, answer, api_server
 
 import wxcv
 from wxcv.protocol.answers import TOKEN_ANSWER_LIMIT

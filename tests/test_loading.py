@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pictures
 import pytest
+from support import pictures
 
 import wxcv
 from wxcv.images.loading import ImageLoader

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import pickle
-from pathlib import Path
 from typing import Any
 
 import attrs
 import pytest
+from support.places import SAMPLES
 
 import wxcv
-
-SAMPLES = Path(__file__).parent / "samples"
 
 
 def sample(name: str) -> dict[str, Any]:

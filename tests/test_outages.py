@@ -8,9 +8,9 @@ from collections import Counter
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-import pictures
 import pytest
-from servers import TOKEN, answer, api_server, http_answer, read_request
+from support import pictures
+from support.servers import TOKEN, answer, api_server, http_answer, read_request
 
 import wxcv
 from wxcv.batch.outages import OutageDetector

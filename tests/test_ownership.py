@@ -11,9 +11,9 @@ import threading
 import warnings
 from typing import TYPE_CHECKING
 
-import pictures
 import pytest
-from servers import TOKEN, answer, api_server
+from support import pictures
+from support.servers import TOKEN, answer, api_server
 
 import wxcv
 from wxcv.sandbox import Choices, Sandbox

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from support.places import ROOT
 
 import wxcv
 from wxcv.cli import exits
@@ -18,7 +19,6 @@ from wxcv.cli import exits
 if TYPE_CHECKING:
     from wxcv.sandbox import Sandbox
 
-ROOT = Path(__file__).parents[1]
 CONTRIBUTING = ROOT / ".github" / "CONTRIBUTING.md"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PROGRAMS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)

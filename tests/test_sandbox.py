@@ -10,9 +10,9 @@ import threading
 import types
 
 import aiohttp
-import pictures
 import pytest
-from sandbox_calls import COMM, QRCODE, Now, calling, said
+from support import pictures
+from support.sandbox_calls import COMM, QRCODE, Now, calling, said
 
 from wxcv.sandbox import Received, Sandbox
 

@@ -3,10 +3,10 @@ from __future__ import annotations
 from typing import Any
 
 import aiohttp
-import pictures
 import pytest
 from PIL import Image
-from sandbox_calls import COMM, QRCODE, Now, calling, found, said, serving
+from support import pictures
+from support.sandbox_calls import COMM, QRCODE, Now, calling, found, said, serving
 
 from wxcv.sandbox import Choices
 

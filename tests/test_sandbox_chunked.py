@@ -6,9 +6,9 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import aiohttp
-import pictures
 import pytest
-from sandbox_calls import COMM, GOOD, QRCODE, calling, found
+from support import pictures
+from support.sandbox_calls import COMM, GOOD, QRCODE, calling, found
 
 from wxcv.sandbox import Choices, Fault
 

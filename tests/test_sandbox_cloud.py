@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import aiohttp
-import pictures
 import pytest
-from sandbox_calls import COMM, GOOD, QRCODE, Now, calling, said
+from support import pictures
+from support.sandbox_calls import COMM, GOOD, QRCODE, Now, calling, said
 
 
 @pytest.mark.parametrize("path", [QRCODE, COMM])

@@ -6,11 +6,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
-import pictures
 import pytest
 import zxingcpp
 from PIL import Image
-from sandbox_calls import QRCODE, calling, found
+from support import pictures
+from support.sandbox_calls import QRCODE, calling, found
 
 from wxcv.sandbox import Choices
 from wxcv.sandbox.engines.type_names import READ, TYPE_NAMES, type_name

@@ -5,10 +5,10 @@ import hashlib
 from typing import Any
 
 import aiohttp
-import pictures
 import pytest
 from PIL import Image
-from sandbox_calls import COMM, QRCODE, Caller, calling, found, said
+from support import pictures
+from support.sandbox_calls import COMM, QRCODE, Caller, calling, found, said
 
 CORNERS = ["left_top", "right_top", "right_bottom", "left_bottom"]
 

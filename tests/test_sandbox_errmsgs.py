@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sandbox_calls import QRCODE, calling, said
+from support.sandbox_calls import QRCODE, calling, said
 
 from wxcv.sandbox import Fault
 

@@ -6,13 +6,13 @@ import importlib.metadata
 import re
 import subprocess
 import sys
-from pathlib import Path
 
-import pictures
 import pytest
 from PIL import Image
+from support import pictures
+from support.places import ROOT
 
-README = Path(__file__).parents[1] / "README.md"
+README = ROOT / "README.md"
 
 HIDE = """
 import sys
@@ -27,6 +27,7 @@ sys.meta_path.insert(0, Refuse())
 
 READ = """
 import asyncio, sys, aiohttp
+from support.places import ROOT
 from wxcv.sandbox import Sandbox
 
 async def main():

@@ -8,9 +8,9 @@ import time
 from typing import TYPE_CHECKING
 
 import aiohttp
-import pictures
 import pytest
-from sandbox_calls import COMM, GOOD, QRCODE, Caller, calling, said
+from support import pictures
+from support.sandbox_calls import COMM, GOOD, QRCODE, Caller, calling, said
 
 from wxcv.sandbox import Fault, Sandbox
 

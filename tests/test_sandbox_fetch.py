@@ -3,10 +3,10 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-import pictures
 import pytest
 from aiohttp import web
-from sandbox_calls import COMM, QRCODE, calling, serving
+from support import pictures
+from support.sandbox_calls import COMM, QRCODE, calling, serving
 
 from wxcv.sandbox.pages.fetching import Fetcher, FetchError, may_connect
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import zlib
 from typing import Any
 
-import pictures
 import pytest
 from PIL import Image
-from sandbox_calls import COMM, QRCODE, calling, found, said
+from support import pictures
+from support.sandbox_calls import COMM, QRCODE, calling, found, said
 
 
 async def read_code(image: bytes) -> dict[str, Any]:

@@ -6,9 +6,9 @@ import sys
 import types
 from typing import Any
 
-import pictures
 import pytest
-from sandbox_calls import COMM, QRCODE, Caller, Now, calling, said
+from support import pictures
+from support.sandbox_calls import COMM, QRCODE, Caller, Now, calling, said
 
 from wxcv.sandbox import Choices, Fault, Quota, Sandbox, Usage
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from sandbox_calls import COMM, GOOD, QRCODE, Now, calling, said
+from support.sandbox_calls import COMM, GOOD, QRCODE, Now, calling, said
 
 from wxcv.sandbox import Sandbox
 from wxcv.sandbox.wechat.answers import Refusal

@@ -11,10 +11,10 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
-import pictures
 import pytest
 from redis.asyncio import Redis
-from servers import TOKEN, answer, api_server
+from support import pictures
+from support.servers import TOKEN, answer, api_server
 
 import wxcv
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-import pictures
 import pytest
-from servers import answer, api_server
+from support import pictures
+from support.servers import answer, api_server
 
 import wxcv
 from wxcv.sandbox import Fault

@@ -7,8 +7,8 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from redis_server import RedisServer
-from servers import SECRET
+from support.redis_server import RedisServer
+from support.servers import SECRET
 
 import wxcv
 from wxcv.protocol.answers import Response

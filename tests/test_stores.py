@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from redis.asyncio import Redis
-from redis_server import RedisServer, worker_command
-from servers import SECRET
+from support.redis_server import RedisServer, worker_command
+from support.servers import SECRET
 
 import wxcv
 from wxcv.clock import SystemClock
@@ -404,6 +404,29 @@ def test_a_client_of_another_event_loop_is_a_store_that_does_not_work(server: Re
         with asyncio.Runner() as another, pytest.raises(wxcv.StoreError, match="RuntimeError"):
             another.run(store.load("k"))
         its_own.run(redis.aclose())
+
+
+async def test_the_scripts_survive_being_flushed(redis: Redis) -> None:
+    """After SCRIPT FLUSH, as after a failover, every operation works as before."""
+    store = wxcv.RedisStore(redis)
+    for generation in (1, 2):
+        assert await store.save("k", wxcv.StoredToken("T", generation, NOW + 100, 100.0))
+        await redis.script_flush()
+        assert (await store.load("k")).generation == generation  # type: ignore[union-attr]
+        await redis.script_flush()
+        assert await store.acquire("k", "me")
+        await redis.script_flush()
+        await store.release("k", "me")
+        await redis.script_flush()
+        await store.invalidate("k", "T")
+        await redis.script_flush()
+        assert (await store.load("k")).ends_at == 0  # type: ignore[union-attr]
+        assert await store.may_force("k", NOW + 60 * generation)
+        await redis.script_flush()
+        await store.save_refresh_token("k", f"R{generation}")
+        await redis.script_flush()
+        assert await store.load_refresh_token("k") == f"R{generation}"
+        await redis.script_flush()
 
 
 async def test_only_the_leases_owner_may_store(redis: Redis) -> None:

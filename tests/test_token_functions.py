@@ -10,9 +10,9 @@ import traceback
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-import pictures
 import pytest
-from servers import TOKEN, answer, api_server
+from support import pictures
+from support.servers import TOKEN, answer, api_server
 
 import wxcv
 from wxcv.clock import next_midnight

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import aiohttp
 import pytest
-from servers import answer, api_server
+from support.servers import answer, api_server
 
 import wxcv
 from wxcv.calls.transport import Transport, translate

@@ -15,7 +15,7 @@ import aiohttp.client_exceptions
 import pytest
 import trustme
 from aiohttp import web
-from servers import answer, api_server, http_answer, raw_server, read_request
+from support.servers import answer, api_server, http_answer, raw_server, read_request
 
 import wxcv
 from wxcv.calls.payload import Payload

@@ -6,11 +6,11 @@ import gzip
 import json
 import zlib
 from email.parser import BytesParser
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from support.places import SAMPLES
 
 import wxcv
 from wxcv.endpoints.printed_text import PRINTED_TEXT
@@ -19,7 +19,6 @@ from wxcv.images.sources import ImageUrl, LocalImage
 from wxcv.protocol.answers import ANSWER_LIMIT, Response, decode, read_answer
 from wxcv.protocol.requests import Body, image_request, json_request, target, with_token
 
-SAMPLES = Path(__file__).parent / "samples"
 IMAGE = LocalImage("a.png", b"\x89PNG\r\n\x1a\n--\r\n\0", "image/png")
 EXTRA = wxcv.Endpoint("crop", "/cv/img/aicrop", dict, fields=("ratios",))
 

@@ -27,11 +27,13 @@ class Reading:
         index: the place of the image among all, from 0.
         image: its name.
         outcomes: by the endpoint's name; fewer than the endpoints if the command was ended.
+        rows: the answers as labels and texts, as their endpoints have them printed.
     """
 
     index: int
     image: str
     outcomes: dict[str, Outcome] = attrs.field(factory=dict)
+    rows: list[tuple[str, str]] = attrs.field(factory=list)
 
     @property
     def failures(self) -> list[tuple[str, wxcv.Unanswered[str]]]:
@@ -119,6 +121,8 @@ class Reader:
             async for outcome in outcomes:
                 reading = self._readings.setdefault(outcome.index, Reading(outcome.index, outcome.item))
                 reading.outcomes[endpoint.name] = outcome
+                if outcome.status == "ok":
+                    reading.rows += endpoint.table(outcome.answer)
                 self.exit_code = max(self.exit_code, reading.exit_code)
                 async with self._printing:
                     await self._print_due()
