@@ -43,6 +43,16 @@ def authorizer(**fields: Any) -> wxcv.AuthorizerCredential:
     return wxcv.AuthorizerCredential(**given)
 
 
+def static(**fields: Any) -> wxcv.StaticTokenCredential:
+    """Make a credential of a token that was fetched elsewhere."""
+    return wxcv.StaticTokenCredential(**{"token": "t", **fields})
+
+
+def callback(**fields: Any) -> wxcv.CallbackCredential:
+    """Make a credential of a token function."""
+    return wxcv.CallbackCredential(**{"function": print, **fields})
+
+
 def store(**options: Any) -> wxcv.RedisStore:
     """Make a store."""
     return wxcv.RedisStore(**{"redis": Redis(), **options})
@@ -68,6 +78,7 @@ NO_SECONDS = [0, -1, -0.0, math.nan, math.inf, -math.inf, HUGE, -HUGE, BAD, None
 NO_COUNT = [0, -1, 1.5, math.nan, HUGE, BAD, True, [BAD]]
 NO_FLAG = [BAD, 0, 1, None]
 NO_TEXT = ["", " ", BAD, "MARKED\n", "MARKED密", b"MARKED", 5, None, "M" * 2049]
+NO_ACCOUNT = [value for value in NO_TEXT if value is not None]
 NO_URL = [
     *("", "/", "MARKED", "ftp://MARKED", "https://", "https://h:0", "https://h:65536", "https://h:x"),
     *("https://h/MARKED", "https://h?MARKED", "https://h#MARKED", "https://u:MARKED@h", "https://MARKED h"),
@@ -102,8 +113,12 @@ TABLE: list[tuple[Callable[..., object], str, list[Any]]] = [
     (authorizer, "authorizer_appid", NO_TEXT),
     (authorizer, "refresh_token", NO_TEXT),
     (authorizer, "on_refresh_token", [5, BAD, [BAD]]),
-    (wxcv.StaticTokenCredential, "token", NO_TEXT),
-    (wxcv.CallbackCredential, "function", [BAD, None, 5]),
+    (static, "token", NO_TEXT),
+    (callback, "function", [BAD, None, 5]),
+    (static, "account", NO_ACCOUNT),
+    (callback, "account", NO_ACCOUNT),
+    (wxcv.CloudCredential, "account", NO_ACCOUNT),
+    (wxcv.CloudRelayCredential, "account", NO_ACCOUNT),
     (wxcv.CloudCredential, "path", [5, None, b"MARKED", "", "MARKED\0"]),
     (store, "redis", [None, BAD, 5]),
     (store, "prefix", ["", " ", BAD, 5, None]),
@@ -119,6 +134,9 @@ TABLE: list[tuple[Callable[..., object], str, list[Any]]] = [
     (endpoint, "path", ["", "cv", "/cv?MARKED", "/cv/MARKED/", "/c v", 5, None]),
     (endpoint, "read", [5, BAD, None]),
     (endpoint, "fields", ["ratios", [BAD], (5,), ("a b",), None]),
+    (endpoint, "query_fields", ["type", [BAD], (5,), ("a b",), None]),
+    (endpoint, "is_personal", NO_FLAG),
+    (endpoint, "table", [5, BAD, None]),
     (image, "data", [BAD, None, 5]),
     (image, "content_type", [BAD, "", "image", "image/png\r\nX: y", 5]),
     (image, "name", [5, b"MARKED"]),
@@ -156,12 +174,17 @@ def test_the_table_is_long_and_covers_every_setting() -> None:
         "app": wxcv.AppCredential,
         "component": wxcv.ComponentCredential,
         "authorizer": wxcv.AuthorizerCredential,
+        "static": wxcv.StaticTokenCredential,
+        "callback": wxcv.CallbackCredential,
         "CloudCredential": wxcv.CloudCredential,
+        "CloudRelayCredential": wxcv.CloudRelayCredential,
         "RetryPolicy": wxcv.RetryPolicy,
         "endpoint": wxcv.Endpoint,
         "image": wxcv.ImageBytes,
     }
-    fields = {(name, field.name) for name, cls in credentials.items() for field in attrs.fields(cls)}
+    fields = {
+        (name, field.name) for name, cls in credentials.items() for field in attrs.fields(cls) if field.init
+    }
     options = {("session", name) for name in wxcv.Session.__init__.__kwdefaults__}
 
     assert len(CASES) >= 130

@@ -19,9 +19,7 @@ def test_all_names_what_is_public_and_nothing_else() -> None:
     }
 
     assert set(wxcv.__all__) == public
-    assert wxcv.__all__ == sorted(
-        wxcv.__all__, key=lambda name: (not name.isupper(), name[0].islower(), name)
-    )
+    assert wxcv.__all__ == sorted(wxcv.__all__)
 
 
 @pytest.mark.parametrize("name", [name for name in wxcv.__all__ if isinstance(getattr(wxcv, name), type)])

@@ -1,107 +1,88 @@
-"""The house: which module may import which."""
+"""The layers of the package: which module may import which."""
 
 from __future__ import annotations
 
 import ast
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 import wxcv
 
 PACKAGE = Path(wxcv.__file__).parent
-PURE = {
-    *("errors", "errcodes", "models", "files", "images", "endpoints", "requests", "answers"),
-    *("steps", "credentials", "component", "cloud", "retries", "values", "reports", "outcomes", "outages"),
-}
-ALLOWED = {
-    "masking": set(),
-    "errors": {"errors", "masking"},
-    "values": set(),
-    "clock": set(),
-    "checks": set(),
-    "callbacks": {"masking"},
-    "deadlines": set(),
-    "nesting": set(),
-    "slots": {"deadlines", "errors", "nesting"},
-    "errcodes": {"errors"},
-    "models": {"errors", "values"},
-    "files": {"callbacks", "errors", "masking"},
-    "images": {"errors", "files", "masking", "models", "values"},
-    "loading": {"callbacks", "errors", "files", "images", "masking"},
-    "endpoints": {"checks", "errors", "models", "values"},
-    "requests": {"images", "endpoints", "masking"},
-    "answers": {"errors", "errcodes", "masking", "models", "endpoints"},
-    "connections": set(),
-    "payload": {"connections", "requests"},
-    "transport": {"answers", "deadlines", "errors", "masking", "payload", "requests"},
-    "steps": {"models", "requests"},
-    "credentials": {"answers", "checks", "errors", "masking", "models", "steps", "requests"},
-    "component": {"answers", "checks", "credentials", "errors", "masking", "steps", "requests"},
-    "cloud": {"checks", "credentials", "errors", "masking", "models", "steps"},
-    "stores": {"checks", "errors", "masking", "values"},
-    "errands": {"callbacks", "errors", "masking", "nesting", "steps", "stores", "requests"},
-    "renewal": {"errands", "errors", "steps", "stores"},
-    "accounts": {"errors", "stores"},
-    "tokens": {
-        *(
-            "nesting",
-            "accounts",
-            "callbacks",
-            "checks",
-            "clock",
-            "errands",
-            "errors",
-            "masking",
-            "models",
-            "renewal",
-        ),
-        "stores",
-    },
-    "reports": {"errors"},
-    "outcomes": {"values"},
-    "outages": {"errors"},
-    "batch": {"callbacks", "errors", "nesting", "outcomes"},
-    "retries": {"checks", "errors", "values"},
-    "state": {"errors", "retries", "values"},
-    "calls": {"answers", "callbacks", "clock", "errors", "images", "reports", "requests", "values"},
-    "arguments": {"checks", "credentials", "endpoints", "masking", "requests", "retries", "tokens"},
-    "options": set(),
-    "lifecycle": {
-        *("arguments", "checks", "clock", "errors", "images", "loading", "retries", "slots", "state"),
-        *("tokens", "transport"),
-    },
-    "session": {"arguments", "batch", "calls", "checks", "endpoints", "images", "lifecycle", "outages"},
-}
+LAYERS = (
+    {"session"},
+    {"batch"},
+    {"calls"},
+    {"tokens"},
+    {"protocol"},
+    {"images", "stores", "endpoints"},
+    {"errors", "clock", "checks", "masking", "values", "callbacks", "nesting", "regular_files"},
+)
+"""From the top down; a module imports its own package and the layers below."""
+
+GROUND = LAYERS[-1]
+GROUND_IMPORTS = {"errors": {"masking"}, "callbacks": {"masking"}}
+OUTSIDE = {"", "__main__", "cli", "sandbox"}
+"""What uses public names only, or nothing of the client's."""
+
 THIRD_PARTY = {
-    "values": {"attrs"},
-    "models": {"attrs"},
-    "images": {"attrs"},
-    "endpoints": {"attrs"},
-    "payload": {"aiohttp"},
-    "transport": {"aiohttp", "yarl"},
-    "credentials": {"attrs"},
-    "component": {"attrs"},
-    "cloud": {"attrs"},
-    "stores": {"attrs", "redis"},
-    "tokens": {"cachetools"},
-    "reports": {"attrs"},
-    "outcomes": {"attrs"},
-    "state": {"attrs"},
-    "retries": {"attrs"},
-    "calls": {"attrs"},
+    "attrs": None,  # anywhere
+    "aiohttp": {"calls.transport", "calls.payload"},
+    "yarl": {"calls.transport", "calls.payload"},
+    "redis": {"stores.redis"},
+    "cachetools": {"tokens.manager"},
+}
+PURE = [
+    *("errors", "protocol", "endpoints", "values", "batch.outages", "batch.outcomes"),
+    *("calls.events", "calls.pacing", "calls.reports", "calls.retries", "images.files", "images.sources"),
+    *("tokens.access_token", "tokens.app", "tokens.callback", "tokens.cloud", "tokens.component"),
+    *("tokens.credential", "tokens.static", "tokens.validators"),
+]
+"""Packages and modules that do no I/O; those of images look at the disk, and at nothing else."""
+
+IO = {
+    "asyncio",
+    "concurrent",
+    "pathlib",
+    "select",
+    "selectors",
+    "socket",
+    "ssl",
+    "subprocess",
+    "threading",
+    "time",
 }
 
 
-def imports(path: Path) -> set[str]:
-    """Return the dotted names that a file imports at run time, wherever in the file."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    for node in ast.walk(tree):
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
-            node.body = []
+class Module(NamedTuple):
+    """A module of wxcv.
+
+    Attributes:
+        name: below wxcv, such as "tokens.manager"; "" is wxcv itself.
+        path: of its file.
+        runtime: the dotted names that it imports at run time, wherever in the file.
+        typed: these, and what type checkers import besides.
+    """
+
+    name: str
+    path: Path
+    runtime: set[str]
+    typed: set[str]
+
+    @property
+    def package(self) -> str:
+        """The first word of its name."""
+        return self.name.partition(".")[0]
+
+
+def imported(tree: ast.AST) -> set[str]:
+    """Return the dotted names that the code imports."""
     names: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -112,61 +93,130 @@ def imports(path: Path) -> set[str]:
     return names
 
 
-def files(room: str) -> list[Path]:
-    """Return the files of a module or package."""
-    path = PACKAGE / f"{room}.py"
-    return [path] if path.exists() else sorted((PACKAGE / room).glob("*.py"))
+def read_module(path: Path) -> Module:
+    """Read what a file imports."""
+    words = path.relative_to(PACKAGE).with_suffix("").parts
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    typed = imported(tree)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            node.body = []
+    return Module(".".join(words).removesuffix("__init__").rstrip("."), path, imported(tree), typed)
+
+
+MODULES = {module.name: module for module in map(read_module, sorted(PACKAGE.rglob("*.py")))}
+CLIENT = [module for module in MODULES.values() if module.package not in OUTSIDE]
 
 
 def ours(names: set[str]) -> set[str]:
-    """Return the modules of wxcv among them, by their first word below the package."""
-    return {name.split(".")[1] for name in names if name.startswith("wxcv.")}
+    """Return the modules of wxcv among imported names, by their names below wxcv."""
+    found = set()
+    for name in names:
+        first, _, rest = name.partition(".")
+        while first == "wxcv" and rest not in MODULES:
+            rest = rest.rpartition(".")[0]
+        if first == "wxcv":
+            found.add(rest)
+    return found
+
+
+def packages(names: set[str]) -> set[str]:
+    """Return the packages and modules right below wxcv among imported names."""
+    return {name.partition(".")[0] for name in ours(names)}
 
 
 def foreign(names: set[str]) -> set[str]:
-    """Return the third-party packages among them."""
+    """Return the third-party packages among imported names."""
     return {name.split(".")[0] for name in names} - set(sys.stdlib_module_names) - {"wxcv"}
 
 
-def test_every_room_is_on_the_plan() -> None:
-    """Every module of the client has its row in the plan."""
-    rooms = {path.stem for path in PACKAGE.glob("*.py")} - {"__init__", "__main__"} | {"errors"}
-
-    assert rooms == set(ALLOWED)
-
-
-@pytest.mark.parametrize("room", ALLOWED)
-def test_a_room_imports_what_its_row_allows(room: str) -> None:
-    """A module imports only the modules and packages that its row names."""
-    names = set().union(*map(imports, files(room)))
-
-    assert ours(names) <= ALLOWED[room]
-    assert foreign(names) <= THIRD_PARTY.get(room, set())
+def allowed(package: str) -> set[str]:
+    """Return what the modules of a package may import."""
+    if package in GROUND:
+        return {package} | GROUND_IMPORTS.get(package, set())
+    height = next(number for number, layer in enumerate(LAYERS) if package in layer)
+    return {package}.union(*LAYERS[height + 1 :])
 
 
-@pytest.mark.parametrize("room", PURE)
-def test_the_ground_floor_does_no_io(room: str) -> None:
-    """The pure modules import neither asyncio nor sockets, and only files and images know the disk."""
-    names = {name.split(".")[0] for path in files(room) for name in imports(path)}
+def find_cycle(graph: dict[str, set[str]]) -> list[str]:
+    """Return the names along a cycle, the first one again at the end; empty if there is none."""
+    finished: set[str] = set()
 
-    assert not names & {"asyncio", "socket", "ssl", "time", "pathlib"}
-    assert room in {"files", "images"} or "os" not in names
+    def visit(name: str, trail: list[str]) -> list[str]:
+        if name in trail:
+            return [*trail[trail.index(name) :], name]
+        if name in finished:
+            return []
+        for other in sorted(graph[name]):
+            if cycle := visit(other, [*trail, name]):
+                return cycle
+        finished.add(name)
+        return []
+
+    return next(filter(None, (visit(name, []) for name in sorted(graph))), [])
+
+
+def test_every_package_has_its_layer() -> None:
+    """Every package and module right below wxcv is in exactly one layer, and no layer names another."""
+    listed = [package for layer in LAYERS for package in layer]
+
+    assert sorted(listed) == sorted({module.package for module in CLIENT})
+
+
+@pytest.mark.parametrize("module", CLIENT, ids=lambda module: module.name)
+def test_imports_go_down_only(module: Module) -> None:
+    """A module imports its own package and the layers below, also where only type checkers look."""
+    assert packages(module.typed) <= allowed(module.package), f"{module.name} imports upward or sideways"
+
+
+def test_no_module_imports_itself_in_a_circle() -> None:
+    """There is no cycle of imports between modules, not even one that only type checkers see."""
+    graph = {name: ours(module.typed) - {name} for name, module in MODULES.items()}
+
+    assert " -> ".join(find_cycle(graph)) == ""
+
+
+def test_a_cycle_is_found_and_named() -> None:
+    """The search for cycles gives the modules along the cycle, and nothing for a graph without one."""
+    assert find_cycle({"a": {"b"}, "b": {"c", "d"}, "c": set(), "d": {"b"}}) == ["b", "d", "b"]
+    assert find_cycle({"a": {"b", "c"}, "b": {"c"}, "c": set()}) == []
+
+
+@pytest.mark.parametrize("module", CLIENT, ids=lambda module: module.name)
+def test_third_party_packages_stay_where_they_belong(module: Module) -> None:
+    """Only the transport knows aiohttp, only the Redis store redis, only the token manager cachetools."""
+    for name in foreign(module.runtime):
+        assert name in THIRD_PARTY, f"{module.name} imports {name}"
+        places = THIRD_PARTY[name]
+        assert places is None or module.name in places, f"{module.name} imports {name}"
+
+
+@pytest.mark.parametrize("pure", PURE)
+def test_what_is_pure_does_no_io(pure: str) -> None:
+    """Requests, answers, errors and credentials know no event loop, socket, thread, file or clock."""
+    modules = [module for module in CLIENT if f"{module.name}.".startswith(f"{pure}.")]
+    names = {name.partition(".")[0] for module in modules for name in module.runtime}
+
+    assert modules
+    assert not names & IO
+    assert pure.startswith("images.") or "os" not in names
 
 
 def test_the_sandbox_shares_nothing_with_the_client() -> None:
     """The sandbox imports no module of the client, so that they cannot share a mistake."""
-    names = set().union(*(imports(path) for path in (PACKAGE / "sandbox").rglob("*.py")))
+    names = set().union(*(module.typed for module in MODULES.values() if module.package == "sandbox"))
 
-    assert ours(names) == {"sandbox"}
-    assert "wxcv" not in names
+    assert packages(names) == {"sandbox"}
     assert foreign(names) <= {"aiohttp", "zxingcpp", "rapidocr", "PIL", "numpy"}
 
 
 def test_the_commands_use_public_names_only() -> None:
-    """The command line imports wxcv itself, its own files, and the sandbox."""
-    names = set().union(*(imports(path) for path in (PACKAGE / "cli").rglob("*.py")))
+    """The command line imports wxcv itself, its own files, and the sandbox's public names."""
+    names = set().union(*(module.typed for module in MODULES.values() if module.package == "cli"))
 
-    assert ours(names) <= {"cli", "sandbox"}
+    assert packages(names) <= {"", "cli", "sandbox"}
+    assert {name for name in ours(names) if name.startswith("sandbox")} <= {"sandbox"}
+    assert not [name for name in names if re.search(r"(^|\.)_", name.removeprefix("__future__."))]
     assert foreign(names) <= {"attrs", "rich", "typer"}
 
 
@@ -179,29 +229,29 @@ def loaded(statement: str) -> set[str]:
     return set(json.loads(done.stdout))
 
 
-def test_importing_wxcv_imports_the_core_only() -> None:
-    """``import wxcv`` brings in the standard library and what aiohttp, attrs and cachetools bring in."""
+def test_the_client_imports_the_core_only() -> None:
+    """``from wxcv import *`` imports the standard library, and what the three dependencies import."""
     before = {name.split(".")[0] for name in loaded("import aiohttp, attrs, cachetools, yarl")}
-    after = {name.split(".")[0] for name in loaded("import wxcv")}
+    after = {name.split(".")[0] for name in loaded("from wxcv import *")}
 
     assert after - before - set(sys.stdlib_module_names) == {"wxcv"}
 
 
 def test_what_few_programs_need_is_imported_when_it_is_asked_for() -> None:
-    """Third-party platforms and cloud hosting are imported with the first use of their names."""
-    later = {"wxcv.component", "wxcv.cloud"}
+    """Third-party platforms, cloud hosting and RedisStore are imported with the first use of their names."""
+    later = {"wxcv.tokens.component", "wxcv.tokens.cloud", "wxcv.stores.redis"}
 
-    assert not later & loaded("import wxcv")
-    assert later <= loaded("import wxcv; wxcv.AuthorizerCredential, wxcv.CloudCredential")
+    assert not later & loaded("from wxcv import AppCredential, Session, SCAN_QRCODE")
+    assert later <= loaded("import wxcv; wxcv.AuthorizerCredential, wxcv.CloudCredential, wxcv.RedisStore")
     assert later <= loaded("from wxcv import *")
 
 
 def test_no_body_is_over_forty_lines_and_no_module_over_three_hundred() -> None:
     """Every function body has at most 40 lines, and every module of code at most 300."""
-    for path in PACKAGE.rglob("*.py"):
-        text = path.read_text(encoding="utf-8")
-        assert text.count("\n") <= 300, path
+    for module in MODULES.values():
+        text = module.path.read_text(encoding="utf-8")
+        assert text.count("\n") <= 300, module.path
         for node in ast.walk(ast.parse(text)):
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
                 start = node.body[1] if ast.get_docstring(node) and len(node.body) > 1 else node.body[0]
-                assert (node.end_lineno or 0) - start.lineno < 40, f"{path}: {node.name}"
+                assert (node.end_lineno or 0) - start.lineno < 40, f"{module.path}: {node.name}"

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from support.places import ROOT
 
 import wxcv
 from wxcv.cli import exits
@@ -18,7 +19,7 @@ from wxcv.cli import exits
 if TYPE_CHECKING:
     from wxcv.sandbox import Sandbox
 
-ROOT = Path(__file__).parents[1]
+CONTRIBUTING = ROOT / ".github" / "CONTRIBUTING.md"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PROGRAMS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
@@ -53,13 +54,14 @@ def test_the_first_example_comes_early() -> None:
     )
 
 
-def test_the_house_is_drawn_as_it_stands() -> None:
-    """The picture of the house names every room, and no other."""
-    drawn = set(re.findall(r"^  (\w+(?:\.py|/))", README, re.MULTILINE))
+@pytest.mark.skipif(not CONTRIBUTING.exists(), reason="the layout is drawn in .github/CONTRIBUTING.md")
+def test_the_layout_is_drawn_as_it_stands() -> None:
+    """The drawing of the layout names every module and package, and no other."""
+    drawn = set(re.findall(r"^  (\w+(?:\.py|/))", CONTRIBUTING.read_text(encoding="utf-8"), re.MULTILINE))
     package = Path(wxcv.__file__).parent
-    rooms = {path.name for path in package.glob("*.py") if not path.name.startswith("__")}
+    modules = {path.name for path in package.glob("*.py") if not path.name.startswith("__")}
 
-    assert drawn == rooms | {"cli/", "errors/", "sandbox/"}
+    assert drawn == modules | {f"{path.parent.name}/" for path in package.glob("*/__init__.py")}
 
 
 def test_the_exit_codes_are_those_of_the_commands() -> None:

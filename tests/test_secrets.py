@@ -9,14 +9,14 @@ import pickle
 import subprocess
 import sys
 import traceback
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import aiohttp
-import pictures
 import pytest
 from aiohttp import web
-from servers import SECRET, TOKEN, answer, api_server, http_answer, raw_server, read_request
+from support import pictures
+from support.places import SCRIPTS
+from support.servers import SECRET, TOKEN, answer, api_server, http_answer, raw_server, read_request
 
 import wxcv
 from wxcv.tokens.refresh import CachedToken
@@ -264,7 +264,7 @@ async def test_a_failing_proxy_shows_no_password() -> None:
 async def test_peers_that_hang_up_bring_no_secret_to_light(mode: list[str]) -> None:
     """Peers that close or reset at any byte of any request bring no secret into errors or to stderr."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-W", "default", str(Path(__file__).with_name("leak_worker.py")), "1", *mode),
+        *(sys.executable, "-W", "default", str(SCRIPTS / "leak_worker.py"), "1", *mode),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )

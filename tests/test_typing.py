@@ -5,9 +5,14 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-MISTAKES = Path(__file__).parent / "typing" / "mistakes.py"
+from support.places import TESTS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MISTAKES = TESTS / "typing" / "mistakes.py"
 
 
 def test_a_type_checker_finds_every_mistake(tmp_path: Path) -> None:

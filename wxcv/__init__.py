@@ -82,7 +82,7 @@ def _find_modules() -> dict[str, str]:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_find_modules(), "__version__"})
+    return sorted({*globals(), *_find_modules(), "__version__"} - {"TYPE_CHECKING"})
 
 
 if not TYPE_CHECKING:  # type checkers are to find names that do not exist

@@ -14,8 +14,6 @@ import typer
 import wxcv
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from wxcv.cli.reading import Reading
 
 
@@ -29,27 +27,14 @@ def display_name(image: str) -> str:
     return printable(image.split("?", maxsplit=1)[0] if "://" in image else image)
 
 
-def _rows(answer: object) -> Iterator[tuple[str, str]]:
-    if isinstance(answer, wxcv.QrcodeScan):
-        yield from ((code.type_name, code.data) for code in answer.code_results)
-        if not answer.code_results:
-            yield "codes", "(none found)"
-    if isinstance(answer, wxcv.PrintedText):
-        yield from (("text", item.text) for item in answer.items)
-        if not answer.items:
-            yield "text", "(none found)"
-
-
 def print_rows(reading: Reading) -> None:
     """Print what was read in one image, a line each; no line is broken, however narrow the terminal is."""
-    answers = [one.answer for one in reading.outcomes.values() if one.status == "ok"]
-    rows = [row for answer in answers for row in _rows(answer)]
-    if not rows:
+    if not reading.rows:
         return
-    width = max(len(printable(kind)) for kind, _ in rows)
+    width = max(len(printable(kind)) for kind, _ in reading.rows)
     name = display_name(reading.image)
     lines = [typer.style(name, bold=True) if sys.stdout.isatty() else name]
-    lines += [f"  {printable(kind):<{width}}  {printable(said)}" for kind, said in rows]
+    lines += [f"  {printable(kind):<{width}}  {printable(said)}" for kind, said in reading.rows]
     _write("\n".join(lines))
 
 

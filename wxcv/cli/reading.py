@@ -25,13 +25,23 @@ class Reading:
 
     Attributes:
         image: its name.
-        endpoints: the names of the endpoints that are to read it.
+        endpoints: which are to read it.
         outcomes: by the endpoint's name; fewer than the endpoints if the command was ended.
     """
 
     image: str
-    endpoints: Sequence[str]
+    endpoints: Sequence[wxcv.Endpoint[Any]]
     outcomes: dict[str, Outcome] = attrs.field(factory=dict)
+
+    @property
+    def rows(self) -> list[tuple[str, str]]:
+        """The answers as labels and texts, as their endpoints have them printed."""
+        rows: list[tuple[str, str]] = []
+        for endpoint in self.endpoints:
+            outcome = self.outcomes.get(endpoint.name)
+            if outcome is not None and outcome.status == "ok":
+                rows += list(endpoint.table(outcome.answer)) or [(endpoint.name, "(none found)")]
+        return rows
 
     @property
     def failures(self) -> list[tuple[str, wxcv.Unanswered[str]]]:
@@ -41,7 +51,7 @@ class Reading:
     @property
     def missing(self) -> list[str]:
         """The names of the endpoints without an outcome."""
-        return [name for name in self.endpoints if name not in self.outcomes]
+        return [endpoint.name for endpoint in self.endpoints if endpoint.name not in self.outcomes]
 
     @property
     def exit_code(self) -> int:
@@ -143,7 +153,7 @@ class Reader:
         index = 0
         async for name in names:
             if index not in self._readings and index >= self._printed:
-                self._readings[index] = Reading(name, [endpoint.name for endpoint in self._endpoints])
+                self._readings[index] = Reading(name, self._endpoints)
             index += 1
             yield name
 

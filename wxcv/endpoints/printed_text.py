@@ -65,6 +65,8 @@ class PrintedText(Value):
 
 def _table(page: PrintedText) -> Iterator[tuple[str, str]]:
     yield from (("text", item.text) for item in page.items)
+    if not page.items:
+        yield "text", "(none found)"
 
 
 PRINTED_TEXT = Endpoint("printed_text", "/cv/ocr/comm", PrintedText.from_dict, table=_table)

@@ -1,0 +1,1 @@
+"""What tests share: servers, pictures, commands, recorded samples and worker processes."""

@@ -1,0 +1,54 @@
+"""An example of every public class of values and errors."""
+
+import wxcv
+from wxcv import errors
+
+ERRORS = [
+    errors.ImageTooLargeError("a.png", 9, 8),
+    errors.EmptyImageError("a.png", "no bytes"),
+    errors.UnsupportedImageError("a.txt", "text"),
+    errors.UnreadableImageError("a.png", "missing"),
+    errors.InvalidImageUrlError("ftp://x", "scheme"),
+    errors.ConnectError("down", reason="X", errno=111),
+    errors.CallTimeoutError("slow"),
+    errors.AnswerLostError("gone"),
+    errors.ProtocolError("odd", status=502, excerpt="<html>"),
+    *(
+        cls(40001, "no", rid="1-2-3", hint="h", meaning="m", remedy="r")
+        for cls in (
+            errors.APIError,
+            errors.SystemBusyError,
+            errors.RateLimitedError,
+            errors.QuotaExhaustedError,
+            errors.TokenRejectedError,
+            errors.CredentialRejectedError,
+            errors.PermissionDeniedError,
+            errors.ImageRejectedError,
+            errors.ImageUrlRejectedError,
+        )
+    ),
+    errors.SlotTimeoutError("full"),
+    errors.TokenSourceError("raised", reason="KeyError", location="app.py:1"),
+    errors.SessionClosedError("closed"),
+    errors.StoreError("down"),
+]
+"""An error of every class that is raised."""
+
+_POS = wxcv.Pos(wxcv.Point(1, 2), wxcv.Point(3, 2), wxcv.Point(3, 4), wxcv.Point(1, 4))
+_SCAN = wxcv.QrcodeScan((wxcv.CodeResult("QR_CODE", "x", _POS),), wxcv.ImgSize(8, 9))
+VALUES = [
+    wxcv.SCAN_QRCODE,
+    _SCAN,
+    *(_SCAN.code_results[0], _POS, _POS.left_top, _SCAN.img_size),
+    wxcv.PrintedText((wxcv.TextItem("line", _POS),)),
+    wxcv.TextItem("line"),
+    wxcv.ImageUrl("https://example.com/a.png"),
+    wxcv.ImageBytes(b"x", content_type="image/png", name="a"),
+    wxcv.Answered(index=0, item="a.png", image="a.png", answer=_SCAN, sends=1, elapsed=0.5),
+    wxcv.Unanswered(index=1, item="b.png", image="b.png", status="failed", error=errors.ConnectError("down")),
+    wxcv.AttemptEvent("/cv/img/qrcode", 1, 200, 0, 5, 0.5),
+    wxcv.SessionStats(running=1, waiting=2, calls=3, sends=4, retries=0, refreshes=1, bytes_sent=5),
+    wxcv.RetryPolicy(attempts=5),
+    wxcv.StoredToken("T", 1, 2.0, 3.0),
+]
+"""A value of every public class of values that may be pickled."""

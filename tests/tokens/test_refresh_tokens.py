@@ -1,0 +1,84 @@
+"""The refresh tokens of merchants: which one is sent, and when a new one is handed on."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+import wxcv
+from wxcv.clock import SystemClock
+from wxcv.protocol.answers import Response
+from wxcv.tokens.manager import TokenManager
+
+if TYPE_CHECKING:
+    from wxcv.protocol.requests import Request
+
+COMPONENT = wxcv.ComponentCredential("wxp", "MARKED-APPSECRET", "MARKED-TICKET")
+
+
+class Platform:
+    """WeChat's token pages for a platform; they answer the refresh tokens that a test gives, one by one."""
+
+    def __init__(self, *answered: str | None) -> None:
+        self.answered = list(answered)
+        self.used: list[str] = []
+
+    async def send(self, request: Request) -> Response:
+        """Answer a token request."""
+        assert request.body is not None
+        fields = json.loads(request.body.parts[0])
+        if "authorizer_appid" not in fields:
+            return Response(200, {}, b'{"component_access_token":"C","expires_in":7200}')
+        self.used.append(fields["authorizer_refresh_token"])
+        told: dict[str, object] = {"authorizer_access_token": f"A{len(self.used)}", "expires_in": 7200}
+        newest = self.answered.pop(0)
+        if newest is not None:
+            told["authorizer_refresh_token"] = newest
+        return Response(200, {}, json.dumps(told).encode())
+
+
+async def refresh(cache: TokenManager, merchant: wxcv.Credential, platform: Platform, times: int) -> None:
+    """Have that many tokens, one after the other."""
+    for _ in range(times):
+        token = await cache.get(merchant, platform.send)
+        cache.invalidate(merchant, token, wxcv.TokenRejectedError.dropped_here(), is_manual=True)
+
+
+@pytest.mark.parametrize(
+    ("answered", "used", "handed"),
+    [
+        (("R1", "R1", "R1"), ["R0", "R1", "R1"], ["R1"]),
+        (("R1", "R2", "R2"), ["R0", "R1", "R2"], ["R1", "R2"]),
+        (("R0", "R0", "R0"), ["R0", "R0", "R0"], []),
+        ((None, "R1", None), ["R0", "R0", "R1"], ["R1"]),
+        (("R1", "R0", "R0"), ["R0", "R1", "R0"], ["R1", "R0"]),
+        (("", "R1", ""), ["R0", "R0", "R1"], ["R1"]),
+    ],
+)
+async def test_a_new_refresh_token_is_handed_on_once(
+    answered: tuple[str | None, ...], used: list[str], handed: list[str]
+) -> None:
+    """The newest is sent from then on, and the callback is called only when it is another than before."""
+    kept: list[str] = []
+    merchant = wxcv.AuthorizerCredential(COMPONENT, "wxm", "R0", on_refresh_token=kept.append)
+    platform = Platform(*answered)
+    await refresh(TokenManager(SystemClock()), merchant, platform, len(answered))
+
+    assert (platform.used, kept) == (used, handed)
+
+
+async def test_a_refresh_token_that_was_not_kept_is_handed_on_again() -> None:
+    """After a callback that failed, the same refresh token is handed on at the next refresh."""
+    kept: list[str] = []
+
+    def keep(refresh_token: str) -> None:
+        kept.append(refresh_token)
+        if len(kept) < 3:
+            raise LookupError
+
+    merchant = wxcv.AuthorizerCredential(COMPONENT, "wxm", "R0", on_refresh_token=keep)
+    await refresh(TokenManager(SystemClock()), merchant, Platform("R1", "R1", "R1", "R1"), 4)
+
+    assert kept == ["R1", "R1", "R1"]
