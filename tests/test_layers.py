@@ -26,7 +26,7 @@ ALLOWED = {
     "callbacks": {"masking"},
     "deadlines": set(),
     "slots": {"deadlines", "errors"},
-    "errcodes": {"errors"},
+    "errcodes": {"errors", "masking"},
     "models": {"errors", "values"},
     "files": {"callbacks", "errors", "masking"},
     "images": {"errors", "files", "masking", "models", "values"},
