@@ -44,9 +44,9 @@ ALLOWED = {
     "stores": {"checks", "errors", "masking", "values"},
     "errands": {"callbacks", "errors", "masking", "steps", "stores", "requests"},
     "renewal": {"errands", "errors", "steps", "stores"},
-    "accounts": {"errors", "stores"},
+    "accounts": {"callbacks", "errors", "stores"},
     "tokens": {
-        *("accounts", "callbacks", "checks", "clock", "errands", "errors", "masking", "models", "renewal"),
+        *("accounts", "checks", "clock", "errands", "errors", "masking", "models", "renewal"),
         "stores",
     },
     "reports": {"errors"},
