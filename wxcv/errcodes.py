@@ -20,7 +20,7 @@ from wxcv.errors import (
     SystemBusyError,
     TokenRejectedError,
 )
-from wxcv.masking import EXAMINED, mask, one_line
+from wxcv.masking import EXAMINED, Secrets, mask, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -196,9 +196,9 @@ def api_error(errcode: int, errmsg: str, *, known: Iterable[str] = (), is_own: b
     text, rid = _cut(_RID, errmsg[:_READ])
     text, hint = _cut(_HINT, text)
     # Masked when it is cut, as what is left may only now be a secret; the rest tells where it goes on.
-    known = tuple(known)
-    text = mask(text + errmsg[_READ : _READ + EXAMINED + 1], known)
+    secrets = Secrets(known)
+    text = mask(text + errmsg[_READ : _READ + EXAMINED + 1], secrets)
     clipped = one_line(text, EXAMINED).strip(", ")[:_KEPT]
-    rid, hint = (part and one_line(mask(part, known), _KEPT) for part in (rid, hint))
+    rid, hint = (part and one_line(mask(part, secrets), _KEPT) for part in (rid, hint))
     row = _row(errcode, errmsg[:_READ], is_own=is_own)
     return row.error(errcode, clipped, rid=rid, hint=hint, meaning=row.meaning, remedy=row.remedy)

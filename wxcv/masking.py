@@ -24,6 +24,7 @@ _NAME_LENGTH = 100
 _ROUNDS = 8  # of decoding: a proxy's error page may encode what was encoded already
 _LONGEST_SECRET = 4 * EXAMINED  # characters as they are known; the image's URL has no more
 _FRAGMENT = 8  # characters of a secret that are masked wherever they stand
+_FEW = 32  # fragments of a short text, each of which is looked for
 _SHORTEST_PART = 4  # characters of a secret's beginning that are masked where the examined part ends
 _PACKAGE = os.path.dirname(__file__) + os.sep  # noqa: PTH120 - pathlib is slow to import
 _STANDARD_LIBRARY = os.path.dirname(os.__file__) + os.sep  # noqa: PTH120 - the same
@@ -122,6 +123,8 @@ def _fragments(text: str, places: Iterable[int]) -> list[str]:
 
 def _shared(secret: str, fragments: set[str]) -> set[str]:
     """Return those of the fragments that a secret has too; of a long one samples tell where to look."""
+    if len(fragments) <= _FEW:
+        return {fragment for fragment in fragments if fragment in secret}
     end, step = len(secret) - _FRAGMENT + 1, 1 + 2 * len(secret) // EXAMINED
     hits = [at for at in range(0, end, step) if secret[at : at + _FRAGMENT] in fragments]
     if not hits:
@@ -168,9 +171,15 @@ def _cover(text: str, secrets: Iterable[str], *, is_cut: bool) -> bytearray:
     return covered
 
 
-def _mask_known(text: str, known: Iterable[str], *, is_cut: bool) -> str:
+class Secrets:
+    """Secrets in hand, made ready once to be looked for in several texts."""
+
+    def __init__(self, known: Iterable[str]) -> None:
+        self.folded = {_fold(_decode(secret)[0]) for secret in _distinct(known)} - {""}
+
+
+def _mask_known(text: str, secrets: set[str], *, is_cut: bool) -> str:
     """Mask secrets, and parts of them, in a decoded text."""
-    secrets = {_fold(_decode(secret)[0]) for secret in _distinct(known)} - {""}
     covered = _cover(_fold(text), secrets, is_cut=is_cut) if secrets else b""
     if 1 not in covered:
         return text
@@ -181,7 +190,7 @@ def _mask_known(text: str, known: Iterable[str], *, is_cut: bool) -> str:
     return "".join([*pieces, text[shown:]])
 
 
-def mask(text: str, known: Iterable[str] = ()) -> str:
+def mask(text: str, known: Iterable[str] | Secrets = ()) -> str:
     """Return the first EXAMINED characters of a text without secrets.
 
     Args:
@@ -204,7 +213,8 @@ def mask(text: str, known: Iterable[str] = ()) -> str:
         return "***"
     if is_cut:
         plain = _without_partial(plain)
-    masked = _mask_known(plain, known, is_cut=is_cut)
+    secrets = known if isinstance(known, Secrets) else Secrets(known)
+    masked = _mask_known(plain, secrets.folded, is_cut=is_cut)
     masked = _pattern("pair").sub(r"\1\2***", masked)
     masked = _pattern("authorization").sub(r"\1 ***", masked)
     masked = _pattern("user").sub("//***@", masked)
