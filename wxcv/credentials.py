@@ -61,8 +61,13 @@ class Credential:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What is masked wherever a server repeats it."""
+        """What is masked wherever a server repeats it, besides the tokens."""
         return ()
+
+    @property
+    def issuer(self) -> Credential | None:
+        """The account whose token it takes to ask for a token of this one, or None."""
+        return None
 
     def renew(self, asked: Asked) -> Steps:
         """Ask for a token.

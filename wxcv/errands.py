@@ -8,7 +8,7 @@ import logging
 import random
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from wxcv import nesting
 from wxcv.callbacks import CallbackError, call_back
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
     Send = Callable[[Request], Awaitable[Response]]
 
+T = TypeVar("T")
+
 logger = logging.getLogger("wxcv")
 
 _KEEP_SECONDS = 5.0
@@ -47,6 +49,7 @@ class Memory:
         store: the shared store, or None.
         get: gives another credential's token.
         refuse: drops another credential's token.
+        secrets: tells what must not be shown of an account.
         jitter: seconds by which this process renews later than the margin says, as one of many.
         refresh_tokens: by key, the newest refresh token and the one that was handed on last; never evicted.
         forced: by key, the moments of the last forced refreshes.
@@ -59,11 +62,13 @@ class Memory:
         store: Store | None,
         get: Callable[[Credential, Send], Awaitable[str]],
         refuse: Callable[[Credential, str, WxcvError], None],
+        secrets: Callable[[Credential], tuple[str, ...]],
     ) -> None:
         self.clock = clock
         self.store = store
         self.get = get
         self.refuse = refuse
+        self.secrets = secrets
         self.jitter = random.uniform(10.0, 60.0)
         self.refresh_tokens: dict[str, tuple[str, str]] = {}
         self.forced: dict[str, list[float]] = {}
@@ -87,6 +92,7 @@ class Errands:
         self.credential = credential
         self.send = send
         self.store = store
+        self._known: tuple[str, ...] = ()  # secrets that came up in this renewal
 
     async def drive(self, asked: Asked) -> AccessToken:
         """Do what the credential's renewal yields, until it returns the token."""
@@ -103,20 +109,28 @@ class Errands:
         """Do what a credential wants done; return the reply."""
         match step:
             case Request():
-                return await self.send(step)
+                response = await self.send(step)
+                known = (*response.known, *self._known, *self.memory.secrets(self.credential))
+                return response._replace(known=known)
             case TokenOf(credential):
-                return await self.memory.get(credential, self.send)
+                return self._noted(await self.memory.get(credential, self.send))
             case Refuse(credential, token, error):
                 self.memory.refuse(credential, token, error)
                 return None
             case ReadFile(path):
                 return await asyncio.to_thread(_content, path)
             case Ask(function, arguments):
-                return await _call_token_function(function, arguments)
+                return self._noted(await _call_token_function(function, arguments))
             case Newest():
-                return await self._newest()
+                return self._noted(await self._newest())
         await self._keep(step)
         return None
+
+    def _noted(self, reply: T) -> T:
+        """Return a reply, and note that it must not be shown."""
+        if isinstance(reply, str):
+            self._known += (reply,)
+        return reply
 
     async def _newest(self) -> str | None:
         key = self.credential.key

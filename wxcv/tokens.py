@@ -12,11 +12,10 @@ from weakref import WeakKeyDictionary
 from cachetools import LRUCache, TLRUCache
 
 from wxcv import checks, nesting
-from wxcv.accounts import AccountState
-from wxcv.callbacks import CallbackError
+from wxcv.accounts import AccountState, broken, outcome
 from wxcv.clock import SystemClock
 from wxcv.errands import Memory
-from wxcv.errors import SessionClosedError, TokenSourceError, WxcvError
+from wxcv.errors import SessionClosedError, WxcvError
 from wxcv.masking import short_name
 from wxcv.models import AccessToken
 from wxcv.renewal import CachedToken, Renewal
@@ -44,21 +43,6 @@ def _is_elsewhere(loop: asyncio.AbstractEventLoop) -> bool:
         return asyncio.get_running_loop() is not loop
     except RuntimeError:
         return loop.is_closed()
-
-
-def _ending(task: asyncio.Task[CachedToken | WxcvError]) -> CachedToken | WxcvError:
-    if task.cancelled():
-        return SessionClosedError("the session was closed before a token came")
-    fault = task.exception()  # of a caller's function, and no Exception
-    return task.result() if fault is None else _broken(fault)
-
-
-def _broken(fault: BaseException) -> TokenSourceError:
-    """Make the error for what a caller's own credential, store, clock or function raised past wxcv."""
-    failure = CallbackError(fault)
-    return TokenSourceError(
-        f"the token refresh raised {failure}", reason=failure.reason, location=failure.location
-    )
 
 
 class TokenCache:
@@ -89,7 +73,7 @@ class TokenCache:
         checks.optional("store", store, "Store, such as RedisStore", "load", "save", "acquire")
         checks.optional("clock", clock, "Clock", "monotonic", "wall", "sleep")
         self._clock = clock or SystemClock()
-        self._memory = Memory(self._clock, store, self.get, self.invalidate)
+        self._memory = Memory(self._clock, store, self.get, self.invalidate, self.secrets)
         self._held: TLRUCache[str, CachedToken, float] = TLRUCache(
             maxsize, lambda _key, held, _now: held.ends_at, timer=self._clock.monotonic
         )
@@ -169,6 +153,16 @@ class TokenCache:
         """Return the living token, or None; starts nothing."""
         held = self._living(credential.key)
         return None if held is None else held.value
+
+    def secrets(self, credential: Credential) -> tuple[str, ...]:
+        """Return what is masked wherever a server repeats it: its secrets, its tokens, and its issuer's."""
+        known = () if credential.issuer is None else self.secrets(credential.issuer)
+        held, account = self._held.get(credential.key), self._accounts.get(credential.key)
+        if held is not None:
+            known += (held.value,)
+        if account is not None and account.refused is not None:
+            known += (account.refused[0],)
+        return known + credential.secrets + self._memory.refresh_tokens.get(credential.key, ())
 
     def seconds_until_retry(self, credential: Credential) -> float:
         """Return the seconds after which a token may be asked for again; 0 if at once."""
@@ -256,7 +250,7 @@ class TokenCache:
 
     def _settle(self, key: str, account: AccountState, task: asyncio.Task[CachedToken | WxcvError]) -> None:
         """Tell all waiters how the refresh ended, whatever ended it."""
-        account.task, ended = None, _ending(task)
+        account.task, ended = None, outcome(task)
         if self._refreshing.get(key) is account:
             del self._refreshing[key]
         waiters, account.waiters = account.waiters, []
@@ -286,7 +280,7 @@ class TokenCache:
         except WxcvError as error:
             return self._record_failure(credential, account, error)
         except Exception as error:  # noqa: BLE001 - a fault here must not leave callers waiting
-            return self._record_failure(credential, account, _broken(error))
+            return self._record_failure(credential, account, broken(error))
         return held
 
     def _record_failure(self, credential: Credential, account: AccountState, error: WxcvError) -> WxcvError:
