@@ -83,6 +83,22 @@ NO_URL = [
     *("", "/", "MARKED", "ftp://MARKED", "https://", "https://h:0", "https://h:65536", "https://h:x"),
     *("https://h/MARKED", "https://h?MARKED", "https://h#MARKED", "https://u:MARKED@h", "https://MARKED h"),
     *("http://h", "https://a..b", 5, b"https://h", [BAD]),
+    *(r"https://h\MARKED", "https://MARKED%zz", "https://MARKED^", "https://MARKED|", "https://MARKED<>"),
+    *("https://MARKED,x", "https://[MARKED]", "https://[::MARKED]", "https://MARKED..x", "https://*.MARKED"),
+]
+NO_PROXY = [
+    *(
+        "",
+        "MARKED",
+        "user:MARKED@proxy:8080",
+        "ftp://MARKED",
+        8080,
+        "http://u:MARKED@",
+        "http://u:MARKED@h:99999",
+    ),
+    *("http://u:MARKED@h,x", "http://u:MARKED@a^b", "http://u:MARKED@h%zz", r"http://u:MARKED@h\x"),
+    *("http://u:MARKED世@h", "http://MARKED世:p@h", "http://u:MARKED%E4%B8%96@h", "http://u:MARKED%ff@h"),
+    *("http://MARKED%3a:p@h", "http://MARKED%3A@h"),
 ]
 TABLE: list[tuple[Callable[..., object], str, list[Any]]] = [
     (session, "concurrency", NO_COUNT),
@@ -92,7 +108,7 @@ TABLE: list[tuple[Callable[..., object], str, list[Any]]] = [
     (session, "max_waiting", [-1, 1.5, HUGE, BAD, True]),
     (session, "image_limit", NO_COUNT),
     (session, "base_url", NO_URL),
-    (session, "proxy", ["", "MARKED", "user:MARKED@proxy:8080", "ftp://MARKED", 8080]),
+    (session, "proxy", NO_PROXY),
     (session, "allow_http", NO_FLAG),
     (session, "trust_env", NO_FLAG),
     (session, "local_files", NO_FLAG),
@@ -165,6 +181,23 @@ def test_a_wrong_setting_is_named_and_not_shown(make: Callable[..., object], nam
     assert "got an unexpected keyword" not in message
     assert len(message) < 250
     assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *(
+            "http://h",
+            "https://h.example.com.:8080/",
+            "http://u@h",
+            "http://u:p%40ss:w%C3%B6rd@127.0.0.1:3128",
+        ),
+        *("http://u:wörd@[::1]:3128", "http://bücher.example", "http://squid_1.internal", "http://[fe80::1]"),
+    ],
+)
+def test_a_usable_proxy_is_accepted(url: str) -> None:
+    """Names, addresses, passwords with special characters and names that are not ASCII may be a proxy's."""
+    assert session(proxy=url)
 
 
 def test_the_table_is_long_and_covers_every_setting() -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import html
 import json
+import os
 import re
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 
+from wxcv.errors import WxcvError
 from wxcv.masking import EXAMINED, class_name, function_name, mask, one_line, short_name, where_raised
 
 
@@ -47,6 +49,106 @@ def test_a_known_secret_is_masked_in_every_encoding(secret: str) -> None:
     escaped += [html.escape(secret).replace("&#x27;", "&apos;"), html.escape(html.escape(secret))]
     for form in (secret, *percent, *lower, *escaped, html.escape(secret)):
         assert mask(f"before {form} after", [secret, ""]) == "before *** after"
+
+
+KEY = "88_Ab-cdEFghIJ.klMNop_qrSTuv-wxYZ0123456789TOPSECRETtail"
+
+
+def percent(character: str, times: int) -> str:
+    """Percent-encode a character so many times."""
+    return "%" + "25" * (times - 1) + f"{ord(character):02X}"
+
+
+def longest_shown(text: str, secret: str = KEY) -> int:
+    """Return the length of the longest part of a secret in a text."""
+    parts = ((start, stop) for start in range(len(secret)) for stop in range(start + 1, len(secret) + 1))
+    return max((stop - start for start, stop in parts if secret[start:stop] in text), default=0)
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        *(percent("E", 7), percent("E", 300), "%u0045", r"\x45", r"\u0045", r"\\u0045", r"%5C%5Cu0045"),
+        *("&#69;", "&#69", "&#x45;", "&#0000000069;", "&amp;amp;amp;#69;", "%26%2369%3B", r"\u0026#69;"),
+        *(
+            "e",
+            "E\0",
+            "E\n",
+            "E \t",
+            "E\u200b",
+            "\u00adE",
+            "E\ufeff",
+            "E\ufffd",
+            "&#8203;E",
+            "%00E",
+            "E%0D%0A",
+        ),
+    ],
+)
+def test_one_character_in_another_form_hides_no_secret(form: str) -> None:
+    """A secret is masked as a whole, whatever encoding, case or invisible character one place of it has."""
+    assert mask(f"key: {KEY.replace('E', form, 1)}.", [KEY]) == "key: ***."
+
+
+@pytest.mark.parametrize(("character", "form"), [("_", "&lowbar;"), (".", "&period;"), ("-", "&#45")])
+def test_a_named_character_hides_no_secret(character: str, form: str) -> None:
+    """The names of HTML, and codes that lack their semicolon, are read."""
+    assert mask(f"key: {KEY.replace(character, form)}.", [KEY]) == "key: ***."
+
+
+def test_a_part_of_a_secret_is_masked() -> None:
+    """Eight characters of a secret are masked wherever they stand, and seven are not."""
+    assert mask(f"ends in {KEY[-8:]}", [KEY]) == "ends in ***"
+    assert mask(f"{KEY[:30]}hint: [x]{KEY[30:]}", [KEY]) == "***hint: [x]***"
+    assert mask(f"ends in {KEY[-7:]}", [KEY]) == f"ends in {KEY[-7:]}"
+
+
+@pytest.mark.parametrize("start", [0, 300, 3000, 4096 - 100])
+def test_a_part_of_a_long_secret_is_masked(start: int) -> None:
+    """A long secret is found by any part of some length, and that part is masked to its ends."""
+    secret = "".join(f"{number:x}," for number in range(2000))[:4096]
+
+    assert mask(f"key: {secret[start : start + 100]}.", ["x" * 2000, secret]) == "key: ***."
+
+
+def test_what_is_encoded_too_often_is_masked_as_a_whole() -> None:
+    """Nothing is shown of a text of which encodings are left when all rounds are over."""
+    form = "&#37;26" + "#37;26" * 12 + "#69;"
+
+    assert mask(f"key: {KEY.replace('E', form[:7] + '#69;', 1)}.", [KEY]) == "key: ***."
+    assert mask(f"key: {KEY.replace('E', form, 1)}.", [KEY]) == "***"
+
+
+def test_masking_again_undoes_nothing() -> None:
+    """What was masked with a secret in hand is decoded already, so that an error shows no more of it."""
+    name = percent("s", 7) + "ecret"
+    text = f"access_token=a&{name}=x&{KEY.replace('E', percent('E', 7), 1)}"
+
+    assert str(WxcvError(mask(text, [KEY]))) == "access_token=***&secret=***&***"
+    assert str(WxcvError(mask(text, ["another"]))) == f"access_token=***&secret=***&{KEY}"
+
+
+@pytest.mark.parametrize("times", [1, 2, 3])
+@pytest.mark.parametrize(
+    "outer", ["&amp;#{};", "%26%23{}%3B", r"\u0026#{};", "&#37;{:02X}", r"\u0025{:02X}", "{:c}"]
+)
+def test_a_secret_in_two_encodings_that_is_cut_is_masked(outer: str, times: int) -> None:
+    """Where the examined part ends within a nested encoding, what is there of the secret is masked."""
+    told = "".join(outer.format(ord(character)) for character in KEY)
+    padding = ("access_token=x&" + percent("p", 6) * 200)[: EXAMINED - len(told) * times // 4]
+    for offset in range(14):
+        assert longest_shown(mask(padding[offset:] + told + "z" * 900, [KEY])) < 8
+
+
+def test_a_secret_that_is_cut_within_a_character_is_masked() -> None:
+    """A cut in the middle of a character's UTF-8 leaves nothing of the secret before it."""
+    url = "h/a?sig=0123456789SECRETé" + "tail" * 5
+    told = quote(url, safe="")
+    for shown in range(told.index("%C3"), told.index("%C3") + 7):
+        text = "access_token=x&".ljust(EXAMINED - shown, "B") + told + "x" * 300
+        assert (
+            mask(text, [url]).rstrip("\ufffd") == "access_token=***&".ljust(EXAMINED - shown + 2, "B") + "***"
+        )
 
 
 @pytest.mark.parametrize("length", [1, 500, EXAMINED - 100, EXAMINED - 40])
@@ -144,3 +246,42 @@ def test_the_line_of_the_callers_code_is_found() -> None:
     assert source.endswith("test_masking.py")
     assert Path(__file__).read_text().splitlines()[int(line) - 1].strip() == 'json.loads("{")'
     assert where_raised(ValueError("never raised")) == ""
+
+
+class Unreadable:
+    """A path that cannot be told."""
+
+    def __fspath__(self) -> str:
+        """Raise."""
+        raise ValueError("MARKED")
+
+
+def line_of(text: str) -> int:
+    """Return the number of the line of this file that is the text."""
+    return [line.strip() for line in Path(__file__).read_text().splitlines()].index(text) + 1
+
+
+def test_the_last_line_of_the_callers_code_is_told() -> None:
+    """Where an error came through frozen modules and several lines of the caller's, the last line is told."""
+    with pytest.raises(ValueError, match="MARKED") as caught:
+        os.fspath(Unreadable())
+    with pytest.raises(ValueError, match="MARKED") as frozen:
+        os.fsencode(Unreadable())  # type: ignore[arg-type] # fails on purpose
+
+    assert {where_raised(error.value).rsplit(":", 1)[1] for error in (caught, frozen)} == {
+        str(line_of('raise ValueError("MARKED")'))
+    }
+
+
+async def test_a_stop_iteration_in_a_coroutine_has_its_line() -> None:
+    """A StopIteration leaves a coroutine as a RuntimeError, and its line is told all the same."""
+
+    async def stop() -> None:
+        raise StopIteration
+
+    with pytest.raises(RuntimeError) as caught:
+        await stop()
+
+    assert where_raised(caught.value.with_traceback(None)).endswith(
+        f"test_masking.py:{line_of('raise StopIteration')}"
+    )

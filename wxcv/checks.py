@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 import math
+import re
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import unquote_to_bytes, urlsplit
 
 if TYPE_CHECKING:
     from urllib.parse import SplitResult
@@ -14,6 +15,8 @@ TOKEN_LIMIT = 2048
 """Characters of a token; WeChat's page asks to reserve 512."""
 
 _MOST_SECONDS = 1e9
+_NAME = r"(?a:[\w-]+(?:\.[\w-]+)*\.?)"
+"""A host's name in ASCII; the underscore is not for host names, but is used in private networks."""
 
 
 def _shown(value: object) -> str:
@@ -93,13 +96,23 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
+def _is_host(host: str) -> bool:
+    """Tell whether a URL's host can be looked up: an address, or a name, perhaps not in ASCII."""
+    if ":" in host:
+        try:
+            ipaddress.IPv6Address(host)
+        except ValueError:
+            return False
+        return True
+    return re.fullmatch(_NAME, host.encode("idna").decode()) is not None
+
+
 def _split(name: str, value: object) -> SplitResult:
     if not isinstance(value, str):
         raise TypeError(f"{name} must be a str, not {type(value).__name__}")
     try:
         parts = urlsplit(value)
-        (parts.hostname or "").encode("idna")
-        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        usable = parts.scheme in {"http", "https"} and _is_host(parts.hostname or "") and parts.port != 0
     except ValueError:
         usable = False
     if not usable or any(c.isspace() or not c.isprintable() for c in value):
@@ -124,6 +137,20 @@ def base_url(value: object, *, allow_http: bool, name: str = "base_url") -> str:
 
 def proxy(value: object) -> str | None:
     """Return the proxy's URL, or None; its user and password are never shown."""
-    if value is not None:
-        _split("proxy", value)
+    if value is None:
+        return None
+    parts = _split("proxy", value)
+    try:
+        user, _ = (
+            unquote_to_bytes(part or "").decode().encode("latin-1")
+            for part in (parts.username, parts.password)
+        )
+        usable = b":" not in user
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ValueError(
+            "proxy must have a user without a colon, and in user and password (not shown) only characters of "
+            "Latin-1, percent-encoded as UTF-8"
+        )
     return value  # type: ignore[return-value] # checked by _split

@@ -55,7 +55,7 @@ class Service:
 async def test_what_a_token_function_raises_is_told_as_its_own_fault(
     function: Callable[[str | None], Awaitable[wxcv.AccessToken]], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It is a TokenSourceError with the class and the caller's line, called once, and shows no text of it."""
+    """It is a TokenSourceError with the class and the line that raised, called once, and shows no text."""
     caplog.set_level(logging.DEBUG)
     async with (
         api_server(ok) as url,
@@ -71,7 +71,7 @@ async def test_what_a_token_function_raises_is_told_as_its_own_fault(
     assert isinstance(error, wxcv.TokenSourceError)
     assert (error.reason, error.retryable, error.account_wide) == ("KeyError", False, True)
     path, line = error.location.rsplit(":", 1)
-    source, first = inspect.getsourcelines(Service.__call__ if isinstance(function, Service) else function)
+    source, first = inspect.getsourcelines(raising if isinstance(function, Service) else function)
     assert path.endswith("test_token_functions.py")
     assert first <= int(line) < first + len(source)
     assert (error.__cause__, error.__context__) == (None, None)

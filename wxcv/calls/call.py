@@ -52,11 +52,12 @@ class Call(Generic[AnswerT]):
         *("state", "credential", "endpoint", "before_send", "report"),
         *(
             "_deadline",
-            "_known_secrets",
+            "_image_secrets",
             "_pacer",
             "_quota_taken",
             "_started_at",
             "_throttlings",
+            "_tokens",
             "_uncounted",
         ),
     )
@@ -73,7 +74,8 @@ class Call(Generic[AnswerT]):
         self.endpoint = endpoint
         self.before_send = before_send
         self.report = CallReport()
-        self._known_secrets: tuple[str, ...] = ()
+        self._image_secrets: tuple[str, ...] = ()
+        self._tokens: set[str] = set()  # that were sent, also those that were refused
         self._throttlings = 0
         self._started_at: float | None = None
         self._quota_taken = self._uncounted = 0.0
@@ -113,9 +115,7 @@ class Call(Generic[AnswerT]):
         loaded = await state.loader.load(image)
         self.report.image = loaded.name
         self.report.image_size = len(loaded.data) if isinstance(loaded, LocalImage) else 0
-        self._known_secrets = self.credential.secrets + (
-            loaded.secrets if isinstance(loaded, ImageUrl) else ()
-        )
+        self._image_secrets = loaded.secrets if isinstance(loaded, ImageUrl) else ()
         self._pacer = state.pacer(self.endpoint.path)
         return await self._send_until_final(image_request(self.endpoint, loaded, fields))
 
@@ -203,12 +203,13 @@ class Call(Generic[AnswerT]):
         status = errcode = None
         started_at = clock.monotonic()
         try:
+            self._tokens.add(token)
             authorized = with_token(request, self.credential.token_parameter, token)
             response = await self.state.transport.send(authorized, self._count_send)
             report.unanswered -= 1
             status = response.status
             self.credential.check(response)
-            answer = await self._decode(response, token)
+            answer = await self._decode(response)
             errcode = 0
         except APIError as error:
             errcode = error.errcode
@@ -221,8 +222,8 @@ class Call(Generic[AnswerT]):
             if self.state.on_attempt is not None or logger.isEnabledFor(logging.DEBUG):
                 self._tell(status, errcode, clock.monotonic() - started_at)
 
-    async def _decode(self, response: Response, token: str) -> AnswerT:
-        known = (token, *self._known_secrets)
+    async def _decode(self, response: Response) -> AnswerT:
+        known = (*self._tokens, *self._image_secrets, *self.state.tokens.secrets(self.credential))
         if not response.is_slow_to_decode:
             return read_answer(self.endpoint, response, known)
         loop = asyncio.get_running_loop()

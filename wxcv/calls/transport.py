@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import os
 import ssl
 from functools import lru_cache
 from typing import TYPE_CHECKING
+from urllib.request import getproxies
 
 import aiohttp
 from yarl import URL
@@ -26,7 +28,7 @@ from wxcv.protocol.answers import ANSWER_LIMIT, Response, too_large
 from wxcv.protocol.requests import Body, Request, target
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 _CONNECT_SECONDS = 5.0
 _KEEPALIVE_SECONDS = 15.0
@@ -107,6 +109,20 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
     return b"".join(chunks)
 
 
+def _proxy_secrets(urls: Iterable[str]) -> tuple[str, ...]:
+    """Return what proxies may repeat: passwords, and what is sent of them. A user alone is a password."""
+    secrets: list[str] = []
+    for url in urls:
+        try:
+            user, password = URL(url).user or "", URL(url).password or ""
+        except ValueError:  # of the environment; aiohttp will say so
+            continue
+        if user or password:
+            pair = f"{user}:{password}".encode("latin-1", "replace")
+            secrets += [password or user, base64.b64encode(pair).decode()]
+    return tuple(secrets)
+
+
 class Transport:
     """Sends requests below one base URL over an aiohttp.ClientSession, its own or a borrowed one.
 
@@ -142,6 +158,7 @@ class Transport:
         self._headers = None if self._owned else _HEADERS  # an own session has them once and for all
         self._proxy = proxy
         self._trust_env = trust_env
+        self._known = _proxy_secrets([proxy or "", *(getproxies().values() if trust_env else ())])
         self._closed = False
         self._buffers: list[memoryview] = []
         self._deadlines = Deadlines(attempt_timeout)
@@ -207,7 +224,7 @@ class Transport:
                     middlewares=(),
                 )
                 is_early = not payload.is_complete
-                answer = Response(response.status, response.headers, await _read(response))
+                answer = Response(response.status, response.headers, await _read(response), self._known)
                 return self._reason_to_distrust(payload, response.status, is_early=is_early) or answer
             return translate(TimeoutError(), self._host, has_left=payload.has_left)
         except WxcvError:

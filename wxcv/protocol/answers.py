@@ -27,7 +27,6 @@ TOKEN_ANSWER_LIMIT = 64 * 1024
 
 _LARGE = 128 * 1024
 _EXCERPT = 200
-_ERRMSG = 1000
 _MANY_DIGITS = 10
 _TOO_MANY_REQUESTS = 429
 _LENGTH_REQUIRED, _PRECONDITION_FAILED = 411, 412
@@ -40,11 +39,19 @@ _NO_LENGTH = (
 
 
 class Response(NamedTuple):
-    """What came back: the status, the headers by their names in lower case, at most ANSWER_LIMIT bytes."""
+    """What came back, and what must not be shown of it.
+
+    Attributes:
+        status: the HTTP status.
+        headers: by their names in lower case.
+        body: at most ANSWER_LIMIT bytes.
+        known: the secrets in hand where it was received, such as a proxy's password.
+    """
 
     status: int
     headers: Mapping[str, str]
     body: bytes
+    known: tuple[str, ...] = ()
 
     @property
     def is_slow_to_decode(self) -> bool:
@@ -158,7 +165,8 @@ def decode(
 
     Args:
         response: as it came.
-        known: secrets in hand, such as the token and the image's URL, to be masked in any error.
+        known: secrets in hand besides the response's own, such as the token and the image's URL, to be
+            masked in any error.
         path: of the endpoint that was called, which some remedies name.
         is_token_answer: it may hold a token; no text of it enters an error but errmsg.
         is_own: it answers a token request with the app's own secret, where 40001 is a wrong secret.
@@ -171,13 +179,14 @@ def decode(
         APIError: errcode is not 0 (whatever the HTTP status), or the status is 429.
         ProtocolError: no JSON object, an errcode that is no number, or another status than 2xx.
     """
+    known = (*response.known, *known)
     text = _text(response, TOKEN_ANSWER_LIMIT if is_token_answer else ANSWER_LIMIT)
     fields = _json_object(text)
     errcode = None if fields is None else _errcode(fields)
     if fields is not None and errcode:
         errmsg = fields.get("errmsg")
-        shown = one_line(mask(errmsg, known), _ERRMSG) if isinstance(errmsg, str) else ""
-        raise _refusal(response, errcode, shown, path=path, is_own=is_own)
+        told = errmsg if isinstance(errmsg, str) else ""
+        raise _refusal(response, api_error(errcode, told, known=known, path=path, is_own=is_own))
     if fields is not None and errcode == 0 and 200 <= response.status < 300:
         return fields
     kind = _kind(text, fields, errcode)
@@ -188,10 +197,7 @@ def _text(response: Response, limit: int) -> str:
     return _inflated(response, limit).decode("utf-8", "replace").removeprefix("\ufeff")
 
 
-def _refusal(
-    response: Response, errcode: int, errmsg: str, *, path: str = "", is_own: bool = False
-) -> APIError:
-    error = api_error(errcode, errmsg, path=path, is_own=is_own)
+def _refusal(response: Response, error: APIError) -> APIError:
     if isinstance(error, RateLimitedError):
         error.retry_after = _retry_after(response.headers)
     return error
@@ -199,7 +205,7 @@ def _refusal(
 
 def _unusable(response: Response, shown: str, kind: str) -> APIError | ProtocolError:
     if response.status == _TOO_MANY_REQUESTS:
-        return _refusal(response, _TOO_MANY_REQUESTS, "too many requests")
+        return _refusal(response, api_error(_TOO_MANY_REQUESTS, "too many requests"))
     return _outside(response, shown, kind)
 
 
@@ -213,5 +219,5 @@ def read_answer(endpoint: Endpoint[AnswerT], response: Response, known: Iterable
     raise ProtocolError(
         f"the answer of {endpoint.path} does not match the documented format ({fault})",
         status=response.status,
-        excerpt=one_line(mask(_text(response, ANSWER_LIMIT), known), _EXCERPT),
+        excerpt=one_line(mask(_text(response, ANSWER_LIMIT), (*response.known, *known)), _EXCERPT),
     )

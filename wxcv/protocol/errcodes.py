@@ -20,9 +20,10 @@ from wxcv.errors import (
     SystemBusyError,
     TokenRejectedError,
 )
+from wxcv.masking import EXAMINED, Secrets, mask, one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 
 class Errcode(NamedTuple):
@@ -166,6 +167,7 @@ ERRCODES: Mapping[int, Errcode] = {
 _RID = r"\brid: ?([\w-]{1,100})"
 _HINT = r"\bhint: ?\[([^\[\]]{0,100})\]"
 _READ, _KEPT = 1000, 300
+"""Characters of an errmsg in which a suffix is looked for, and that are kept of the rest."""
 
 
 def _cut(pattern: str, text: str) -> tuple[str, str | None]:
@@ -182,18 +184,25 @@ def _row(errcode: int, errmsg: str, *, is_own: bool) -> Errcode:
     return row
 
 
-def api_error(errcode: int, errmsg: str, *, path: str = "", is_own: bool = False) -> APIError:
+def api_error(
+    errcode: int, errmsg: str, *, known: Iterable[str] = (), path: str = "", is_own: bool = False
+) -> APIError:
     """Make the error for an answer.
 
     Args:
         errcode: any integer but 0; an unknown one becomes a plain APIError.
-        errmsg: already masked; at most 300 characters of it are kept.
+        errmsg: as it came; it is masked here, and at most 300 characters of it are kept.
+        known: secrets in hand.
         path: of the endpoint, which some remedies name.
         is_own: it answers a token request with the app's own secret, where 40001 is a wrong secret.
     """
     text, rid = _cut(_RID, errmsg[:_READ])
     text, hint = _cut(_HINT, text)
-    row = _row(errcode, errmsg, is_own=is_own)
-    clipped = text.strip(", \t\r\n")[:_KEPT]
+    # Masked when it is cut, as what is left may only now be a secret; the rest tells where it goes on.
+    secrets = Secrets(known)
+    text = mask(text + errmsg[_READ : _READ + EXAMINED + 1], secrets)
+    clipped = one_line(text, EXAMINED).strip(", ")[:_KEPT]
+    rid, hint = (part and one_line(mask(part, secrets), _KEPT) for part in (rid, hint))
+    row = _row(errcode, errmsg[:_READ], is_own=is_own)
     remedy = row.remedy.replace("{path}", path or "the endpoint's path")
     return row.error(errcode, clipped, rid=rid, hint=hint, meaning=row.meaning, remedy=remedy)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wxcv.errors import TokenRejectedError, WxcvError
+from wxcv.callbacks import CallbackError
+from wxcv.errors import SessionClosedError, TokenRejectedError, TokenSourceError, WxcvError
 from wxcv.stores.base import FORCED_PAUSE
 
 if TYPE_CHECKING:
@@ -17,6 +18,22 @@ if TYPE_CHECKING:
 
 _LONGEST_BACKOFF = 60.0
 _SHORTEST_BACKOFF = 5.0
+
+
+def get_result(task: asyncio.Task[CachedToken | WxcvError]) -> CachedToken | WxcvError:
+    """Return how the task of a refresh ended, whatever ended it."""
+    if task.cancelled():
+        return SessionClosedError("the session was closed before a token came")
+    fault = task.exception()  # of a caller's function, and no Exception
+    return task.result() if fault is None else token_source_error(fault)
+
+
+def token_source_error(fault: BaseException) -> TokenSourceError:
+    """Make the error for what a caller's own credential, store, clock or function raised past wxcv."""
+    failure = CallbackError(fault)
+    return TokenSourceError(
+        f"the token refresh raised {failure}", reason=failure.reason, location=failure.location
+    )
 
 
 class AccountState:

@@ -162,6 +162,11 @@ class AuthorizerCredential(Credential):
         """The platform's secrets and the refresh token."""
         return (*self.component.secrets, self.refresh_token)
 
+    @property
+    def issuer(self) -> ComponentCredential:
+        """The platform."""
+        return self.component
+
     def refresh(self, request: RefreshRequest) -> Steps:  # noqa: ARG002 - nothing of it is for this kind
         """Fetch an authorizer_access_token; once more if the component's token was refused."""
         newest = yield LoadRefreshToken()

@@ -142,8 +142,13 @@ class Credential:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What is masked wherever a server repeats it."""
+        """What is masked wherever a server repeats it, besides the tokens."""
         return ()
+
+    @property
+    def issuer(self) -> Credential | None:
+        """The account whose token is needed to fetch a token of this one, or None."""
+        return None
 
     def refresh(self, request: RefreshRequest) -> Steps:
         """Get a new token, as a generator of steps.

@@ -12,12 +12,11 @@ from weakref import WeakKeyDictionary
 from cachetools import LRUCache, TLRUCache
 
 from wxcv import nesting
-from wxcv.callbacks import CallbackError
-from wxcv.errors import SessionClosedError, TokenSourceError, WxcvError
+from wxcv.errors import SessionClosedError, WxcvError
 from wxcv.masking import short_name
 from wxcv.stores.base import FORCED_PAUSE, REFRESH_DEADLINE
 from wxcv.tokens.access_token import AccessToken
-from wxcv.tokens.account_state import AccountState
+from wxcv.tokens.account_state import AccountState, get_result, token_source_error
 from wxcv.tokens.refresh import CachedToken, TokenRefresh
 from wxcv.tokens.runner import RefreshState
 
@@ -45,21 +44,6 @@ def _is_elsewhere(loop: asyncio.AbstractEventLoop) -> bool:
         return loop.is_closed()
 
 
-def _result_of(task: asyncio.Task[CachedToken | WxcvError]) -> CachedToken | WxcvError:
-    if task.cancelled():
-        return SessionClosedError("the session was closed before a token came")
-    fault = task.exception()  # of a caller's function, and no Exception
-    return task.result() if fault is None else _token_source_error(fault)
-
-
-def _token_source_error(fault: BaseException) -> TokenSourceError:
-    """Make the error for what a caller's own credential, store, clock or function raised past wxcv."""
-    failure = CallbackError(fault)
-    return TokenSourceError(
-        f"the token refresh raised {failure}", reason=failure.reason, location=failure.location
-    )
-
-
 class TokenManager:
     """The tokens of any number of accounts, and their refreshes; see TokenCache for what is promised.
 
@@ -71,7 +55,7 @@ class TokenManager:
 
     def __init__(self, clock: Clock, store: Store | None = None, maxsize: int = 10_000) -> None:
         self._clock = clock
-        self._refresh_state = RefreshState(clock, store, self.get, self.invalidate)
+        self._refresh_state = RefreshState(clock, store, self.get, self.invalidate, self.secrets)
         self._cached: TLRUCache[str, CachedToken, float] = TLRUCache(
             maxsize, lambda _key, cached, _now: cached.ends_at, timer=clock.monotonic
         )
@@ -151,6 +135,16 @@ class TokenManager:
         """Return the valid token, or None; start nothing."""
         cached = self._valid_token(credential.key)
         return None if cached is None else cached.value
+
+    def secrets(self, credential: Credential) -> tuple[str, ...]:
+        """Return what is masked wherever a server repeats it: the account's secrets and tokens, and its issuer's."""
+        known = () if credential.issuer is None else self.secrets(credential.issuer)
+        cached, account = self._cached.get(credential.key), self._accounts.get(credential.key)
+        if cached is not None:
+            known += (cached.value,)
+        if account is not None and account.refused is not None:
+            known += (account.refused[0],)
+        return known + credential.secrets + self._refresh_state.refresh_tokens.get(credential.key, ())
 
     def seconds_until_retry(self, credential: Credential) -> float:
         """Return the seconds until the account's back-off ends, or 0."""
@@ -238,7 +232,7 @@ class TokenManager:
 
     def _settle(self, key: str, account: AccountState, task: asyncio.Task[CachedToken | WxcvError]) -> None:
         """Tell all waiters how the refresh ended, whatever ended it."""
-        account.task, result = None, _result_of(task)
+        account.task, result = None, get_result(task)
         if self._refreshing.get(key) is account:
             del self._refreshing[key]
         waiters, account.waiters = account.waiters, []
@@ -268,7 +262,7 @@ class TokenManager:
         except WxcvError as error:
             return self._record_failure(credential, account, error)
         except Exception as error:  # noqa: BLE001 - a fault here must not leave callers waiting
-            return self._record_failure(credential, account, _token_source_error(error))
+            return self._record_failure(credential, account, token_source_error(error))
         return cached
 
     def _record_failure(self, credential: Credential, account: AccountState, error: WxcvError) -> WxcvError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from wxcv import nesting
 from wxcv.callbacks import CallbackError, call_back
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
     Send = Callable[[Request], Awaitable[Response]]
 
+T = TypeVar("T")
+
 logger = logging.getLogger("wxcv")
 
 _SAVE_SECONDS = 5.0
@@ -52,6 +54,7 @@ class RefreshState:
         store: the shared store, or None.
         get: returns another credential's token.
         invalidate: drops another credential's token.
+        secrets: returns what must not be shown of an account.
         jitter: seconds by which this process refreshes later than the margin says, so that not all do at once.
         refresh_tokens: by key, the newest refresh token and the one that the caller's function got last; never
             evicted.
@@ -66,11 +69,13 @@ class RefreshState:
         store: Store | None,
         get: Callable[[Credential, Send], Awaitable[str]],
         invalidate: Callable[[Credential, str, WxcvError], None],
+        secrets: Callable[[Credential], tuple[str, ...]],
     ) -> None:
         self.clock = clock
         self.store = store
         self.get = get
         self.invalidate = invalidate
+        self.secrets = secrets
         self.jitter = random.uniform(10.0, 60.0)
         self.refresh_tokens: dict[str, tuple[str, str]] = {}
         self.forced: dict[str, list[float]] = {}
@@ -96,6 +101,7 @@ class RefreshRunner:
         self.credential = credential
         self.send = send
         self.store = store
+        self._known: tuple[str, ...] = ()  # secrets that came up in this refresh
 
     async def run(self, request: RefreshRequest) -> AccessToken:
         """Execute every step that the credential's refresh yields, until it returns the token."""
@@ -112,20 +118,28 @@ class RefreshRunner:
         """Execute one step; return the reply."""
         match step:
             case Request():
-                return await self.send(step)
+                response = await self.send(step)
+                known = (*response.known, *self._known, *self.shared_state.secrets(self.credential))
+                return response._replace(known=known)
             case GetToken(credential):
-                return await self.shared_state.get(credential, self.send)
+                return self._remember(await self.shared_state.get(credential, self.send))
             case InvalidateToken(credential, token, error):
                 self.shared_state.invalidate(credential, token, error)
                 return None
             case ReadFile(path):
                 return await asyncio.to_thread(_read_file, path)
             case CallFunction(function, arguments):
-                return await _call_token_function(function, arguments)
+                return self._remember(await _call_token_function(function, arguments))
             case LoadRefreshToken():
-                return await self._load_refresh_token()
+                return self._remember(await self._load_refresh_token())
         await self._save_refresh_token(step)
         return None
+
+    def _remember(self, reply: T) -> T:
+        """Return a reply, and remember that it must not be shown."""
+        if isinstance(reply, str):
+            self._known += (reply,)
+        return reply
 
     async def _load_refresh_token(self) -> str | None:
         key = self.credential.key
