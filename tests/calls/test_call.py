@@ -7,8 +7,9 @@ import itertools
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support import pictures
-from support.servers import TOKEN, answer, api_server
+from support.accounts import APP, STATIC, TOKEN
+from support.pictures import BLANK
+from support.servers import answer, api_server
 
 import wxcv
 
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
-APP = wxcv.AppCredential("wx1", "MARKED-SECRET")
-STATIC = wxcv.StaticTokenCredential(TOKEN)
-PICTURE = pictures.blank_png()
 MINUTE_BEGINS = 1_600_000_020.0
 
 
@@ -67,7 +65,7 @@ async def test_a_refusal_that_no_new_token_mends_is_not_repeated(errcode: int) -
         wxcv.Session(APP, base_url=url) as session,
     ):
         with pytest.raises(wxcv.TokenRejectedError) as caught:
-            await session.scan_qrcode(PICTURE)
+            await session.scan_qrcode(BLANK)
         stats = session.stats()
 
     assert (caught.value.sends, stats.sends, stats.refreshes) == (1, 1, 1)
@@ -87,7 +85,7 @@ async def test_the_seconds_of_an_attempt_are_told() -> None:
         api_server(call) as url,
         wxcv.Session(STATIC, base_url=url, clock=clock, on_attempt=events.append) as session,
     ):
-        await session.scan_qrcode(PICTURE)
+        await session.scan_qrcode(BLANK)
 
     assert [event.seconds for event in events] == [0.25]
 
@@ -96,11 +94,11 @@ async def test_a_refusal_that_is_told_again_tells_nothing_of_the_first_image() -
     """If the refused token is all that WeChat has, whoever asks next is told so, of no image and no send."""
     async with api_server(answering(41001)) as url, wxcv.Session(APP, base_url=url) as session:
         with pytest.raises(wxcv.TokenRejectedError) as first:
-            await session.scan_qrcode(PICTURE)
+            await session.scan_qrcode(BLANK)
         with pytest.raises(wxcv.TokenRejectedError) as second:
             await session.token()
 
-    assert (first.value.sends, first.value.image) == (1, f"image of {len(PICTURE)} bytes")
+    assert (first.value.sends, first.value.image) == (1, f"image of {len(BLANK)} bytes")
     assert (second.value.sends, second.value.elapsed, second.value.image) == (0, 0.0, None)
 
 
@@ -111,7 +109,7 @@ async def test_a_back_off_after_refused_tokens_tells_nothing_of_the_first_image(
         wxcv.Session(APP, base_url=url) as session,
     ):
         with pytest.raises(wxcv.TokenRejectedError) as first:
-            await session.scan_qrcode(PICTURE)
+            await session.scan_qrcode(BLANK)
         with pytest.raises(wxcv.TokenRejectedError) as second:
             await session.token()
         assert session.stats().refreshes == 2
@@ -175,7 +173,7 @@ async def test_waiting_after_a_throttling_is_not_charged_to_an_image_of_a_batch(
         api_server(answering(45011, -1)) as url,
         wxcv.Session(STATIC, base_url=url, clock=clock, call_timeout=20) as session,
     ):
-        task = asyncio.create_task(outcomes_of(session, [PICTURE]))
+        task = asyncio.create_task(outcomes_of(session, [BLANK]))
         await finish(task, clock)
 
     (outcome,) = task.result()
@@ -204,7 +202,7 @@ async def test_a_retry_must_fit_into_what_is_left_of_the_deadline(took: float, s
         api_server(call) as url,
         wxcv.Session(STATIC, base_url=url, clock=clock, call_timeout=6) as session,
     ):
-        task = asyncio.create_task(outcomes_of(session, [PICTURE]))
+        task = asyncio.create_task(outcomes_of(session, [BLANK]))
         await finish(task, clock, by=0.1)
 
     (outcome,) = task.result()
@@ -226,8 +224,8 @@ async def test_the_pace_counts_every_answer_that_is_no_throttling(errcode: int) 
         ) as session,
     ):
         for _ in range(30):
-            await outcomes_of(session, [PICTURE])
-        task = asyncio.create_task(outcomes_of(session, [PICTURE] * 5))
+            await outcomes_of(session, [BLANK])
+        task = asyncio.create_task(outcomes_of(session, [BLANK] * 5))
         await finish(task, clock, by=0.25)
 
     later = sent_at[31:]

@@ -9,16 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from aiohttp import web
-from support import pictures
-from support.servers import TOKEN, answer, api_server
+from support.accounts import TOKEN
+from support.pictures import PICTURE
+from support.servers import answer, api_server
 
 import wxcv
 from wxcv.protocol.answers import TOKEN_ANSWER_LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-PICTURE = pictures.qr_png("x")
 
 
 @pytest.mark.parametrize(

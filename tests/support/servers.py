@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from support.accounts import TOKEN
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
     from ssl import SSLContext
-
-TOKEN = "MARKED-TOKEN"
-SECRET = "MARKED-SECRET"
 
 
 @asynccontextmanager

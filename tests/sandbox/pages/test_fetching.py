@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from aiohttp import web
 from support import pictures
-from support.sandbox_calls import COMM, QRCODE, calling, serving
+from support.pages import COMM, QRCODE
+from support.sandbox_calls import calling, serving
 
 from wxcv.sandbox.pages.fetching import Fetcher, FetchError, may_connect
 
