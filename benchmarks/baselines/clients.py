@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 import aiohttp
 
 import wxcv
-from benchmarks.answerer import DATA, TOKEN
-from benchmarks.core import require
+from benchmarks.harness.answerer import DATA, TOKEN
+from benchmarks.harness.core import require
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from benchmarks.answerer import DATA, TOKEN
-from benchmarks.core import require
+from benchmarks.harness.answerer import DATA, TOKEN
+from benchmarks.harness.core import require
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import wxcv
-from benchmarks.answerer import DATA
-from benchmarks.core import MissingError, require
+from benchmarks.harness.answerer import DATA
+from benchmarks.harness.core import MissingError, require
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -18,15 +18,15 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 
-from benchmarks import pictures
-from benchmarks.answerer import DATA, TOKEN
-from benchmarks.batches import drain, require_batch
-from benchmarks.clients import PATH, said, session_of
-from benchmarks.core import CONCURRENCY, Case, Report, Settings, require
-from benchmarks.meter import Meter
-from benchmarks.runner import rounds_of
-from benchmarks.serving import answering, expecting
-from benchmarks.upload import COLUMNS, by_group, on_uvloop
+from benchmarks.baselines.clients import PATH, said, session_of
+from benchmarks.cases.batches import drain, require_batch
+from benchmarks.cases.upload import COLUMNS, by_group, on_uvloop
+from benchmarks.harness import pictures
+from benchmarks.harness.answerer import DATA, TOKEN
+from benchmarks.harness.core import CONCURRENCY, Case, Report, Settings, require
+from benchmarks.harness.meter import Meter
+from benchmarks.harness.runner import rounds_of
+from benchmarks.harness.serving import answering, expecting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,8 +13,8 @@ import subprocess
 import sys
 import tempfile
 
-from benchmarks.core import BenchmarkError, Report, Row, Settings
-from benchmarks.runner import child_environment, core_of_measured
+from benchmarks.harness.core import BenchmarkError, Report, Row, Settings
+from benchmarks.harness.runner import child_environment, core_of_measured
 
 ROUNDS = 31
 MUST, AIM = 15.0, 8.0

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import time
 
-from benchmarks import clients
-from benchmarks.batches import drain, require_batch
-from benchmarks.core import CONCURRENCY, Case, Report, Settings
-from benchmarks.pictures import picture
-from benchmarks.runner import rounds_of
-from benchmarks.serving import answering, expecting
+from benchmarks.baselines import clients
+from benchmarks.cases.batches import drain, require_batch
+from benchmarks.harness.core import CONCURRENCY, Case, Report, Settings
+from benchmarks.harness.pictures import picture
+from benchmarks.harness.runner import rounds_of
+from benchmarks.harness.serving import answering, expecting
 
 ROUNDS = 3
 CALLS, QUICK_CALLS = 2048, 512

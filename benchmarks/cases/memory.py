@@ -18,15 +18,15 @@ from itertools import cycle, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import files
-from benchmarks.batches import drain, require_batch
-from benchmarks.clients import session_of
-from benchmarks.core import CONCURRENCY, Case, Report, Settings
-from benchmarks.meter import MB, peak, require_memory, resident
-from benchmarks.pictures import files as write_files
-from benchmarks.pictures import picture
-from benchmarks.runner import rounds_of
-from benchmarks.serving import answering, expecting
+from benchmarks.baselines.clients import session_of
+from benchmarks.cases import files
+from benchmarks.cases.batches import drain, require_batch
+from benchmarks.harness.core import CONCURRENCY, Case, Report, Settings
+from benchmarks.harness.meter import MB, peak, require_memory, resident
+from benchmarks.harness.pictures import files as write_files
+from benchmarks.harness.pictures import picture
+from benchmarks.harness.runner import rounds_of
+from benchmarks.harness.serving import answering, expecting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,9 +11,9 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import wxcv
-from benchmarks.core import Case, Report, Settings, require
-from benchmarks.meter import Meter
-from benchmarks.runner import rounds_of
+from benchmarks.harness.core import Case, Report, Settings, require
+from benchmarks.harness.meter import Meter
+from benchmarks.harness.runner import rounds_of
 from wxcv.protocol.answers import Response, read_answer
 
 if TYPE_CHECKING:

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 import aiohttp
 
 import wxcv
-from benchmarks.core import BenchmarkError, Report, Row, Settings, require, require_modules
-from benchmarks.serving import answering, counts
-from benchmarks.talking import Talking
+from benchmarks.harness.core import BenchmarkError, Report, Row, Settings, require, require_modules
+from benchmarks.harness.serving import answering, counts
+from benchmarks.harness.talking import Talking
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -129,7 +129,9 @@ def _once(who: str, base_url: str, socket: str) -> dict[str, float]:
     before = len(counts(base_url)["moments"])
     with contextlib.ExitStack() as stack:
         words = (who, base_url, socket)
-        crowd = [stack.enter_context(Talking("benchmarks.redis_tokens", *words)) for _ in range(PROCESSES)]
+        crowd = [
+            stack.enter_context(Talking("benchmarks.cases.redis_tokens", *words)) for _ in range(PROCESSES)
+        ]
         for process in crowd:
             require(is_true=process.hear() == "ready", otherwise="a process did not get ready")
         for process in crowd:

@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING
 import aiohttp
 
 import wxcv
-from benchmarks.answerer import DATA
-from benchmarks.clients import PATH, said, session_of
-from benchmarks.core import Case, Report, Settings, require
-from benchmarks.pictures import picture
-from benchmarks.runner import rounds_of
-from benchmarks.serving import answering, counts
+from benchmarks.baselines.clients import PATH, said, session_of
+from benchmarks.harness.answerer import DATA
+from benchmarks.harness.core import Case, Report, Settings, require
+from benchmarks.harness.pictures import picture
+from benchmarks.harness.runner import rounds_of
+from benchmarks.harness.serving import answering, counts
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable

@@ -16,16 +16,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import wxcv
-from benchmarks.core import Case, Goal, Report, Settings, require, require_modules
-from benchmarks.meter import Meter
-from benchmarks.runner import rounds_of
+from benchmarks.harness.core import Case, Goal, Report, Settings, require, require_modules
+from benchmarks.harness.meter import Meter
+from benchmarks.harness.runner import rounds_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 ROUNDS = 5
 READS = {"codes": 100, "pages": 8}
-PICTURE = Path(__file__).parent.parent / "tests" / "images" / "parcel.png"
+PICTURE = Path(__file__).parents[2] / "tests" / "images" / "parcel.png"
 MUST, AIM = 0.9, 0.97
 
 

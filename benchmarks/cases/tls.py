@@ -12,10 +12,10 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.core import CONCURRENCY, Report, Settings, require_modules
-from benchmarks.runner import rounds_of
-from benchmarks.serving import answering
-from benchmarks.upload import BARE, BASELINE, COLUMNS, by_group, cases, on_uvloop
+from benchmarks.cases.upload import BARE, BASELINE, COLUMNS, by_group, cases, on_uvloop
+from benchmarks.harness.core import CONCURRENCY, Report, Settings, require_modules
+from benchmarks.harness.runner import rounds_of
+from benchmarks.harness.serving import answering
 
 ROUNDS = 5
 

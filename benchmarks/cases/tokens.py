@@ -23,11 +23,11 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 
 import wxcv
-from benchmarks import redis_tokens
-from benchmarks.clients import session_of
-from benchmarks.core import Case, MissingError, Report, Row, Settings, require
-from benchmarks.runner import rounds_of
-from benchmarks.serving import answering, counts
+from benchmarks.baselines.clients import session_of
+from benchmarks.cases import redis_tokens
+from benchmarks.harness.core import Case, MissingError, Report, Row, Settings, require
+from benchmarks.harness.runner import rounds_of
+from benchmarks.harness.serving import answering, counts
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable

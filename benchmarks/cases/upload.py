@@ -16,12 +16,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from benchmarks import clients, threads
-from benchmarks.core import CONCURRENCY, Case, Report, Row, Settings, installed
-from benchmarks.meter import Meter
-from benchmarks.pictures import SIZES, picture
-from benchmarks.runner import rounds_of
-from benchmarks.serving import answering, expecting
+from benchmarks.baselines import clients, threads
+from benchmarks.harness.core import CONCURRENCY, Case, Report, Row, Settings, installed
+from benchmarks.harness.meter import Meter
+from benchmarks.harness.pictures import SIZES, picture
+from benchmarks.harness.runner import rounds_of
+from benchmarks.harness.serving import answering, expecting
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -1,8 +1,8 @@
 """The answerer: a process that reads whole requests and answers as WeChat would, and decodes no picture.
 
-`python -m benchmarks.answerer` reads its core and Options as JSON from the first line of stdin, prints its
-ports as JSON, and ends with its stdin. It is a bare protocol, on uvloop where that is installed, so that the
-measured process is the slower one. `GET /counts` on the plain port tells what it got.
+`python -m benchmarks.harness.answerer` reads its core and Options as JSON from the first line of stdin,
+prints its ports as JSON, and ends with its stdin. It is a bare protocol, on uvloop where that is installed,
+so that the measured process is the slower one. `GET /counts` on the plain port tells what it got.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, field
 from functools import partial
 from importlib.util import find_spec
 
-from benchmarks.runner import pin
+from benchmarks.harness.runner import pin
 
 TOKEN = "token-that-always-lives"
 DATA = "https://example.com/parcel/1234567890"

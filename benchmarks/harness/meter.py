@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Self
 
-from benchmarks.core import MissingError
+from benchmarks.harness.core import MissingError
 
 _STATUS = Path("/proc/self/status")
 _KIB = 1024

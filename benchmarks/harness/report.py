@@ -9,12 +9,12 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.runner import cores
+from benchmarks.harness.runner import cores
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from benchmarks.core import Goal, Report, Row
+    from benchmarks.harness.core import Goal, Report, Row
 
 _PACKAGES = ("wxcv", "aiohttp", "uvloop", "httpx", "requests", "wechatpy")
 _THOUSAND, _HUNDRED, _TEN, _ONE = 1000, 100, 10, 1

@@ -1,6 +1,7 @@
 """Runs cases: each in a fresh process, round after round, and on one core where the system allows.
 
-`python -m benchmarks.runner` is that process: it reads a case as JSON from stdin, and prints numbers as JSON.
+`python -m benchmarks.harness.runner` is that process: it reads a case as JSON from stdin, and prints numbers
+as JSON.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.core import BenchmarkError, Case, Row
+from benchmarks.harness.core import BenchmarkError, Case, Row
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -74,7 +75,7 @@ def run_case(case: Case) -> dict[str, float]:
     name = " ".join(filter(None, (case.work.__module__, case.group, case.who)))
     try:
         done = subprocess.run(
-            [sys.executable, "-m", "benchmarks.runner"],
+            [sys.executable, "-m", "benchmarks.harness.runner"],
             input=json.dumps(task),
             capture_output=True,
             text=True,

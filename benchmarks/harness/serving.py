@@ -8,10 +8,10 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 from urllib.request import ProxyHandler, build_opener
 
-from benchmarks.answerer import Options
-from benchmarks.core import require
-from benchmarks.runner import core_of_answerer
-from benchmarks.talking import Talking
+from benchmarks.harness.answerer import Options
+from benchmarks.harness.core import require
+from benchmarks.harness.runner import core_of_answerer
+from benchmarks.harness.talking import Talking
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,13 +32,13 @@ class Answerer:
 def answering(**options: Any) -> Iterator[Answerer]:  # noqa: ANN401 - the fields of Options
     """Start an answerer with these Options; end it with the block."""
     task = {"options": asdict(Options(**options)), "core": core_of_answerer()}
-    with Talking("benchmarks.answerer") as process:
+    with Talking("benchmarks.harness.answerer") as process:
         process.tell(json.dumps(task))
         yield Answerer(json.loads(process.hear()))
 
 
 def counts(base_url: str) -> dict[str, Any]:
-    """Return what the answerer got so far, as `benchmarks.answerer.Counts`."""
+    """Return what the answerer got so far, as `benchmarks.harness.answerer.Counts`."""
     opener = build_opener(ProxyHandler({}))
     with opener.open(f"{base_url}/counts", timeout=_SECONDS) as response:
         told: dict[str, Any] = json.load(response)

@@ -6,8 +6,8 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Self
 
-from benchmarks.core import BenchmarkError
-from benchmarks.runner import child_environment
+from benchmarks.harness.core import BenchmarkError
+from benchmarks.harness.runner import child_environment
 
 if TYPE_CHECKING:
     from types import TracebackType
