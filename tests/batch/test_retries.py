@@ -27,7 +27,7 @@ async def test_what_passes_is_retried_within_a_call(box: Sandbox, credential: wx
         assert len(box.received) == 2
 
 
-async def test_strict_quota_never_sends_twice_what_may_have_counted(
+async def test_at_most_once_never_sends_twice_what_may_have_counted(
     box: Sandbox, credential: wxcv.AppCredential
 ) -> None:
     """With at_most_once a lost answer is final, and its outcome is unknown."""

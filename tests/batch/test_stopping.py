@@ -103,8 +103,8 @@ async def test_what_is_being_read_when_the_quota_ends_is_not_sent() -> None:
     assert sent == 1
 
 
-async def test_a_dead_fixed_token_stops_a_batch(box: Sandbox) -> None:
-    """With a fixed token that WeChat refuses, a few images are sent and all others are not_sent."""
+async def test_a_dead_static_token_stops_a_batch(box: Sandbox) -> None:
+    """With a static token that WeChat refuses, a few images are sent and all others are not_sent."""
     async with wxcv.Session(wxcv.StaticTokenCredential("dead"), base_url=box.base_url) as session:
         outcomes = await collect(session.batch(wxcv.SCAN_QRCODE, [PICTURE] * 100))
 

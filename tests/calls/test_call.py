@@ -36,10 +36,10 @@ def new_tokens() -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     """Make a token endpoint that answers T1, T2, ..."""
     count = itertools.count(1)
 
-    async def mint(_request: web.Request) -> web.StreamResponse:
+    async def token_page(_request: web.Request) -> web.StreamResponse:
         return answer(access_token=f"T{next(count)}", expires_in=7200)
 
-    return mint
+    return token_page
 
 
 async def finish(task: asyncio.Task[Any], clock: wxcv.ManualClock, *, by: float = 0.5) -> None:
@@ -148,7 +148,7 @@ async def test_there_is_one_connection_more_than_slots() -> None:
     """However many tokens are refreshed at once, no more connections are used than concurrency + 1."""
     now = most = 0
 
-    async def mint(_request: web.Request) -> web.StreamResponse:
+    async def token_page(_request: web.Request) -> web.StreamResponse:
         nonlocal now, most
         now += 1
         most = max(most, now)
@@ -157,7 +157,7 @@ async def test_there_is_one_connection_more_than_slots() -> None:
         return answer(access_token=TOKEN, expires_in=7200)
 
     async with (
-        api_server(answering(), mint) as url,
+        api_server(answering(), token_page) as url,
         wxcv.Session(APP, base_url=url, concurrency=2) as session,
     ):
         accounts = [session.on_behalf_of(wxcv.AppCredential(f"wx{number}", "s")) for number in range(12)]

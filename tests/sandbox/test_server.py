@@ -1,3 +1,5 @@
+"""The sandbox as a server: how it starts, counts and ends."""
+
 from __future__ import annotations
 
 import asyncio

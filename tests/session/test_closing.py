@@ -44,7 +44,7 @@ class Gate:
         await self._wait(request)
         return answer(errcode=0, code_results=[])
 
-    async def mint(self, request: web.Request) -> web.StreamResponse:
+    async def token_page(self, request: web.Request) -> web.StreamResponse:
         """Answer a token request."""
         await self._wait(request)
         return answer(access_token=TOKEN, expires_in=7200)
@@ -80,7 +80,7 @@ async def test_a_session_that_is_being_closed_takes_nothing_new() -> None:
 async def test_a_call_that_waits_for_its_token_has_the_grace_too() -> None:
     """If a session is closed while a token is fetched, the calls that wait for it are still made."""
     gate = Gate()
-    async with api_server(at_once, gate.mint) as url:
+    async with api_server(at_once, gate.token_page) as url:
         session = wxcv.Session(APP, base_url=url)
         running = asyncio.create_task(session.scan_qrcode(BLANK))
         await gate.arrived.wait()
@@ -179,12 +179,12 @@ async def test_closing_ends_calls_after_the_grace_and_a_refresh_in_flight() -> N
     """Without grace, a call that waits for a token ends in SessionClosedError and no task is left."""
     asked = asyncio.Event()
 
-    async def mint(_request: web.Request) -> web.StreamResponse:
+    async def token_page(_request: web.Request) -> web.StreamResponse:
         asked.set()
         await asyncio.Event().wait()
         raise AssertionError
 
-    async with api_server(mint, mint) as url:
+    async with api_server(token_page, token_page) as url:
         before = asyncio.all_tasks()
         session = wxcv.Session(APP, base_url=url)
         running = asyncio.create_task(session.scan_qrcode(pictures.qr_png("x")))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from wxcv.sandbox import Sandbox
 
 
-async def test_every_attempt_is_told_to_on_send() -> None:
+async def test_every_attempt_is_told_to_on_attempt() -> None:
     """on_attempt hears of each attempt: path, number, status, errcode, bytes and seconds."""
     events: list[wxcv.AttemptEvent] = []
     picture = pictures.qr_png("x")
@@ -29,11 +29,11 @@ async def test_every_attempt_is_told_to_on_send() -> None:
         await request.read()
         return answer(errcode=0 if len(events) else 42001, errmsg="expired", code_results=[])
 
-    async def mint(_request: web.Request) -> web.StreamResponse:
+    async def token_page(_request: web.Request) -> web.StreamResponse:
         return answer(access_token=f"T{len(events)}", expires_in=7200)
 
     async with (
-        api_server(call, mint) as url,
+        api_server(call, token_page) as url,
         wxcv.Session(APP, base_url=url, on_attempt=events.append) as session,
     ):
         await session.scan_qrcode(picture)
@@ -91,11 +91,11 @@ async def test_attempts_are_logged_at_debug(session: wxcv.Session, caplog: pytes
 
 async def test_a_trace_hook_that_raises_is_no_storm() -> None:
     """What a borrowed session's trace hook raises is an error of ours, after three tries for a token."""
-    mints = 0
+    tokens_issued = 0
 
-    async def mint(_request: web.Request) -> web.StreamResponse:
-        nonlocal mints
-        mints += 1
+    async def token_page(_request: web.Request) -> web.StreamResponse:
+        nonlocal tokens_issued
+        tokens_issued += 1
         return answer(access_token=TOKEN, expires_in=7200)
 
     async def broken(*_: object) -> None:
@@ -104,11 +104,11 @@ async def test_a_trace_hook_that_raises_is_no_storm() -> None:
     trace = aiohttp.TraceConfig()
     trace.on_request_end.append(broken)
     async with (
-        api_server(mint, mint) as url,
+        api_server(token_page, token_page) as url,
         aiohttp.ClientSession(trace_configs=[trace]) as http,
         wxcv.Session(APP, base_url=url, http=http) as session,
     ):
         with pytest.raises(wxcv.AnswerLostError, match="ZeroDivisionError"):
             await session.scan_qrcode(pictures.qr_png("x"))
 
-    assert mints == 3
+    assert tokens_issued == 3

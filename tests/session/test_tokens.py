@@ -31,10 +31,10 @@ async def test_one_token_serves_many_calls(session: wxcv.Session, box: Sandbox) 
 
 
 @pytest.mark.parametrize("errcode", [40001, 40014, 42001])
-async def test_a_refused_token_is_renewed_once_and_the_same_bytes_go_again(errcode: int) -> None:
+async def test_a_refused_token_is_refreshed_once_and_the_same_bytes_go_again(errcode: int) -> None:
     """One refusal of the token costs one new token and one more send of exactly the same body."""
     bodies: list[tuple[str, bytes]] = []
-    mints = 0
+    tokens_issued = 0
 
     async def call(request: web.Request) -> web.StreamResponse:
         bodies.append((request.query["access_token"], await request.read()))
@@ -42,22 +42,22 @@ async def test_a_refused_token_is_renewed_once_and_the_same_bytes_go_again(errco
             answer(errcode=errcode, errmsg="no") if len(bodies) == 1 else answer(errcode=0, code_results=[])
         )
 
-    async def mint(_request: web.Request) -> web.StreamResponse:
-        nonlocal mints
-        mints += 1
-        return answer(access_token=f"T{mints}", expires_in=7200)
+    async def token_page(_request: web.Request) -> web.StreamResponse:
+        nonlocal tokens_issued
+        tokens_issued += 1
+        return answer(access_token=f"T{tokens_issued}", expires_in=7200)
 
-    async with api_server(call, mint) as url, wxcv.Session(APP, base_url=url) as session:
+    async with api_server(call, token_page) as url, wxcv.Session(APP, base_url=url) as session:
         await session.scan_qrcode(pictures.qr_png("x"))
 
     assert [token for token, _ in bodies] == ["T1", "T2"]
     assert bodies[0][1] == bodies[1][1]
-    assert mints == 2
+    assert tokens_issued == 2
 
 
 async def test_a_token_that_is_always_refused_ends_after_two_sends() -> None:
     """If the new token is refused too, the call ends in TokenRejectedError after two sends."""
-    sends = mints = 0
+    sends = tokens_issued = 0
 
     async def call(request: web.Request) -> web.StreamResponse:
         nonlocal sends
@@ -65,16 +65,16 @@ async def test_a_token_that_is_always_refused_ends_after_two_sends() -> None:
         sends += 1
         return answer(errcode=40001, errmsg="invalid credential")
 
-    async def mint(_request: web.Request) -> web.StreamResponse:
-        nonlocal mints
-        mints += 1
-        return answer(access_token=f"T{mints}", expires_in=7200)
+    async def token_page(_request: web.Request) -> web.StreamResponse:
+        nonlocal tokens_issued
+        tokens_issued += 1
+        return answer(access_token=f"T{tokens_issued}", expires_in=7200)
 
-    async with api_server(call, mint) as url, wxcv.Session(APP, base_url=url) as session:
+    async with api_server(call, token_page) as url, wxcv.Session(APP, base_url=url) as session:
         with pytest.raises(wxcv.TokenRejectedError) as caught:
             await session.scan_qrcode(pictures.qr_png("x"))
 
-    assert (sends, mints, caught.value.sends) == (2, 2, 2)
+    assert (sends, tokens_issued, caught.value.sends) == (2, 2, 2)
     assert caught.value.elapsed > 0
 
 
@@ -160,20 +160,20 @@ async def test_an_operator_can_drop_a_token(box: Sandbox, session: wxcv.Session)
 
 async def test_no_token_is_spent_on_text_of_html() -> None:
     """HTML from a captive portal is a ProtocolError, and the token is kept."""
-    mints = 0
+    tokens_issued = 0
 
     async def call(request: web.Request) -> web.StreamResponse:
         await request.read()
         return aiohttp.web.Response(text="<html>sign in</html>", content_type="text/html")
 
-    async def mint(_request: web.Request) -> web.StreamResponse:
-        nonlocal mints
-        mints += 1
+    async def token_page(_request: web.Request) -> web.StreamResponse:
+        nonlocal tokens_issued
+        tokens_issued += 1
         return answer(access_token=TOKEN, expires_in=7200)
 
-    async with api_server(call, mint) as url, wxcv.Session(APP, base_url=url) as session:
+    async with api_server(call, token_page) as url, wxcv.Session(APP, base_url=url) as session:
         for _ in range(2):
             with pytest.raises(wxcv.ProtocolError):
                 await session.scan_qrcode(pictures.qr_png("x"))
 
-    assert mints == 1
+    assert tokens_issued == 1

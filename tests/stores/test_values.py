@@ -149,9 +149,6 @@ async def test_an_operation_may_take_two_seconds(redis: Redis, paused: int, *, f
             await store.save("k", STORED)
 
 
-# --- what a cache makes of it
-
-
 async def send(_request: Request) -> Response:
     """Answer a token request."""
     return Response(200, {}, b'{"access_token":"NEW","expires_in":7200}')

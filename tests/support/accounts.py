@@ -1,4 +1,4 @@
-"""Accounts with secrets that tests look for, and their pages."""
+"""Accounts whose secrets tests look for."""
 
 import wxcv
 

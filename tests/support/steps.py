@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def run(steps: Steps, *replies: object) -> tuple[list[Any], wxcv.AccessToken]:
-    """Drive a renewal by hand with these replies; return its steps and its token."""
+    """Drive a refresh by hand with these replies; return its steps and its token."""
     seen = []
     try:
         step = next(steps)
@@ -33,7 +33,7 @@ def run(steps: Steps, *replies: object) -> tuple[list[Any], wxcv.AccessToken]:
 def refresh(
     credential: AppCredential, body: bytes, *, force: bool = False
 ) -> tuple[Request, wxcv.AccessToken]:
-    """Drive a renewal of one request by hand; return the request, and the token made of the body."""
+    """Drive a refresh of one request by hand; return the request, and the token made of the body."""
     (request,), token = run(credential.refresh(RefreshRequest(force=force)), Response(200, {}, body))
     return request, token
 

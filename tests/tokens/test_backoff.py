@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 async def test_ten_late_refusals_of_an_old_token_cost_one_request(cache: TokenManager) -> None:
-    """Only the first refusal of a token drops it; those that come after the renewal drop nothing."""
+    """Only the first refusal of a token drops it; those that come after the refresh drop nothing."""
     wechat = Endpoint()
     old = await cache.get(APP, wechat.send)
     for _ in range(10):
@@ -58,17 +58,17 @@ async def test_a_token_that_stays_refused_is_an_error(cache: TokenManager) -> No
 
 async def test_a_classic_token_is_never_forced(cache: TokenManager) -> None:
     """If a classic answer repeats the refused token, nothing is forced and the caller is told."""
-    classic, mints = wxcv.AppCredential("wx1", "MARKED-SECRET", stable=False), []
+    classic, tokens_issued = wxcv.AppCredential("wx1", "MARKED-SECRET", stable=False), []
 
     async def stuck(request: Request) -> Response:
-        mints.append(request)
+        tokens_issued.append(request)
         return Response(200, {}, b'{"access_token":"T1","expires_in":7200}')
 
     cache.invalidate(classic, await cache.get(classic, stuck), REFUSAL)
     with pytest.raises(wxcv.TokenRejectedError, match="errcode 42001"):
         await cache.get(classic, stuck)
 
-    assert len(mints) == 2
+    assert len(tokens_issued) == 2
 
 
 async def failing(cache: TokenManager, wechat: Endpoint, clock: wxcv.ManualClock) -> list[wxcv.WxcvError]:

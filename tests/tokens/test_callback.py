@@ -205,12 +205,12 @@ async def test_an_exhausted_quota_tells_when_it_resets() -> None:
 async def test_a_days_quota_of_tokens_does_not_tell_when_the_images_are_reset() -> None:
     """45009 of a token request has no resets_at."""
 
-    async def mint(request: web.Request) -> web.Response:
+    async def token_page(request: web.Request) -> web.Response:
         await request.read()
         return answer(errcode=45009, errmsg="limit")
 
     async with (
-        api_server(ok, mint) as url,
+        api_server(ok, token_page) as url,
         wxcv.Session(wxcv.AppCredential("a", "s"), base_url=url) as session,
     ):
         with pytest.raises(wxcv.QuotaExhaustedError) as caught:

@@ -112,10 +112,10 @@ def test_the_relay_goes_by_plain_http_to_wechat() -> None:
         wxcv.Session(wxcv.CloudCredential(), base_url="http://api.weixin.qq.com")
 
 
-async def test_a_fixed_token_is_used_until_it_is_refused(
+async def test_a_static_token_is_used_until_it_is_refused(
     box: Sandbox, credential: wxcv.AppCredential
 ) -> None:
-    """A fixed token serves calls; once refused, calls end with its refusal and nothing is sent any more."""
+    """A static token serves calls; once refused, calls end with its refusal and nothing is sent any more."""
     async with wxcv.Session(credential, base_url=box.base_url) as session:
         value = (await session.token()).value
     async with wxcv.Session(wxcv.StaticTokenCredential(value), base_url=box.base_url) as session:

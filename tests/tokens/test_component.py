@@ -124,7 +124,7 @@ def test_an_answer_without_refresh_token_keeps_the_old_one() -> None:
 
 
 @pytest.mark.parametrize("errcode", [40001, 40014, 42001, 42006])
-def test_a_refused_component_token_is_renewed_once(errcode: int) -> None:
+def test_a_refused_component_token_is_refreshed_once(errcode: int) -> None:
     """If the component's token is refused, it is dropped, and the merchant's asked for once more."""
     refused = answer(errcode=errcode, errmsg="no")
     good = answer(authorizer_access_token="A", expires_in=7200)

@@ -130,7 +130,7 @@ def test_no_credential_shows_or_gives_away_its_secrets(credential: wxcv.Credenti
 
 
 def test_the_steps_hide_their_secrets() -> None:
-    """No step of a renewal shows a token in its repr."""
+    """No step of a refresh shows a token in its repr."""
     error = wxcv.TokenRejectedError(40001, "no")
     steps = (
         RefreshRequest(refused="MARKED"),
@@ -163,7 +163,7 @@ def test_a_bad_field_of_a_credential_is_named(make: Callable[[], object], name: 
 
 
 def test_the_base_is_abstract() -> None:
-    """A kind of one's own must give its key and its renewal, and inherits the rest."""
+    """A kind of one's own must give its key and its refresh, and inherits the rest."""
     base = wxcv.Credential()
     with pytest.raises(NotImplementedError):
         _ = base.key

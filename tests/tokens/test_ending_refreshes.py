@@ -137,10 +137,10 @@ async def test_a_refresh_that_is_ended_before_it_began_leaves_nobody_waiting(cac
 
 
 def test_a_token_is_dropped_outside_of_an_event_loop(cache: TokenManager, clock: wxcv.ManualClock) -> None:
-    """A living token can be dropped where no event loop runs, also while a renewal waits for its loop."""
+    """A living token can be dropped where no event loop runs, also while a refresh waits for its loop."""
     wechat = Endpoint()
 
-    async def leave_a_renewal_behind() -> None:
+    async def leave_a_refresh_behind() -> None:
         await cache.get(APP, wechat.send)
         clock.advance(7100)
         wechat.open.clear()
@@ -151,7 +151,7 @@ def test_a_token_is_dropped_outside_of_an_event_loop(cache: TokenManager, clock:
         return await cache.get(APP, wechat.send)
 
     with asyncio.Runner() as runner:
-        runner.run(leave_a_renewal_behind())
+        runner.run(leave_a_refresh_behind())
         cache.invalidate(APP, "T1", REFUSAL)
         assert cache.peek(APP) is None
         assert runner.run(go_on()) == "T2"

@@ -64,7 +64,7 @@ async def test_a_failure_reaches_every_waiter_as_an_object_of_its_own(cache: Tok
     assert wechat.tokens_issued == 1
 
 
-async def test_an_expired_token_is_renewed_once(cache: TokenManager, clock: wxcv.ManualClock) -> None:
+async def test_an_expired_token_is_refreshed_once(cache: TokenManager, clock: wxcv.ManualClock) -> None:
     """When the life is over, the next callers share one new request."""
     wechat = Endpoint(life=100)
     await cache.get(APP, wechat.send)
@@ -99,7 +99,7 @@ async def test_a_wall_clock_set_back_does_not_prolong_a_life(
     assert await cache.get(APP, wechat.send) == "T2"
 
 
-async def test_near_its_end_a_token_is_renewed_behind_the_callers(
+async def test_near_its_end_a_token_is_refreshed_behind_the_callers(
     cache: TokenManager, clock: wxcv.ManualClock
 ) -> None:
     """Inside the margin callers get the old token at once while one request fetches the new one."""
@@ -115,10 +115,10 @@ async def test_near_its_end_a_token_is_renewed_behind_the_callers(
     assert wechat.tokens_issued == 2
 
 
-async def test_inside_the_margin_a_failed_renewal_is_repeated_after_a_pause(
+async def test_inside_the_margin_a_failed_refresh_is_repeated_after_a_pause(
     cache: TokenManager, clock: wxcv.ManualClock
 ) -> None:
-    """A renewal that fails its three tries while the old token lives is begun again after 30 s, unseen."""
+    """A refresh that fails its three tries while the old token lives is begun again after 30 s, unseen."""
     wechat = Endpoint()
     await cache.get(APP, wechat.send)
     clock.advance(7200 - 240)
@@ -199,7 +199,7 @@ async def a_day(cache: TokenManager, clock: wxcv.ManualClock, *, first_life: flo
 
 
 async def test_a_token_refused_while_it_is_fetched_again_is_not_kept(cache: TokenManager) -> None:
-    """If a renewal in flight brings the very token that was refused meanwhile, a new one is forced."""
+    """If a refresh in flight brings the very token that was refused meanwhile, a new one is forced."""
     wechat = Endpoint(life=100)
     wechat.sticky = True
     old = await cache.get(APP, wechat.send)

@@ -133,8 +133,8 @@ async def test_a_new_authorisation_replaces_the_old_one(box: Sandbox, platform: 
     assert (await second.scan_qrcode(PICTURE)).code_results
 
 
-async def test_an_expired_component_token_is_renewed_for_a_merchant() -> None:
-    """If the component's token was refused meanwhile, it is renewed once and the merchant's token is had."""
+async def test_an_expired_component_token_is_refreshed_for_a_merchant() -> None:
+    """A component's token that was refused meanwhile is refreshed once, and the merchant's is fetched."""
     async with Sandbox() as box:
         component = component_of(box)
         async with wxcv.Session(component, base_url=box.base_url) as session:

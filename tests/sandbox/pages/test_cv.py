@@ -1,3 +1,5 @@
+"""The two cv pages: uploads, URLs and what is refused."""
+
 from __future__ import annotations
 
 import asyncio

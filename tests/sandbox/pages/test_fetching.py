@@ -1,3 +1,5 @@
+"""How the sandbox fetches an img_url."""
+
 from __future__ import annotations
 
 import asyncio

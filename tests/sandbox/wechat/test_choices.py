@@ -1,3 +1,5 @@
+"""The switches for what WeChat's pages leave open."""
+
 from __future__ import annotations
 
 from typing import Any

@@ -1,3 +1,5 @@
+"""The sandbox as cloud hosting."""
+
 from __future__ import annotations
 
 import aiohttp

@@ -1,3 +1,5 @@
+"""The sandbox as a third-party platform."""
+
 from __future__ import annotations
 
 import re

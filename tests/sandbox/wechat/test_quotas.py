@@ -1,3 +1,5 @@
+"""The quotas of the cv pages: by day, by minute, and of the service market."""
+
 from __future__ import annotations
 
 import asyncio

@@ -1,3 +1,5 @@
+"""Classic and stable tokens: how long they live, and which ends which."""
+
 from __future__ import annotations
 
 import re
