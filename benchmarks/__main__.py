@@ -10,8 +10,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.core import BenchmarkError, MissingError, Settings
-from benchmarks.report import as_json, as_text, machine
+from benchmarks.harness.core import BenchmarkError, MissingError, Settings
+from benchmarks.harness.report import as_json, as_text, machine
 
 # Name on the command line, and its module: "import" can be no module's name.
 BENCHMARKS = {
@@ -48,7 +48,7 @@ def _run(name: str, settings: Settings) -> tuple[bool, Any]:
     print(f"\n## {name}\n", flush=True)
     started = time.monotonic()
     try:
-        reports = importlib.import_module(f"benchmarks.{BENCHMARKS[name]}").run(settings)
+        reports = importlib.import_module(f"benchmarks.cases.{BENCHMARKS[name]}").run(settings)
     except MissingError as missing:
         print(f"not run: {missing}")
         return True, {"not_run": str(missing)}

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from support.places import TESTS
 
 import wxcv
 
@@ -255,3 +256,12 @@ def test_no_body_is_over_forty_lines_and_no_module_over_three_hundred() -> None:
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
                 start = node.body[1] if ast.get_docstring(node) and len(node.body) > 1 else node.body[0]
                 assert (node.end_lineno or 0) - start.lineno < 40, f"{module.path}: {node.name}"
+
+
+def test_no_file_of_tests_is_over_four_hundred_lines() -> None:
+    """Every file of tests has at most 400 lines, and what tests share is in tests/support/."""
+    for path in TESTS.rglob("*.py"):
+        assert path.read_text(encoding="utf-8").count("\n") <= 400, path
+        assert path.parent.name in {"images", "support", "typing"} or re.match("test_|conftest", path.name), (
+            path
+        )

@@ -15,8 +15,10 @@ import aiohttp
 import pytest
 from aiohttp import web
 from support import pictures
+from support.accounts import SECRET, TOKEN
+from support.leak_worker import MARK
 from support.places import SCRIPTS
-from support.servers import SECRET, TOKEN, answer, api_server, http_answer, raw_server, read_request
+from support.servers import answer, api_server, http_answer, raw_server, read_request
 
 import wxcv
 from wxcv.tokens.refresh import CachedToken
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 SIGNED = "https://example.com/a.png?sign=MARKED-SIGN"
-MARK = "MARKED"
 
 
 @pytest.fixture(autouse=True)

@@ -9,8 +9,9 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import pytest
-from support import pictures
-from support.servers import TOKEN, answer, api_server, http_answer, read_request
+from support.accounts import QUICK, STATIC
+from support.pictures import PICTURE
+from support.servers import answer, api_server, http_answer, read_request
 
 import wxcv
 from wxcv.batch.outages import OutageDetector
@@ -20,10 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from aiohttp import web
-
-PICTURE = pictures.qr_png("x")
-STATIC = wxcv.StaticTokenCredential(TOKEN)
-QUICK = wxcv.RetryPolicy(base=0.01, cap=0.02)
 
 
 @asynccontextmanager

@@ -8,8 +8,9 @@ import pickle
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support import pictures
-from support.servers import TOKEN, answer, api_server
+from support.accounts import APP, STATIC, TOKEN
+from support.pictures import BLANK
+from support.servers import answer, api_server
 
 import wxcv
 
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
-APP = wxcv.AppCredential("wx1", "MARKED-SECRET")
-STATIC = wxcv.StaticTokenCredential(TOKEN)
-PICTURE = pictures.blank_png()
 MINUTE_BEGINS = 1_600_000_020.0
 
 
@@ -39,10 +37,10 @@ def new_tokens() -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     """Make a token endpoint that answers T1, T2, ..."""
     count = itertools.count(1)
 
-    async def mint(_request: web.Request) -> web.StreamResponse:
+    async def token_page(_request: web.Request) -> web.StreamResponse:
         return answer(access_token=f"T{next(count)}", expires_in=7200)
 
-    return mint
+    return token_page
 
 
 async def finish(task: asyncio.Task[Any], clock: wxcv.ManualClock, *, by: float = 0.5) -> None:
@@ -68,7 +66,7 @@ async def test_a_refusal_that_no_new_token_mends_is_not_repeated(errcode: int) -
         wxcv.Session(APP, base_url=url) as session,
     ):
         with pytest.raises(wxcv.TokenRejectedError) as caught:
-            await session.scan_qrcode(PICTURE)
+            await session.scan_qrcode(BLANK)
         stats = session.stats()
 
     assert (caught.value.sends, stats.sends, stats.refreshes) == (1, 1, 1)
@@ -88,7 +86,7 @@ async def test_the_seconds_of_an_attempt_are_told() -> None:
         api_server(call) as url,
         wxcv.Session(STATIC, base_url=url, clock=clock, on_attempt=events.append) as session,
     ):
-        await session.scan_qrcode(PICTURE)
+        await session.scan_qrcode(BLANK)
 
     assert [event.seconds for event in events] == [0.25]
 
@@ -97,11 +95,11 @@ async def test_a_refusal_that_is_told_again_tells_nothing_of_the_first_image() -
     """If the refused token is all that WeChat has, whoever asks next is told so, of no image and no send."""
     async with api_server(answering(41001)) as url, wxcv.Session(APP, base_url=url) as session:
         with pytest.raises(wxcv.TokenRejectedError) as first:
-            await session.scan_qrcode(PICTURE)
+            await session.scan_qrcode(BLANK)
         with pytest.raises(wxcv.TokenRejectedError) as second:
             await session.token()
 
-    assert (first.value.sends, first.value.image) == (1, f"image of {len(PICTURE)} bytes")
+    assert (first.value.sends, first.value.image) == (1, f"image of {len(BLANK)} bytes")
     assert (second.value.sends, second.value.elapsed, second.value.image) == (0, 0.0, None)
 
 
@@ -112,7 +110,7 @@ async def test_a_back_off_after_refused_tokens_tells_nothing_of_the_first_image(
         wxcv.Session(APP, base_url=url) as session,
     ):
         with pytest.raises(wxcv.TokenRejectedError) as first:
-            await session.scan_qrcode(PICTURE)
+            await session.scan_qrcode(BLANK)
         with pytest.raises(wxcv.TokenRejectedError) as second:
             await session.token()
         assert session.stats().refreshes == 2
@@ -151,7 +149,7 @@ async def test_there_is_one_connection_more_than_slots() -> None:
     """However many tokens are refreshed at once, no more connections are used than concurrency + 1."""
     now = most = 0
 
-    async def mint(_request: web.Request) -> web.StreamResponse:
+    async def token_page(_request: web.Request) -> web.StreamResponse:
         nonlocal now, most
         now += 1
         most = max(most, now)
@@ -160,7 +158,7 @@ async def test_there_is_one_connection_more_than_slots() -> None:
         return answer(access_token=TOKEN, expires_in=7200)
 
     async with (
-        api_server(answering(), mint) as url,
+        api_server(answering(), token_page) as url,
         wxcv.Session(APP, base_url=url, concurrency=2) as session,
     ):
         accounts = [session.on_behalf_of(wxcv.AppCredential(f"wx{number}", "s")) for number in range(12)]
@@ -176,7 +174,7 @@ async def test_waiting_after_a_throttling_is_not_charged_to_an_image_of_a_batch(
         api_server(answering(45011, -1)) as url,
         wxcv.Session(STATIC, base_url=url, clock=clock, call_timeout=20) as session,
     ):
-        task = asyncio.create_task(outcomes_of(session, [PICTURE]))
+        task = asyncio.create_task(outcomes_of(session, [BLANK]))
         await finish(task, clock)
 
     (outcome,) = task.result()
@@ -205,7 +203,7 @@ async def test_a_retry_must_fit_into_what_is_left_of_the_deadline(took: float, s
         api_server(call) as url,
         wxcv.Session(STATIC, base_url=url, clock=clock, call_timeout=6) as session,
     ):
-        task = asyncio.create_task(outcomes_of(session, [PICTURE]))
+        task = asyncio.create_task(outcomes_of(session, [BLANK]))
         await finish(task, clock, by=0.1)
 
     (outcome,) = task.result()
@@ -227,8 +225,8 @@ async def test_the_pace_counts_every_answer_that_is_no_throttling(errcode: int) 
         ) as session,
     ):
         for _ in range(30):
-            await outcomes_of(session, [PICTURE])
-        task = asyncio.create_task(outcomes_of(session, [PICTURE] * 5))
+            await outcomes_of(session, [BLANK])
+        task = asyncio.create_task(outcomes_of(session, [BLANK] * 5))
         await finish(task, clock, by=0.25)
 
     later = sent_at[31:]

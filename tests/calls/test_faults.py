@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING
 import aiohttp
 import pytest
 from support import pictures
-from support.servers import TOKEN, answer, api_server, http_answer, raw_server, read_request
+from support.accounts import QUICK, STATIC
+from support.pages import QRCODE
+from support.pictures import PICTURE
+from support.servers import answer, api_server, http_answer, raw_server, read_request
 
 import wxcv
 from wxcv.sandbox import Fault
@@ -20,11 +23,7 @@ if TYPE_CHECKING:
 
     from wxcv.sandbox import Sandbox
 
-PICTURE = pictures.qr_png("x")
-QUICK = wxcv.RetryPolicy(base=0.01, cap=0.02)
 GOOD = http_answer(b'{"errcode":0,"code_results":[]}')
-QR = "/cv/img/qrcode"
-FIXED = wxcv.StaticTokenCredential(TOKEN)
 
 
 def reset(writer: asyncio.StreamWriter) -> None:
@@ -51,7 +50,7 @@ async def test_a_refused_connection_is_tried_again() -> None:
 
     starting: list[asyncio.Future[asyncio.Server]] = []
     policy = wxcv.RetryPolicy(base=0.5)
-    async with wxcv.Session(FIXED, base_url=url, retries=policy, on_attempt=begin) as session:
+    async with wxcv.Session(STATIC, base_url=url, retries=policy, on_attempt=begin) as session:
         assert (await session.scan_qrcode(PICTURE)).code_results == ()
     for server in starting[:1]:
         (await server).close()
@@ -65,7 +64,7 @@ async def test_nobody_listening_is_told_after_three_attempts() -> None:
     events: list[wxcv.AttemptEvent] = []
     async with raw_server(lambda _r, _w: asyncio.sleep(0)) as url:
         pass
-    async with wxcv.Session(FIXED, base_url=url, retries=QUICK, on_attempt=events.append) as session:
+    async with wxcv.Session(STATIC, base_url=url, retries=QUICK, on_attempt=events.append) as session:
         with pytest.raises(wxcv.ConnectError) as caught:
             await session.scan_qrcode(PICTURE)
 
@@ -92,7 +91,7 @@ async def test_a_name_that_cannot_be_looked_up_is_a_connect_error(hangs: bool) -
     """A name service that fails or hangs ends in a ConnectError: surely nothing was sent."""
     connector = aiohttp.TCPConnector(resolver=_Resolver(hangs=hangs))
     async with aiohttp.ClientSession(connector=connector) as http:
-        session = wxcv.Session(FIXED, http=http, attempt_timeout=0.2, retries=QUICK)
+        session = wxcv.Session(STATIC, http=http, attempt_timeout=0.2, retries=QUICK)
         async with session:
             with pytest.raises(wxcv.ConnectError) as caught:
                 await session.scan_qrcode(PICTURE)
@@ -112,7 +111,7 @@ async def test_a_connection_that_is_never_accepted_is_a_connect_error() -> None:
             client.connect_ex(listening.getsockname())
             waiting.append(client)
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-        async with wxcv.Session(FIXED, base_url=url, attempt_timeout=0.2, retries=QUICK) as session:
+        async with wxcv.Session(STATIC, base_url=url, attempt_timeout=0.2, retries=QUICK) as session:
             with pytest.raises(wxcv.ConnectError) as caught:
                 await session.scan_qrcode(PICTURE)
         for client in waiting:
@@ -135,7 +134,7 @@ async def test_a_reset_before_anything_is_read_is_made_good() -> None:
         writer.write(GOOD)
         await writer.drain()
 
-    async with raw_server(serve) as url, wxcv.Session(FIXED, base_url=url, retries=QUICK) as session:
+    async with raw_server(serve) as url, wxcv.Session(STATIC, base_url=url, retries=QUICK) as session:
         assert (await session.scan_qrcode(PICTURE)).code_results == ()
 
     assert connections == 2
@@ -147,12 +146,12 @@ async def test_a_reset_after_the_request_is_retried_once(
     """A request that was read and then reset is sent once more, and no more; at_most_once sends it once."""
     for policy, sends in ((QUICK, 2), (wxcv.RetryPolicy(at_most_once=True), 1)):
         box.requests.clear()
-        box.fail_always(QR, Fault(drop="after"))
+        box.fail_always(QRCODE, Fault(drop="after"))
         async with wxcv.Session(credential, base_url=box.base_url, retries=policy) as session:
             with pytest.raises(wxcv.AnswerLostError) as caught:
                 await session.scan_qrcode(PICTURE)
 
-        assert (caught.value.sends, box.requests[QR]) == (sends, sends)
+        assert (caught.value.sends, box.requests[QRCODE]) == (sends, sends)
 
 
 async def test_a_connection_that_idled_too_long_costs_no_call() -> None:
@@ -167,7 +166,7 @@ async def test_a_connection_that_idled_too_long_costs_no_call() -> None:
         await writer.drain()
         writer.close()  # although it promised to keep it
 
-    async with raw_server(serve) as url, wxcv.Session(FIXED, base_url=url, retries=QUICK) as session:
+    async with raw_server(serve) as url, wxcv.Session(STATIC, base_url=url, retries=QUICK) as session:
         for _ in range(100):
             assert (await session.scan_qrcode(PICTURE)).code_results == ()
 
@@ -190,7 +189,7 @@ async def test_a_peer_that_never_reads_ends_at_the_attempt_timeout(
     box: Sandbox, credential: wxcv.AppCredential
 ) -> None:
     """An upload that stalls because the peer never reads ends, and counts as sent."""
-    box.fail_always(QR, Fault(stall=True))
+    box.fail_always(QRCODE, Fault(stall=True))
     picture = pictures.padded_png(2_000_000)
     async with await small_buffers(box.base_url) as http:
         options = {"http": http, "attempt_timeout": 0.3, "retries": wxcv.RetryPolicy(at_most_once=True)}
@@ -229,14 +228,14 @@ async def test_a_fault_that_stays_has_its_error_and_its_number_of_sends(
     box: Sandbox, credential: wxcv.AppCredential, fault: Fault, cls: type[wxcv.WxcvError], requests: int
 ) -> None:
     """What may pass gets three attempts, what may have been counted two, and what will not pass one."""
-    box.fail_always(QR, fault)
+    box.fail_always(QRCODE, fault)
     options = {"retries": QUICK, "attempt_timeout": 0.2}
     async with wxcv.Session(credential, base_url=box.base_url, **options) as session:  # type: ignore[arg-type]
         with pytest.raises(cls) as caught:
             await session.scan_qrcode(PICTURE)
 
     assert type(caught.value) is cls
-    assert (box.requests[QR], caught.value.sends) == (requests, requests)
+    assert (box.requests[QRCODE], caught.value.sends) == (requests, requests)
     assert box.tokens_issued["stable"] == 1
 
 
@@ -247,7 +246,7 @@ async def test_a_nonsensical_retry_after_is_ignored(
     box: Sandbox, credential: wxcv.AppCredential, header: str
 ) -> None:
     """A Retry-After that says nothing useful does not stop the next attempt."""
-    box.fail_next(QR, Fault(status=503, headers={"Retry-After": header}))
+    box.fail_next(QRCODE, Fault(status=503, headers={"Retry-After": header}))
     async with wxcv.Session(credential, base_url=box.base_url, retries=QUICK) as session:
         assert (await session.scan_qrcode(PICTURE)).code_results
 
@@ -268,7 +267,7 @@ async def test_after_a_storm_of_timeouts_the_pool_recovers() -> None:
     async with (
         api_server(call) as url,
         aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=2)) as http,
-        wxcv.Session(FIXED, base_url=url, http=http, **options) as session,  # type: ignore[arg-type]
+        wxcv.Session(STATIC, base_url=url, http=http, **options) as session,  # type: ignore[arg-type]
     ):
         storm = [session.scan_qrcode(PICTURE) for _ in range(60)]
         results = await asyncio.gather(*storm, return_exceptions=True)
@@ -282,6 +281,6 @@ async def test_after_a_storm_of_timeouts_the_pool_recovers() -> None:
 async def test_a_json_answer_counts_whatever_its_type(box: Sandbox, credential: wxcv.AppCredential) -> None:
     """An answer in JSON is read although its Content-Type says text."""
     body = b'\xef\xbb\xbf{"errcode":0,"errmsg":"ok","code_results":[]}'
-    box.fail_next(QR, Fault(body=body, headers={"Content-Type": "text/plain"}))
+    box.fail_next(QRCODE, Fault(body=body, headers={"Content-Type": "text/plain"}))
     async with wxcv.Session(credential, base_url=box.base_url) as session:
         assert (await session.scan_qrcode(PICTURE)).code_results == ()

@@ -9,16 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from aiohttp import web
-from support import pictures
-from support.servers import TOKEN, answer, api_server
+from support.accounts import TOKEN
+from support.pictures import PICTURE
+from support.servers import answer, api_server
 
 import wxcv
 from wxcv.protocol.answers import TOKEN_ANSWER_LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-PICTURE = pictures.qr_png("x")
 
 
 @pytest.mark.parametrize(
@@ -59,11 +58,11 @@ async def test_large_answers_are_decoded_in_a_reader_thread(
 async def test_a_token_answer_has_at_most_64_kib() -> None:
     """An answer to a token request that is larger is a ProtocolError."""
 
-    async def mint(_request: web.Request) -> web.Response:
+    async def token_page(_request: web.Request) -> web.Response:
         return answer(access_token=TOKEN, expires_in=7200, padding="x" * TOKEN_ANSWER_LIMIT)
 
     async with (
-        api_server(mint, mint) as url,
+        api_server(token_page, token_page) as url,
         wxcv.Session(wxcv.AppCredential("a", "s"), base_url=url) as session,
     ):
         with pytest.raises(wxcv.ProtocolError, match="more than 65,536 bytes"):
@@ -74,11 +73,11 @@ async def test_a_token_answer_has_at_most_64_kib() -> None:
 async def test_a_token_has_at_most_2048_characters(length: int, is_accepted: bool) -> None:
     """A token of 2,048 characters is used, and a longer one is a ProtocolError that says so."""
 
-    async def mint(_request: web.Request) -> web.Response:
+    async def token_page(_request: web.Request) -> web.Response:
         return answer(access_token="M" * length, expires_in=7200)
 
     async with (
-        api_server(mint, mint) as url,
+        api_server(token_page, token_page) as url,
         wxcv.Session(wxcv.AppCredential("a", "s"), base_url=url) as session,
     ):
         if is_accepted:

@@ -8,11 +8,12 @@ import ssl
 from types import SimpleNamespace
 
 import aiohttp
+import aiohttp.client_exceptions
 import pytest
 from support.servers import answer, api_server
 
 import wxcv
-from wxcv.calls.transport import Transport, translate
+from wxcv.calls.transport import ERROR_KINDS, Transport, _find, translate
 from wxcv.protocol.requests import Body, Request
 
 PEER = SimpleNamespace(ssl=True, host="h", port=443, is_ssl=True)
@@ -94,3 +95,52 @@ async def test_the_buffer_of_an_upload_serves_the_next() -> None:
             await transport.send(upload)
             assert len(transport._buffers) == 1
         await transport.aclose()
+
+
+KINDS = {
+    "ClientError": "lost",
+    "ClientConnectionError": "lost",
+    "ClientConnectionResetError": "lost",
+    "ClientOSError": "lost",
+    "ClientPayloadError": "lost",
+    "ServerConnectionError": "lost",
+    "ServerDisconnectedError": "lost",
+    "UploadAbortedError": "lost",
+    "ServerTimeoutError": "timeout",
+    "SocketTimeoutError": "timeout",
+    "ConnectionTimeoutError": "connect",
+    "ClientConnectorError": "connect",
+    "ClientConnectorDNSError": "connect",
+    "ClientConnectorSSLError": "connect",
+    "ClientConnectorCertificateError": "connect",
+    "ClientSSLError": "connect",
+    "ClientProxyConnectionError": "connect",
+    "ClientHttpProxyError": "connect",
+    "UnixClientConnectorError": "connect",
+    "ServerFingerprintMismatch": "connect",
+    "InvalidURL": "connect",
+    "InvalidUrlClientError": "connect",
+    "InvalidUrlRedirectClientError": "connect",
+    "NonHttpUrlClientError": "connect",
+    "NonHttpUrlRedirectClientError": "connect",
+    "RedirectClientError": "protocol",
+    "ClientResponseError": "protocol",
+    "ContentTypeError": "protocol",
+    "TooManyRedirects": "protocol",
+    "WSServerHandshakeError": "protocol",
+}
+
+
+def test_every_error_of_aiohttp_is_mapped() -> None:
+    """Each error class of the installed aiohttp is known here, by name, with what becomes of it."""
+    classes = {
+        cls.__name__: cls
+        for cls in vars(aiohttp.client_exceptions).values()
+        if isinstance(cls, type) and issubclass(cls, aiohttp.ClientError)
+    }
+
+    assert {name: _find(ERROR_KINDS, cls.__new__(cls)) for name, cls in classes.items()} == {
+        name: KINDS[name] for name in classes
+    }
+    assert {_find(ERROR_KINDS, TimeoutError()), _find(ERROR_KINDS, OSError())} == {"timeout", "lost"}
+    assert set(ERROR_KINDS.values()) == {"connect", "timeout", "lost", "protocol"}

@@ -3,48 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import gc
-import gzip
 import socket
-import ssl
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import aiohttp
 import aiohttp.client_exceptions
 import pytest
-import trustme
 from aiohttp import web
 from support.servers import answer, api_server, http_answer, raw_server, read_request
+from support.uploads import BY_URL, UPLOAD
 
 import wxcv
 from wxcv.calls.payload import Payload
-from wxcv.calls.transport import ERROR_KINDS, Transport, _find, translate
-from wxcv.protocol.answers import ANSWER_LIMIT
+from wxcv.calls.transport import Transport, translate
 from wxcv.protocol.requests import Body, Request
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
-
-UPLOAD = Request(
-    "POST", "/cv/x", (("access_token", "MARKED-TOKEN"),), Body("image/png", (b"head", b"x" * 600_000))
-)
-BY_URL = Request("POST", "/cv/x", (("access_token", "MARKED-TOKEN"),))
-
-
-@pytest.fixture
-async def opened() -> AsyncIterator[Callable[..., Transport]]:
-    """Make transports that are closed after the test."""
-    transports: list[Transport] = []
-
-    def make(base_url: str, *, attempt_timeout: float = 5.0, **options: object) -> Transport:
-        transport = Transport(base_url, connections=2, attempt_timeout=attempt_timeout, **options)  # type: ignore[arg-type]
-        transports.append(transport)
-        return transport
-
-    yield make
-    for transport in transports:
-        await transport.aclose()
+    from collections.abc import Callable
 
 
 async def test_a_body_arrives_as_it_is(opened: Callable[..., Transport]) -> None:
@@ -212,23 +188,6 @@ async def test_uploads_to_a_peer_that_reads_slowly_arrive_whole(opened: Callable
     assert sorted(arrived) == sorted(b"".join(body.parts) for body in bodies)
 
 
-async def test_a_cut_answer_is_lost(opened: Callable[..., Transport]) -> None:
-    """An answer cut in the middle of its body, or of its chunks, is an AnswerLostError."""
-    for cut in (
-        http_answer(b'{"errcode":0}' * 10)[:-60],
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n40\r\nshort",
-    ):
-
-        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, cut: bytes = cut) -> None:
-            await read_request(reader)
-            writer.write(cut)
-            await writer.drain()
-
-        async with raw_server(serve) as url:
-            with pytest.raises(wxcv.AnswerLostError):
-                await opened(url).send(BY_URL)
-
-
 async def test_a_peer_that_never_answers_times_out(opened: Callable[..., Transport]) -> None:
     """No answer within attempt_timeout is a CallTimeoutError."""
 
@@ -268,160 +227,6 @@ async def test_a_slow_body_times_out(opened: Callable[..., Transport]) -> None:
             await opened(url, attempt_timeout=0.2).send(BY_URL)
 
 
-@pytest.mark.parametrize("bytes_", [b"SSH-2.0-OpenSSH_9.2\r\n\r\n", b"HTTP/1.1 abc\r\n\r\n"])
-async def test_an_answer_that_is_not_http_is_a_protocol_error(
-    opened: Callable[..., Transport], bytes_: bytes
-) -> None:
-    """Bytes that are no HTTP answer are a ProtocolError without a status."""
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await read_request(reader)
-        writer.write(bytes_)
-        await writer.drain()
-
-    async with raw_server(serve) as url:
-        with pytest.raises(wxcv.ProtocolError, match="not HTTP") as caught:
-            await opened(url).send(BY_URL)
-
-    assert caught.value.status is None
-
-
-async def test_ten_thousand_headers_are_a_protocol_error(opened: Callable[..., Transport]) -> None:
-    """An answer with a header section beyond all measure is a ProtocolError after one attempt."""
-    requests = 0
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal requests
-        await read_request(reader)
-        requests += 1
-        writer.write(b"HTTP/1.1 200 OK\r\n" + b"X-A: b\r\n" * 10_000 + b"\r\n")
-        await writer.drain()
-
-    async with raw_server(serve) as url:
-        with pytest.raises(wxcv.ProtocolError):
-            await opened(url).send(BY_URL)
-
-    assert requests == 1
-
-
-async def test_an_endless_answer_is_cut(opened: Callable[..., Transport]) -> None:
-    """No more than the limit of an answer is read."""
-    written = 0
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal written
-        await read_request(reader)
-        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
-        while True:
-            writer.write(bytes(65536))
-            await writer.drain()
-            written += 65536
-
-    async with raw_server(serve) as url:
-        with pytest.raises(wxcv.ProtocolError, match="more than 1,048,576 bytes"):
-            await opened(url).send(BY_URL)
-
-    assert written < 32 * ANSWER_LIMIT
-
-
-async def test_a_chunked_answer_is_read(opened: Callable[..., Transport]) -> None:
-    """An answer that does not tell its length is read to its end."""
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await read_request(reader)
-        chunks = b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in (b'{"errcode"', b":0}", b""))
-        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks)
-        await writer.drain()
-
-    async with raw_server(serve) as url:
-        assert (await opened(url).send(BY_URL)).body == b'{"errcode":0}'
-
-
-async def test_a_compressed_answer_is_not_inflated_on_the_way(opened: Callable[..., Transport]) -> None:
-    """The bytes of a compressed bomb are kept as they came."""
-    bomb = gzip.compress(bytes(50 * ANSWER_LIMIT))
-
-    async def call(_request: web.Request) -> web.Response:
-        return web.Response(body=bomb, headers={"Content-Encoding": "gzip"})
-
-    async with api_server(call) as url:
-        response = await opened(url).send(Request("POST", "/cv/a/b"))
-
-    assert response.body == bomb
-
-
-async def test_an_answer_that_switches_protocols_leaves_no_connection_behind(
-    opened: Callable[..., Transport],
-) -> None:
-    """After an answer with status 101 nothing is left open, which aiohttp would tell with the whole URL."""
-    told: list[dict[str, object]] = []
-    asyncio.get_running_loop().set_debug(True)
-    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: told.append(context))
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await read_request(reader)
-        upgrade = b"Content-Length: 0\r\nConnection: upgrade\r\nUpgrade: websocket"
-        writer.write(b"HTTP/1.1 101 Switching Protocols\r\n" + upgrade + b"\r\n\r\n")
-        await writer.drain()
-
-    async with raw_server(serve) as url:
-        response = await opened(url).send(BY_URL)
-        gc.collect()
-
-    assert (response.status, told) == (101, [])
-
-
-@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-async def test_a_redirect_is_not_followed(opened: Callable[..., Transport], status: int) -> None:
-    """A redirect is given back as it is, and the other host sees nothing."""
-    visitors = 0
-
-    async def other(_request: web.Request) -> web.Response:
-        nonlocal visitors
-        visitors += 1
-        return answer(errcode=0)
-
-    async with api_server(other) as elsewhere:
-
-        async def call(_request: web.Request) -> web.Response:
-            return web.Response(status=status, headers={"Location": f"{elsewhere}/cv/a/b"})
-
-        async with api_server(call) as url:
-            response = await opened(url).send(Request("POST", "/cv/a/b", (), UPLOAD.body))
-
-    assert (response.status, visitors) == (status, 0)
-
-
-async def test_a_borrowed_session_is_overridden_and_left_open() -> None:
-    """What a borrowed session switched on does not apply, and closing us leaves it open."""
-
-    async def meddle(*_: object) -> aiohttp.ClientResponse:
-        raise AssertionError("a middleware ran")
-
-    async def call(_request: web.Request) -> web.Response:
-        return web.Response(status=500, body=gzip.compress(b"{}"), headers={"Content-Encoding": "gzip"})
-
-    strict = aiohttp.ClientTimeout(total=1e-9)
-    async with (
-        api_server(call) as url,
-        aiohttp.ClientSession(raise_for_status=True, middlewares=[meddle], timeout=strict) as http,
-    ):
-        transport = Transport(url, connections=1, attempt_timeout=5.0, http=http)
-        response = await transport.send(Request("POST", "/cv/a/b"))
-        await transport.aclose()
-
-        assert (response.status, gzip.decompress(response.body)) == (500, b"{}")
-        assert not http.closed
-
-
-async def test_a_closed_borrowed_session_is_told() -> None:
-    """A borrowed session that its owner closed gives SessionClosedError."""
-    http = aiohttp.ClientSession()
-    await http.close()
-    with pytest.raises(wxcv.SessionClosedError):
-        await Transport("http://127.0.0.1:9", connections=1, attempt_timeout=5.0, http=http).send(BY_URL)
-
-
 async def test_cancelling_closes_the_connection(opened: Callable[..., Transport]) -> None:
     """A cancelled request leaves no connection in the pool and the transport usable."""
     arrived, connections = asyncio.Event(), 0
@@ -446,154 +251,3 @@ async def test_cancelling_closes_the_connection(opened: Callable[..., Transport]
 
         assert (await transport.send(BY_URL)).status == 200
         assert connections == 2
-
-
-@pytest.mark.parametrize(("trusted", "host"), [(False, "localhost"), (True, "other.example")])
-async def test_a_bad_certificate_is_a_connect_error(trusted: bool, host: str) -> None:
-    """An untrusted certificate, or one for another host, ends before anything is sent."""
-    authority = trustme.CA()
-    server, client = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), ssl.create_default_context()
-    authority.issue_cert(host).configure_cert(server)
-    if trusted:
-        authority.configure_trust(client)
-    accepted: list[bytes] = []
-
-    async def serve(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
-        accepted.append(await reader.read())
-
-    listening = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=server)
-    port = listening.sockets[0].getsockname()[1]
-    connector = aiohttp.TCPConnector(ssl=client)
-    async with listening, aiohttp.ClientSession(connector=connector) as http:
-        transport = Transport(f"https://localhost:{port}", connections=1, attempt_timeout=5.0, http=http)
-        with pytest.raises(wxcv.ConnectError, match="certificate"):
-            await transport.send(UPLOAD)
-
-    assert b"".join(accepted) == b""
-
-
-async def test_an_upload_goes_through_tls() -> None:
-    """An upload over TLS with a trusted certificate arrives."""
-    authority = trustme.CA()
-    server, client = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), ssl.create_default_context()
-    authority.issue_cert("localhost").configure_cert(server)
-    authority.configure_trust(client)
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        _, body = await read_request(reader)
-        writer.write(http_answer(str(len(body)).encode()))
-        await writer.drain()
-        writer.close()
-
-    listening = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=server)
-    port = listening.sockets[0].getsockname()[1]
-    async with listening, aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=client)) as http:
-        transport = Transport(f"https://localhost:{port}", connections=1, attempt_timeout=5.0, http=http)
-        assert (await transport.send(UPLOAD)).body == b"600004"
-
-
-async def test_a_proxy_is_used_with_its_password(opened: Callable[..., Transport]) -> None:
-    """With a proxy the whole URL goes to it, with its user and password."""
-    heads: list[bytes] = []
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head, _ = await read_request(reader)
-        heads.append(head)
-        writer.write(http_answer(b"{}"))
-        await writer.drain()
-
-    async with raw_server(serve) as url:
-        transport = opened("http://api.invalid", proxy=url.replace("//", "//user:pass@"))
-        await transport.send(BY_URL)
-
-    assert heads[0].startswith(b"POST http://api.invalid/cv/x?access_token=MARKED-TOKEN HTTP/1.1\r\n")
-    assert b"Proxy-Authorization: Basic dXNlcjpwYXNz" in heads[0]
-
-
-async def test_the_environments_proxy_is_used_when_trusted(
-    opened: Callable[..., Transport], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """With trust_env the proxy of the environment is used."""
-    heads: list[bytes] = []
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        heads.append((await read_request(reader))[0])
-        writer.write(http_answer(b"{}"))
-        await writer.drain()
-
-    async with raw_server(serve) as url:
-        monkeypatch.setenv("http_proxy", url)
-        await opened("http://api.invalid", trust_env=True).send(BY_URL)
-
-    assert heads[0].startswith(b"POST http://api.invalid/cv/x")
-
-
-async def test_a_failing_proxy_does_not_show_its_password(opened: Callable[..., Transport]) -> None:
-    """A proxy that refuses, wants a password, or is not there is a ConnectError without its password."""
-    for status in ("407 Proxy Authentication Required", "403 Forbidden", None):
-
-        async def serve(
-            reader: asyncio.StreamReader, writer: asyncio.StreamWriter, status: str | None = status
-        ) -> None:
-            await reader.readuntil(b"\r\n\r\n")
-            if status:
-                writer.write(http_answer(b"", status))
-                await writer.drain()
-
-        async with raw_server(serve) as url:
-            proxy = url.replace("//", "//user:MARKED-PASSWORD@")
-            with pytest.raises(wxcv.ConnectError) as caught:
-                await opened("https://api.invalid", proxy=proxy).send(UPLOAD)
-        assert "MARKED" not in str(caught.value)
-        with pytest.raises(wxcv.ConnectError) as caught:
-            await opened("https://api.invalid", proxy=proxy).send(UPLOAD)
-        assert "MARKED" not in str(caught.value)
-
-
-KINDS = {
-    "ClientError": "lost",
-    "ClientConnectionError": "lost",
-    "ClientConnectionResetError": "lost",
-    "ClientOSError": "lost",
-    "ClientPayloadError": "lost",
-    "ServerConnectionError": "lost",
-    "ServerDisconnectedError": "lost",
-    "UploadAbortedError": "lost",
-    "ServerTimeoutError": "timeout",
-    "SocketTimeoutError": "timeout",
-    "ConnectionTimeoutError": "connect",
-    "ClientConnectorError": "connect",
-    "ClientConnectorDNSError": "connect",
-    "ClientConnectorSSLError": "connect",
-    "ClientConnectorCertificateError": "connect",
-    "ClientSSLError": "connect",
-    "ClientProxyConnectionError": "connect",
-    "ClientHttpProxyError": "connect",
-    "UnixClientConnectorError": "connect",
-    "ServerFingerprintMismatch": "connect",
-    "InvalidURL": "connect",
-    "InvalidUrlClientError": "connect",
-    "InvalidUrlRedirectClientError": "connect",
-    "NonHttpUrlClientError": "connect",
-    "NonHttpUrlRedirectClientError": "connect",
-    "RedirectClientError": "protocol",
-    "ClientResponseError": "protocol",
-    "ContentTypeError": "protocol",
-    "TooManyRedirects": "protocol",
-    "WSServerHandshakeError": "protocol",
-}
-
-
-def test_every_error_of_aiohttp_is_mapped() -> None:
-    """Each error class of the installed aiohttp is known here, by name, with what becomes of it."""
-    classes = {
-        cls.__name__: cls
-        for cls in vars(aiohttp.client_exceptions).values()
-        if isinstance(cls, type) and issubclass(cls, aiohttp.ClientError)
-    }
-
-    assert {name: _find(ERROR_KINDS, cls.__new__(cls)) for name, cls in classes.items()} == {
-        name: KINDS[name] for name in classes
-    }
-    assert {_find(ERROR_KINDS, TimeoutError()), _find(ERROR_KINDS, OSError())} == {"timeout", "lost"}
-    assert set(ERROR_KINDS.values()) == {"connect", "timeout", "lost", "protocol"}

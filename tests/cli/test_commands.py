@@ -102,7 +102,7 @@ async def test_without_credentials_both_ways_are_told() -> None:
 
 
 @pytest.mark.parametrize(
-    ("handler", "mint", "expected"),
+    ("handler", "token_page", "expected"),
     [
         (refusing(45009, "reach max api daily quota limit"), None, 4),
         (refusing(101003, "not enough market quota"), None, 4),
@@ -116,7 +116,7 @@ async def test_without_credentials_both_ways_are_told() -> None:
 async def test_the_exit_code_tells_the_kind(
     tmp_path: Path,
     handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
-    mint: Callable[[web.Request], Awaitable[web.StreamResponse]] | None,
+    token_page: Callable[[web.Request], Awaitable[web.StreamResponse]] | None,
     expected: int,
 ) -> None:
     """The exit code is 1 for a failed image, 3 for the account and 4 for the quota, after which it stops.
@@ -125,7 +125,9 @@ async def test_the_exit_code_tells_the_kind(
     """
     path = tmp_path / "a.png"
     path.write_bytes(pictures.qr_png("x"))
-    code, out, err = await run_against(handler, "printed-text", "--json", *[str(path)] * 40, mint=mint)
+    code, out, err = await run_against(
+        handler, "printed-text", "--json", *[str(path)] * 40, token_page=token_page
+    )
     rows = [json.loads(line) for line in out.splitlines()]
 
     assert (code, len(rows)) == (expected, 40)

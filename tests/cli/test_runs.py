@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 from support import pictures
 from support.commands import command, environment, run
+from support.pages import QRCODE
 from support.servers import answer, api_server
 
 from wxcv.sandbox import Quota, Sandbox
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
-QR = "/cv/img/qrcode"
 CODES = [{"type_name": "QR_CODE", "data": "x"}]
 
 
@@ -71,7 +71,7 @@ async def test_the_end_of_the_quota_loses_no_answer(names: list[str]) -> None:
     async with Sandbox(quota=Quota(per_day=30)) as box:
         env = {"WXCV_APPID": box.appid, "WXCV_SECRET": box.secret, "WXCV_BASE_URL": box.base_url}
         code, out, err = await run("scan-qrcode", "--json", *names, env=env)
-        spent = box.usage(QR).day
+        spent = box.usage(QRCODE).day
     rows = objects(out)
     statuses = Counter(row["status"] for row in rows)
 
@@ -286,7 +286,7 @@ async def test_both_endpoints_make_one_object(names: list[str]) -> None:
 
     async def call(request: web.Request) -> web.StreamResponse:
         await request.read()
-        if request.path == QR:
+        if request.path == QRCODE:
             return answer(errcode=0, code_results=CODES)
         return answer(errcode=101002, errmsg="decode image failed")
 

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from support import pictures
-from support.servers import TOKEN, answer, api_server
+from support.accounts import STATIC
+from support.pictures import PICTURE
+from support.servers import answer, api_server
 
 import wxcv
 
@@ -16,9 +18,6 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from wxcv.sandbox import Sandbox
-
-PICTURE = pictures.qr_png("x")
-STATIC = wxcv.StaticTokenCredential(TOKEN)
 
 
 def test_the_two_pages_have_their_paths() -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from support import pictures
+from support.pictures import PNG
 
 import wxcv
 from wxcv.images.loading import ImageLoader
@@ -17,8 +18,6 @@ from wxcv.images.sources import IMAGE_LIMIT, LocalImage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-PNG = b"\x89PNG\r\n\x1a\n" + bytes(24)
 
 
 @pytest.fixture

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.pictures import PNG
 
 import wxcv
 from wxcv.images.loading import ImageLoader
 from wxcv.images.sources import IMAGE_LIMIT, ImageUrl, LocalImage
 
-PNG = b"\x89PNG\r\n\x1a\n" + bytes(24)
 JPEG = b"\xff\xd8\xff\xe0" + bytes(16)
 HEIC = b"\0\0\0\x18ftypheic" + bytes(12)
 STARTS = [
@@ -310,7 +310,7 @@ def test_a_failing_file_object_is_refused_with_class_and_line() -> None:
     """Whatever a file object raises becomes an UnreadableImageError with its class and line, not its text."""
     with pytest.raises(
         wxcv.UnreadableImageError,
-        match=r"socket.png: its read\(\) failed \(RuntimeError at .*test_images.py:\d+\)",
+        match=r"socket.png: its read\(\) failed \(RuntimeError at .*test_sources.py:\d+\)",
     ) as caught:
         load(_Failing())
 

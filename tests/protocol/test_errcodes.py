@@ -178,12 +178,12 @@ def test_40001_has_two_meanings() -> None:
     assert type(api_error(40001, "invalid credential")) is wxcv.TokenRejectedError
 
 
-def test_only_three_codes_are_renewable() -> None:
+def test_only_three_codes_are_refreshable() -> None:
     """A new token is worth a try after 40001, 40014 and 42001 only."""
     codes = [code for code, row in ERRCODES.items() if row.error is wxcv.TokenRejectedError]
-    renewable = {code for code in codes if api_error(code, "").is_refreshable}  # type: ignore[attr-defined]
+    refreshable = {code for code in codes if api_error(code, "").is_refreshable}  # type: ignore[attr-defined]
 
-    assert renewable == {40001, 40014, 42001}
+    assert refreshable == {40001, 40014, 42001}
 
 
 @pytest.mark.parametrize("filler", [" ", ", ", "rid:", "hint: [", "rid: x"])

@@ -1,3 +1,5 @@
+"""The sandbox as a server: how it starts, counts and ends."""
+
 from __future__ import annotations
 
 import asyncio
@@ -12,7 +14,8 @@ import types
 import aiohttp
 import pytest
 from support import pictures
-from support.sandbox_calls import COMM, QRCODE, Now, calling, said
+from support.pages import COMM, QRCODE
+from support.sandbox_calls import Now, calling, said
 
 from wxcv.sandbox import Received, Sandbox
 

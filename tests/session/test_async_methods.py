@@ -6,7 +6,7 @@ import inspect
 from unittest import mock
 
 import pytest
-from support.servers import TOKEN
+from support.accounts import TOKEN
 
 import wxcv
 

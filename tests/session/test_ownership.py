@@ -12,8 +12,9 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support import pictures
-from support.servers import TOKEN, answer, api_server
+from support.accounts import APP, TOKEN
+from support.pictures import PICTURE
+from support.servers import answer, api_server
 
 import wxcv
 from wxcv.sandbox import Choices, Sandbox
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
     from aiohttp import web
-
-APP = wxcv.AppCredential("wx1", "MARKED-SECRET")
-PICTURE = pictures.qr_png("x")
 
 
 class Holding:

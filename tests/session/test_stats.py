@@ -6,7 +6,8 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
-from support import pictures
+from support.pages import QRCODE
+from support.pictures import PICTURE
 from support.servers import answer, api_server
 
 import wxcv
@@ -17,13 +18,10 @@ if TYPE_CHECKING:
 
     from wxcv.sandbox import Sandbox
 
-QR = "/cv/img/qrcode"
-PICTURE = pictures.qr_png("x")
-
 
 async def test_stats_count_what_was_done(box: Sandbox) -> None:
     """Calls, sends, retries, refreshes and bytes are counted, whichever account they are for."""
-    box.fail_next(QR, Fault(status=503), None, Fault(errcode=40001))
+    box.fail_next(QRCODE, Fault(status=503), None, Fault(errcode=40001))
     credential = wxcv.AppCredential(box.appid, box.secret)
     quick = wxcv.RetryPolicy(base=0.01)
     async with wxcv.Session(credential, base_url=box.base_url, retries=quick) as session:

@@ -7,8 +7,9 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from support.accounts import APP
 from support.redis_server import RedisServer
-from support.servers import SECRET
+from support.stored import NOW, STORED
 
 import wxcv
 from wxcv.protocol.answers import Response
@@ -21,10 +22,7 @@ if TYPE_CHECKING:
 
     from wxcv.protocol.requests import Request
 
-NOW = 1_700_000_000.0
 TODAY = int(NOW // 86_400)
-TOKEN = wxcv.StoredToken("MARKED-T1", 1, NOW + 100, 100.0)
-STABLE = wxcv.AppCredential("wx1", SECRET)
 KEY = "wxcv:{stable:wx1}:token"
 
 
@@ -65,7 +63,7 @@ async def test_what_only_holds_a_token_is_none(redis: Redis, foreign: str) -> No
     await redis.set("wxcv:{k}:token", foreign)
 
     assert await store.load("k") is None
-    assert await store.save("k", TOKEN)
+    assert await store.save("k", STORED)
 
 
 @pytest.mark.parametrize("foreign", [f"x {TODAY} 10 0", f"{TODAY} 10 0 x", f"{TODAY} 10 x"])
@@ -97,7 +95,7 @@ async def test_a_clock_that_was_set_back_does_not_forbid_forced_refreshes(redis:
 async def test_everything_but_a_refresh_token_ends_by_itself(redis: Redis) -> None:
     """A token is kept for an hour longer than it lives, a count for two days, a lease for its seconds."""
     store = wxcv.RedisStore(redis, lease=20)
-    await store.save("k", TOKEN)
+    await store.save("k", STORED)
     await store.may_force("k", NOW)
     await store.acquire("k", "me")
     await store.save_refresh_token("k", "R")
@@ -122,8 +120,8 @@ async def test_a_token_is_stored_for_an_hour_longer_than_it_lives(redis: Redis) 
 async def test_a_refused_token_ends_when_it_would_have_ended(redis: Redis) -> None:
     """To mark a token as refused does not change for how long its generation is kept."""
     store = wxcv.RedisStore(redis)
-    await store.save("k", TOKEN)
-    await store.invalidate("k", TOKEN.value)
+    await store.save("k", STORED)
+    await store.invalidate("k", STORED.value)
 
     assert 3600 < (await redis.pttl("wxcv:{k}:token")) / 1000 <= 3600 + 100
     assert await redis.get("wxcv:{k}:token") == "wxcv1 1 0 MARKED-T1"
@@ -145,13 +143,10 @@ async def test_an_operation_may_take_two_seconds(redis: Redis, paused: int, *, f
     store = wxcv.RedisStore(redis)
     await redis.execute_command("CLIENT", "PAUSE", str(paused))
     if fits:
-        assert await store.save("k", TOKEN)
+        assert await store.save("k", STORED)
     else:
         with pytest.raises(wxcv.StoreError, match="TimeoutError"):
-            await store.save("k", TOKEN)
-
-
-# --- what a cache makes of it
+            await store.save("k", STORED)
 
 
 async def send(_request: Request) -> Response:
@@ -168,8 +163,8 @@ async def test_a_token_is_stored_with_the_seconds_that_it_has_left(redis: Redis)
         clock.advance(3)
         return await send(request)
 
-    await TokenManager(clock, store).get(STABLE, slow)
-    stored = await store.load(STABLE.key)
+    await TokenManager(clock, store).get(APP, slow)
+    stored = await store.load(APP.key)
 
     assert stored is not None
     assert (stored.ends_at, stored.generation) == (NOW + 1000 + 7200, 1)
@@ -192,8 +187,8 @@ async def test_a_stored_token_ends_when_either_clock_says_so(
     """Of its end by the wall clock and its life by Redis's own, the shorter one counts."""
     clock, store = wxcv.ManualClock(wall=NOW), wxcv.RedisStore(redis)
     clock.advance(1000)
-    await store.save(STABLE.key, wxcv.StoredToken("STORED", 1, clock.wall() + ends_in, left))
-    token = await TokenManager(clock, store).get_access_token(STABLE, send)
+    await store.save(APP.key, wxcv.StoredToken("STORED", 1, clock.wall() + ends_in, left))
+    token = await TokenManager(clock, store).get_access_token(APP, send)
 
     if adopted is None:
         assert (token.value, token.expires_in) == ("NEW", 7200)
@@ -205,7 +200,7 @@ async def test_a_stored_token_ends_when_either_clock_says_so(
 async def test_a_new_token_has_the_next_generation(redis: Redis) -> None:
     """A token that replaces one that ended is stored with a generation that is higher by one."""
     clock, store = wxcv.ManualClock(wall=time.time()), wxcv.RedisStore(redis)
-    await store.save(STABLE.key, wxcv.StoredToken("ENDED", 41, clock.wall() - 1, 10.0))
-    await TokenManager(clock, store).get(STABLE, send)
+    await store.save(APP.key, wxcv.StoredToken("ENDED", 41, clock.wall() - 1, 10.0))
+    await TokenManager(clock, store).get(APP, send)
 
     assert (await redis.get(KEY)).startswith("wxcv1 42 ")

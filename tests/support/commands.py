@@ -51,10 +51,10 @@ async def run(*words: str, env: dict[str, str] | None = None, stdin: bytes = b""
 async def run_against(
     call: Callable[[web.Request], Awaitable[web.StreamResponse]],
     *words: str,
-    mint: Callable[[web.Request], Awaitable[web.StreamResponse]] | None = None,
+    token_page: Callable[[web.Request], Awaitable[web.StreamResponse]] | None = None,
 ) -> tuple[int, str, str]:
     """Run the command with credentials against a scripted server."""
-    async with api_server(call, mint) as url:
+    async with api_server(call, token_page) as url:
         return await run(*words, env=environment(url))
 
 

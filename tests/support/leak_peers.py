@@ -1,4 +1,4 @@
-"""A process of its own with peers that hang up, for tests/leak_worker.py; it ends with its standard input.
+"""A process of its own with peers that hang up, for leak_worker.py; it ends with its standard input.
 
 Prints a JSON object: for each kind of request and each way to hang up, the port where that happens.
 """

@@ -125,4 +125,5 @@ def main() -> None:
     print(json.dumps({**counts, "found": found}))
 
 
-main()
+if __name__ == "__main__":
+    main()

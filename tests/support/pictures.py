@@ -79,3 +79,9 @@ def to_bytes(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
     file = io.BytesIO()
     image.save(file, kind, **options)
     return file.getvalue()
+
+
+PICTURE = qr_png("x")
+BLANK = blank_png()
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(24)
+"""What begins like a PNG, and is none."""

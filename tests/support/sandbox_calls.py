@@ -10,16 +10,14 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 from aiohttp import web
 
-from wxcv.sandbox import Sandbox
+from support.pages import QRCODE
+from wxcv.sandbox import Choices, Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
 GOOD = 41005
 """The errcode of a good token when nothing is sent with it to read."""
-
-QRCODE = "/cv/img/qrcode"
-COMM = "/cv/ocr/comm"
 
 
 def said(answer: dict[str, Any]) -> tuple[int, str]:
@@ -144,3 +142,9 @@ async def serving(body: bytes, **answer: object) -> AsyncIterator[tuple[str, lis
         yield f"http://127.0.0.1:{runner.addresses[0][1]}", asked
     finally:
         await runner.cleanup()
+
+
+async def read_code(image: bytes, **choices: object) -> dict[str, Any]:
+    """Upload the image to the qrcode page of a sandbox with these choices."""
+    async with calling(choices=Choices(**choices)) as caller:
+        return await caller.upload(QRCODE, image)

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from support.accounts import TOKEN
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
     from ssl import SSLContext
-
-TOKEN = "MARKED-TOKEN"
-SECRET = "MARKED-SECRET"
 
 
 @asynccontextmanager
@@ -71,17 +70,17 @@ def http_answer(body: bytes, status: str = "200 OK", headers: str = "") -> bytes
 @asynccontextmanager
 async def api_server(
     call: Callable[[web.Request], Awaitable[web.StreamResponse]],
-    mint: Callable[[web.Request], Awaitable[web.StreamResponse]] | None = None,
+    token_page: Callable[[web.Request], Awaitable[web.StreamResponse]] | None = None,
     *,
     port: int = 0,
 ) -> AsyncIterator[str]:
-    """Serve both endpoints with ``call`` and the token endpoints with ``mint``; yields the base URL."""
+    """Serve both endpoints with ``call`` and the token endpoints with ``token_page``; yields the base URL."""
 
-    async def default_mint(_request: web.Request) -> web.StreamResponse:
+    async def default_token_page(_request: web.Request) -> web.StreamResponse:
         return web.json_response({"access_token": TOKEN, "expires_in": 7200})
 
     app = web.Application(client_max_size=8 * 1024 * 1024)
-    app.router.add_route("*", "/cgi-bin/{kind}", mint or default_mint)
+    app.router.add_route("*", "/cgi-bin/{kind}", token_page or default_token_page)
     app.router.add_route("*", "/cv/{kind}/{name}", call)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()

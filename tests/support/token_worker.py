@@ -1,7 +1,7 @@
 """A process of its own that asks for a classic token through a shared Redis; run by the tests.
 
 Arguments: base URL, Redis's socket, appid, secret, number of tasks, lease, what happens before a new token is
-stored ("go", "hang" or "pause"). Prints "minted" when it has a new token that is not stored yet, then the
+stored ("go", "hang" or "pause"). Prints "fetched" when it has a new token that is not stored yet, then the
 time and the tokens that its tasks got.
 """
 
@@ -23,7 +23,7 @@ class Watched(wxcv.RedisStore):
 
     async def save(self, key: str, token: wxcv.StoredToken, owner: str = "") -> bool:
         """Say so, then do as told."""
-        print("minted", flush=True)
+        print("fetched", flush=True)
         if self.then == "hang":
             await asyncio.Event().wait()
         if self.then == "pause":

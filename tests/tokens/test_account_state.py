@@ -8,6 +8,8 @@ import random
 from typing import TYPE_CHECKING
 
 import pytest
+from support.accounts import APP, REFUSAL
+from support.tokens import turn
 
 import wxcv
 from wxcv.clock import SystemClock
@@ -20,15 +22,6 @@ if TYPE_CHECKING:
     from wxcv.protocol.requests import Request
 
     Send = Callable[[Request], Awaitable[Response]]
-
-CREDENTIAL = wxcv.AppCredential("wx1", "MARKED-SECRET")
-REFUSAL = wxcv.TokenRejectedError(42001, "access_token expired")
-
-
-async def turn(times: int = 5) -> None:
-    """Let all tasks that can run do so."""
-    for _ in range(times):
-        await asyncio.sleep(0)
 
 
 def refusing(error: wxcv.WxcvError) -> Send:
@@ -64,17 +57,17 @@ async def test_the_seconds_until_a_token_can_be_had_are_told(error: wxcv.WxcvErr
     clock = wxcv.ManualClock()
     clock.advance(1000)
     cache = TokenManager(clock)
-    assert cache.seconds_until_retry(CREDENTIAL) == 0.0
+    assert cache.seconds_until_retry(APP) == 0.0
     with pytest.raises(type(error)):
-        await cache.get(CREDENTIAL, refusing(error))
+        await cache.get(APP, refusing(error))
     told = []
     for moved in (0.0, seconds - 2, 2.0, 1.0):
         clock.advance(moved)
-        told.append(cache.seconds_until_retry(CREDENTIAL))
-    await cache.get(CREDENTIAL, good)
+        told.append(cache.seconds_until_retry(APP))
+    await cache.get(APP, good)
 
     assert told == [seconds, 2.0, 0.0, 0.0]
-    assert cache.seconds_until_retry(CREDENTIAL) == 0.0
+    assert cache.seconds_until_retry(APP) == 0.0
 
 
 async def test_a_good_refresh_ends_the_growing_of_the_back_off() -> None:
@@ -83,10 +76,10 @@ async def test_a_good_refresh_ends_the_growing_of_the_back_off() -> None:
     cache, failing = TokenManager(clock), refusing(wxcv.RateLimitedError(45011, "slow down"))
     told = []
     for send in (failing, failing, failing, good, failing, failing):
-        cache.invalidate(CREDENTIAL, "T", REFUSAL)
+        cache.invalidate(APP, "T", REFUSAL)
         with contextlib.suppress(wxcv.RateLimitedError):
-            await cache.get(CREDENTIAL, send)
-        told.append(cache.seconds_until_retry(CREDENTIAL))
+            await cache.get(APP, send)
+        told.append(cache.seconds_until_retry(APP))
         clock.advance(100)
 
     assert told == [5.0, 10.0, 20.0, 0.0, 5.0, 10.0]
@@ -111,7 +104,7 @@ async def test_the_tries_of_a_refresh_are_spread() -> None:
     clock = Hasty()
     for _ in range(300):
         with pytest.raises(wxcv.ConnectError):
-            await TokenManager(clock).get(CREDENTIAL, refusing(wxcv.ConnectError("down")))
+            await TokenManager(clock).get(APP, refusing(wxcv.ConnectError("down")))
     first, second = clock.slept[::2], clock.slept[1::2]
 
     assert (len(first), len(second)) == (300, 300)
@@ -138,7 +131,7 @@ def test_a_refresh_that_ends_in_its_own_loop_leaves_that_of_another_alone() -> N
     cache, old, new = TokenManager(SystemClock()), hanging(), hanging()
 
     async def begin(send: Send) -> None:
-        callers.append(asyncio.ensure_future(cache.get(CREDENTIAL, send)))
+        callers.append(asyncio.ensure_future(cache.get(APP, send)))
         await turn()
 
     async def end() -> list[str]:

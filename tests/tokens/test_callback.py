@@ -11,8 +11,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support import pictures
-from support.servers import TOKEN, answer, api_server
+from support.accounts import TOKEN
+from support.pictures import PICTURE
+from support.servers import answer, api_server
+from support.steps import ASKED, run
 
 import wxcv
 from wxcv.clock import next_midnight
@@ -23,8 +25,16 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
-PICTURE = pictures.qr_png("x")
-QR = "/cv/img/qrcode"
+
+from typing import TYPE_CHECKING
+
+from wxcv.tokens.credential import (
+    CallFunction,
+    RefreshRequest,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 async def ok(request: web.Request) -> web.Response:
@@ -72,7 +82,7 @@ async def test_what_a_token_function_raises_is_told_as_its_own_fault(
     assert (error.reason, error.retryable, error.account_wide) == ("KeyError", False, True)
     path, line = error.location.rsplit(":", 1)
     source, first = inspect.getsourcelines(raising if isinstance(function, Service) else function)
-    assert path.endswith("test_token_functions.py")
+    assert path.endswith("test_callback.py")
     assert first <= int(line) < first + len(source)
     assert (error.__cause__, error.__context__) == (None, None)
     shown = "".join(traceback.format_exception(error)) + repr(vars(error)) + caplog.text
@@ -163,7 +173,7 @@ async def test_a_hook_that_raises_is_logged_with_class_and_line(caplog: pytest.L
     (record,) = [one for one in caplog.records if one.levelno == logging.ERROR]
 
     assert "on_attempt raised ValueError at " in record.getMessage()
-    assert "test_token_functions.py:" in record.getMessage()
+    assert "test_callback.py:" in record.getMessage()
     assert "MARKED" not in record.getMessage() + str(record.exc_info)
 
 
@@ -195,15 +205,33 @@ async def test_an_exhausted_quota_tells_when_it_resets() -> None:
 async def test_a_days_quota_of_tokens_does_not_tell_when_the_images_are_reset() -> None:
     """45009 of a token request has no resets_at."""
 
-    async def mint(request: web.Request) -> web.Response:
+    async def token_page(request: web.Request) -> web.Response:
         await request.read()
         return answer(errcode=45009, errmsg="limit")
 
     async with (
-        api_server(ok, mint) as url,
+        api_server(ok, token_page) as url,
         wxcv.Session(wxcv.AppCredential("a", "s"), base_url=url) as session,
     ):
         with pytest.raises(wxcv.QuotaExhaustedError) as caught:
             await session.scan_qrcode(PICTURE)
 
     assert caught.value.resets_at is None
+
+
+def test_a_token_function_gets_the_refused_token() -> None:
+    """A token function is called with the refused token, or None, and gives the token and its life."""
+
+    async def central(refused: str | None) -> wxcv.AccessToken:
+        raise AssertionError(refused)
+
+    credential = wxcv.CallbackCredential(central)
+    steps, token = run(credential.refresh(RefreshRequest(refused="MARKED-OLD")), wxcv.AccessToken("T", 100.0))
+
+    assert steps == [CallFunction(central, ("MARKED-OLD",))]
+    assert (token.value, token.expires_in, token.kind) == ("T", 100.0, "callback")
+    for wrong in ("T", None, wxcv.AccessToken("T", -1), wxcv.AccessToken("", 5)):
+        with pytest.raises(wxcv.TokenSourceError):
+            run(credential.refresh(ASKED), wrong)
+    with pytest.raises(TypeError, match="function"):
+        wxcv.CallbackCredential("T")  # type: ignore[arg-type]

@@ -8,7 +8,8 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-from support import pictures
+from support.pictures import PICTURE
+from support.steps import ASKED, run
 
 import wxcv
 from wxcv.sandbox import Sandbox
@@ -16,7 +17,13 @@ from wxcv.sandbox import Sandbox
 if TYPE_CHECKING:
     from pathlib import Path
 
-PICTURE = pictures.qr_png("x")
+
+from typing import TYPE_CHECKING
+
+from wxcv.protocol.answers import Response
+from wxcv.tokens.credential import (
+    ReadFile,
+)
 
 
 async def test_the_mounted_token_is_used_and_read_again(box: Sandbox, tmp_path: Path) -> None:
@@ -105,10 +112,10 @@ def test_the_relay_goes_by_plain_http_to_wechat() -> None:
         wxcv.Session(wxcv.CloudCredential(), base_url="http://api.weixin.qq.com")
 
 
-async def test_a_fixed_token_is_used_until_it_is_refused(
+async def test_a_static_token_is_used_until_it_is_refused(
     box: Sandbox, credential: wxcv.AppCredential
 ) -> None:
-    """A fixed token serves calls; once refused, calls end with its refusal and nothing is sent any more."""
+    """A static token serves calls; once refused, calls end with its refusal and nothing is sent any more."""
     async with wxcv.Session(credential, base_url=box.base_url) as session:
         value = (await session.token()).value
     async with wxcv.Session(wxcv.StaticTokenCredential(value), base_url=box.base_url) as session:
@@ -203,3 +210,55 @@ async def test_from_env_takes_a_token(
     monkeypatch.setenv("WXCV_APPID", "wx1")
     with pytest.raises(ValueError, match="not both"):
         wxcv.Session.from_env()
+
+
+def test_a_cloud_token_is_read_and_stripped() -> None:
+    """The mounted file's token loses its white space and is sent as cloudbase_access_token."""
+    credential = wxcv.CloudCredential("/mnt/token")
+    steps, token = run(credential.refresh(ASKED), b" MARKED-T\n")
+
+    assert steps == [ReadFile("/mnt/token")]
+    assert (token.value, token.kind, credential.token_parameter) == (
+        "MARKED-T",
+        "cloud",
+        "cloudbase_access_token",
+    )
+    assert token.expires_in == 60.0
+    with pytest.raises(wxcv.ConnectError, match=r"/mnt/token cannot be read .*cloud hosting"):
+        run(credential.refresh(ASKED), FileNotFoundError(2, "No such file or directory"))
+    for content in (b"\n", b"two words", b"\xff"):
+        with pytest.raises(wxcv.ConnectError, match=r"/mnt/token holds no token"):
+            run(credential.refresh(ASKED), content)
+
+
+def test_the_relay_has_no_token() -> None:
+    """Relayed calls carry no token, and go by plain http to WeChat's name."""
+    credential = wxcv.CloudRelayCredential()
+    _, token = run(credential.refresh(ASKED))
+
+    assert (token.value, credential.token_parameter, credential.base_url) == (
+        "",
+        "",
+        "http://api.weixin.qq.com",
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "message"),
+    [
+        (200, {}, "was not relayed.*build a new version"),
+        (404, {}, r"was not relayed.*HTTP status 404"),
+        (502, {"x-openapi-seqid": "1"}, "allow-list"),
+    ],
+)
+def test_the_relay_tells_what_is_not_set_up(status: int, headers: dict[str, str], message: str) -> None:
+    """An answer not relayed, or relayed nowhere, is a ProtocolError with the remedy, not retryable."""
+    with pytest.raises(wxcv.ProtocolError, match=message) as caught:
+        wxcv.CloudRelayCredential().check(Response(status, headers, b""))
+
+    assert not caught.value.retryable
+
+
+def test_a_relayed_answer_passes() -> None:
+    """An answer with the sidecar's header is left to be decoded."""
+    wxcv.CloudRelayCredential().check(Response(200, {"x-openapi-seqid": "1"}, b""))

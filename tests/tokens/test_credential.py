@@ -6,11 +6,28 @@ from typing import TYPE_CHECKING
 
 import attrs
 import pytest
+from support.accounts import APP, CLASSIC, MERCHANT
+from support.steps import ASKED
 
 import wxcv
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+import pickle
+from typing import TYPE_CHECKING
+
+from wxcv.tokens.credential import (
+    CallFunction,
+    InvalidateToken,
+    RefreshRequest,
+    SaveRefreshToken,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 
 COMPONENT = wxcv.ComponentCredential("wxp", "s", "t")
 ACCOUNTS = [
@@ -84,3 +101,92 @@ def test_a_credential_can_be_changed_by_attrs() -> None:
     changed = attrs.evolve(wxcv.AppCredential("wx1", "old"), secret="new")
 
     assert (changed.secret, changed.account) == ("new", "wx1")
+
+
+def test_keys_tell_account_and_kind_but_no_secret() -> None:
+    """The cache key differs by account and kind and never holds the secret."""
+    assert APP.key != CLASSIC.key
+    assert "wx1" in APP.key
+    assert "MARKED" not in APP.key
+
+
+@pytest.mark.parametrize(
+    "credential",
+    [
+        COMPONENT,
+        MERCHANT,
+        wxcv.StaticTokenCredential("MARKED-T"),
+        wxcv.AppCredential("wx1", "MARKED"),
+        wxcv.CloudCredential(),
+        wxcv.CloudRelayCredential(),
+    ],
+    ids=lambda one: type(one).__name__,
+)
+def test_no_credential_shows_or_gives_away_its_secrets(credential: wxcv.Credential) -> None:
+    """No kind shows a secret in its repr or key, and none can be pickled."""
+    assert "MARKED" not in f"{credential!r} {credential.key}"
+    with pytest.raises(TypeError, match="holds a secret"):
+        pickle.dumps(credential)
+
+
+def test_the_steps_hide_their_secrets() -> None:
+    """No step of a refresh shows a token in its repr."""
+    error = wxcv.TokenRejectedError(40001, "no")
+    steps = (
+        RefreshRequest(refused="MARKED"),
+        InvalidateToken(COMPONENT, "MARKED", error),
+        SaveRefreshToken("MARKED", "MARKED", None),
+    )
+
+    assert "MARKED" not in repr((*steps, CallFunction(print, ("MARKED",))))
+
+
+@pytest.mark.parametrize(
+    ("make", "name"),
+    [
+        (lambda: wxcv.ComponentCredential("", "s", "t"), "component_appid"),
+        (lambda: wxcv.ComponentCredential("a", "MARKED ", "t"), "component_appsecret"),
+        (lambda: wxcv.ComponentCredential("a", "s", "MARKED\n"), "ticket"),
+        (lambda: wxcv.ComponentCredential("a", "s", None), "ticket"),  # type: ignore[arg-type]
+        (lambda: wxcv.AuthorizerCredential("a", "b", "c"), "component"),  # type: ignore[arg-type]
+        (lambda: wxcv.AuthorizerCredential(COMPONENT, "", "c"), "authorizer_appid"),
+        (lambda: wxcv.AuthorizerCredential(COMPONENT, "b", "MARKED "), "refresh_token"),
+        (lambda: wxcv.StaticTokenCredential(" MARKED"), "token"),
+    ],
+)
+def test_a_bad_field_of_a_credential_is_named(make: Callable[[], object], name: str) -> None:
+    """A bad field is refused by name when the credential is made, and its value is not shown."""
+    with pytest.raises((ValueError, TypeError), match=name) as caught:
+        make()
+
+    assert "MARKED" not in str(caught.value)
+
+
+def test_the_base_is_abstract() -> None:
+    """A kind of one's own must give its key and its refresh, and inherits the rest."""
+    base = wxcv.Credential()
+    with pytest.raises(NotImplementedError):
+        _ = base.key
+    with pytest.raises(NotImplementedError):
+        base.refresh(ASKED)
+
+    assert (base.can_force, base.is_shared, base.supersedes_previous, base.secrets) == (
+        False,
+        True,
+        False,
+        (),
+    )
+    assert (APP.supersedes_previous, CLASSIC.supersedes_previous, COMPONENT.supersedes_previous) == (
+        False,
+        True,
+        True,
+    )
+    assert not any(
+        one.is_shared
+        for one in (
+            wxcv.StaticTokenCredential("t"),
+            wxcv.CallbackCredential(print),
+            wxcv.CloudCredential(),
+            wxcv.CloudRelayCredential(),
+        )  # type: ignore[arg-type]
+    )

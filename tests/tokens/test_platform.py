@@ -7,7 +7,8 @@ import logging
 from typing import TYPE_CHECKING
 
 import pytest
-from support import pictures
+from support.pages import AUTHORIZER_TOKEN
+from support.pictures import PICTURE
 from support.redis_server import RedisServer
 
 import wxcv
@@ -16,9 +17,6 @@ from wxcv.tokens.cache import manager_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
-
-PICTURE = pictures.qr_png("x")
-AUTHORIZER_PATH = "/cgi-bin/component/api_authorizer_token"
 
 
 def component_of(box: Sandbox) -> wxcv.ComponentCredential:
@@ -135,8 +133,8 @@ async def test_a_new_authorisation_replaces_the_old_one(box: Sandbox, platform: 
     assert (await second.scan_qrcode(PICTURE)).code_results
 
 
-async def test_an_expired_component_token_is_renewed_for_a_merchant() -> None:
-    """If the component's token was refused meanwhile, it is renewed once and the merchant's token is had."""
+async def test_an_expired_component_token_is_refreshed_for_a_merchant() -> None:
+    """A component's token that was refused meanwhile is refreshed once, and the merchant's is fetched."""
     async with Sandbox() as box:
         component = component_of(box)
         async with wxcv.Session(component, base_url=box.base_url) as session:
@@ -147,7 +145,7 @@ async def test_an_expired_component_token_is_renewed_for_a_merchant() -> None:
 
             assert (await merchant.scan_qrcode(PICTURE)).code_results
         assert box.tokens_issued["component"] == 2
-        assert box.requests[AUTHORIZER_PATH] == 2
+        assert box.requests[AUTHORIZER_TOKEN] == 2
 
 
 async def test_a_rotated_refresh_token_is_shared() -> None:
@@ -317,7 +315,7 @@ async def test_a_ticket_function_that_fails_is_told_as_such(
     component = wxcv.ComponentCredential(box.component_appid, box.component_appsecret, broken)
     async with wxcv.Session(component, base_url=box.base_url, call_timeout=5) as session:
         with pytest.raises(
-            wxcv.TokenSourceError, match=r"broken raised KeyError at .*test_component.py:"
+            wxcv.TokenSourceError, match=r"broken raised KeyError at .*test_platform.py:"
         ) as caught:
             await session.token()
         assert (caught.value.reason, caught.value.__cause__, caught.value.__context__) == (

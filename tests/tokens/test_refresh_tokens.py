@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+from support.accounts import COMPONENT
 
 import wxcv
 from wxcv.clock import SystemClock
@@ -14,8 +15,6 @@ from wxcv.tokens.manager import TokenManager
 
 if TYPE_CHECKING:
     from wxcv.protocol.requests import Request
-
-COMPONENT = wxcv.ComponentCredential("wxp", "MARKED-APPSECRET", "MARKED-TICKET")
 
 
 class Platform:

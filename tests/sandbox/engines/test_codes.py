@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import Any
 
 import aiohttp
 import pytest
 import zxingcpp
 from PIL import Image
 from support import pictures
-from support.sandbox_calls import QRCODE, calling, found
+from support.pages import CORNERS, QRCODE
+from support.sandbox_calls import calling, found, read_code
 
-from wxcv.sandbox import Choices
 from wxcv.sandbox.engines.type_names import READ, TYPE_NAMES, type_name
-
-CORNERS = ["left_top", "right_top", "right_bottom", "left_bottom"]
-
-
-async def read_code(image: bytes, **choices: object) -> dict[str, Any]:
-    """Upload the image to the qrcode page of a sandbox with these choices."""
-    async with calling(choices=Choices(**choices)) as caller:
-        return await caller.upload(QRCODE, image)
 
 
 async def read_data(image: bytes, **choices: object) -> str:

@@ -27,7 +27,6 @@ sys.meta_path.insert(0, Refuse())
 
 READ = """
 import asyncio, sys, aiohttp
-from support.places import ROOT
 from wxcv.sandbox import Sandbox
 
 async def main():

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from PIL import Image
 from support import pictures
-from support.sandbox_calls import COMM, QRCODE, calling, found, said
+from support.pages import COMM, QRCODE
+from support.sandbox_calls import calling, found, said
 
 
 async def read_code(image: bytes) -> dict[str, Any]:

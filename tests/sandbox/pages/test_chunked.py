@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import aiohttp
 import pytest
 from support import pictures
-from support.sandbox_calls import COMM, GOOD, QRCODE, calling, found
+from support.pages import COMM, QRCODE
+from support.sandbox_calls import GOOD, calling, found
 
 from wxcv.sandbox import Choices, Fault
 

@@ -1,3 +1,5 @@
+"""The two cv pages: uploads, URLs and what is refused."""
+
 from __future__ import annotations
 
 import asyncio
@@ -8,9 +10,8 @@ import aiohttp
 import pytest
 from PIL import Image
 from support import pictures
-from support.sandbox_calls import COMM, QRCODE, Caller, calling, found, said
-
-CORNERS = ["left_top", "right_top", "right_bottom", "left_bottom"]
+from support.pages import COMM, CORNERS, QRCODE
+from support.sandbox_calls import Caller, calling, found, said
 
 
 async def read_code(image: bytes, **settings: object) -> dict[str, Any]:

@@ -1,3 +1,5 @@
+"""How the sandbox fetches an img_url."""
+
 from __future__ import annotations
 
 import asyncio
@@ -6,7 +8,8 @@ from typing import Any
 import pytest
 from aiohttp import web
 from support import pictures
-from support.sandbox_calls import COMM, QRCODE, calling, serving
+from support.pages import COMM, QRCODE
+from support.sandbox_calls import calling, serving
 
 from wxcv.sandbox.pages.fetching import Fetcher, FetchError, may_connect
 

@@ -1,3 +1,5 @@
+"""The switches for what WeChat's pages leave open."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -6,15 +8,10 @@ import aiohttp
 import pytest
 from PIL import Image
 from support import pictures
-from support.sandbox_calls import COMM, QRCODE, Now, calling, found, said, serving
+from support.pages import COMM, QRCODE
+from support.sandbox_calls import Now, calling, found, read_code, said, serving
 
 from wxcv.sandbox import Choices
-
-
-async def read_code(image: bytes, **choices: object) -> dict[str, Any]:
-    """Upload the image to the qrcode page of a sandbox with these choices."""
-    async with calling(choices=Choices(**choices)) as caller:
-        return await caller.upload(QRCODE, image)
 
 
 @pytest.mark.parametrize(

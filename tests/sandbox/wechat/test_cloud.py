@@ -1,9 +1,12 @@
+"""The sandbox as cloud hosting."""
+
 from __future__ import annotations
 
 import aiohttp
 import pytest
 from support import pictures
-from support.sandbox_calls import COMM, GOOD, QRCODE, Now, calling, said
+from support.pages import COMM, QRCODE
+from support.sandbox_calls import GOOD, Now, calling, said
 
 
 @pytest.mark.parametrize("path", [QRCODE, COMM])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from support.sandbox_calls import QRCODE, calling, said
+from support.pages import QRCODE
+from support.sandbox_calls import calling, said
 
 from wxcv.sandbox import Fault
 

@@ -1,14 +1,14 @@
+"""The sandbox as a third-party platform."""
+
 from __future__ import annotations
 
 import re
 
 import pytest
-from support.sandbox_calls import COMM, GOOD, QRCODE, Now, calling, said
+from support.pages import AUTHORIZER_TOKEN, COMM, COMPONENT_TOKEN, QRCODE
+from support.sandbox_calls import GOOD, Now, calling, said
 
 from wxcv.sandbox import Sandbox
-
-COMPONENT = "/cgi-bin/component/api_component_token"
-AUTHORIZER = "/cgi-bin/component/api_authorizer_token"
 
 
 async def test_platform_is_like_wechats() -> None:
@@ -120,7 +120,7 @@ async def test_authorizer_call_names_the_field_that_is_wrong(
     """A wrong or missing field has an errcode of its own, and no merchant's token is made."""
     async with calling(appid="wxaccount") as caller:
         refresh_token = caller.box.authorize("wxshop")
-        path, query = AUTHORIZER, {"access_token": (await caller.component())["component_access_token"]}
+        path, query = AUTHORIZER_TOKEN, {"access_token": (await caller.component())["component_access_token"]}
         known = {"component_appid": caller.box.component_appid, "authorizer_appid": "wxshop"}
         fields = {**known, "authorizer_refresh_token": refresh_token, **changed}
         assert said(await caller.call("POST", path, params=query, json=fields)) == expected
@@ -202,7 +202,7 @@ async def test_component_token_before_is_good_for_five_minutes_more() -> None:
         assert (await caller.authorizer("wxshop", refresh_token, query=query))["errcode"] == 40001
 
 
-@pytest.mark.parametrize("path", [COMPONENT, AUTHORIZER])
+@pytest.mark.parametrize("path", [COMPONENT_TOKEN, AUTHORIZER_TOKEN])
 async def test_platform_calls_want_a_posted_json_object(path: str) -> None:
     """A GET is 43002 and a body that is no JSON object is 47001."""
     async with calling() as caller:

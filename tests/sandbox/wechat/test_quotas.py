@@ -1,3 +1,5 @@
+"""The quotas of the cv pages: by day, by minute, and of the service market."""
+
 from __future__ import annotations
 
 import asyncio
@@ -8,7 +10,8 @@ from typing import Any
 
 import pytest
 from support import pictures
-from support.sandbox_calls import COMM, QRCODE, Caller, Now, calling, said
+from support.pages import COMM, QRCODE
+from support.sandbox_calls import Caller, Now, calling, said
 
 from wxcv.sandbox import Choices, Fault, Quota, Sandbox, Usage
 

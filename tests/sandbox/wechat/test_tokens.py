@@ -1,9 +1,12 @@
+"""Classic and stable tokens: how long they live, and which ends which."""
+
 from __future__ import annotations
 
 import re
 
 import pytest
-from support.sandbox_calls import COMM, GOOD, QRCODE, Now, calling, said
+from support.pages import COMM, QRCODE
+from support.sandbox_calls import GOOD, Now, calling, said
 
 from wxcv.sandbox import Sandbox
 from wxcv.sandbox.wechat.answers import Refusal

@@ -1,0 +1,1 @@
+"""Clients that are compared: wxcv, and what a user would write by hand."""

@@ -1,0 +1,1 @@
+"""What runs cases, answers them, measures them and prints what came out."""
