@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import pytest
-from support.accounts import QUICK, STATIC
+from support.accounts import QUICK, STATIC, TOKEN
 from support.pictures import PICTURE
 from support.servers import answer, api_server, http_answer, read_request
 

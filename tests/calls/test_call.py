@@ -244,7 +244,7 @@ async def test_a_call_that_would_have_to_wait_too_long_is_told_for_how_long() ->
     ):
         for sends in (1, 0):
             with pytest.raises(wxcv.RateLimitedError) as caught:
-                await session.scan_qrcode(PICTURE)
+                await session.scan_qrcode(BLANK)
             copied = pickle.loads(pickle.dumps(caught.value))  # noqa: S301 - our own
 
             assert (copied.errcode, copied.retry_after, copied.sends) == (45011, 40.0, sends)

@@ -9,19 +9,21 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import pytest
-from support import pictures
+from support.pictures import PICTURE
 from support.servers import http_answer, raw_server, read_request
-from wxcv.answers import Response, decode
 
 import wxcv
+from wxcv.clock import SystemClock
+from wxcv.protocol.answers import Response, decode
+from wxcv.tokens.manager import TokenManager
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import AsyncIterator, Callable
 
-    from wxcv.requests import Request
+    from wxcv.protocol.requests import Request
 
-PICTURE = pictures.qr_png("x")
+
 PLATFORM = wxcv.ComponentCredential("wxp", "MARKED-APPSECRET", "MARKED-TICKET")
 MERCHANT = wxcv.AuthorizerCredential(PLATFORM, "wxm", "MARKED-GIVEN-REFRESH")
 
@@ -63,7 +65,7 @@ async def test_a_proxy_that_repeats_its_password_is_masked(
         proxy = url.replace("//", f"//bob:{password}@")
         monkeypatch.setenv("http_proxy", proxy)
         given: dict[str, Any] = {"proxy": proxy} if source == "argument" else {"trust_env": True}
-        credential = wxcv.FixedToken("abcdefgh")
+        credential = wxcv.StaticTokenCredential("abcdefgh")
         async with wxcv.Session(
             credential, base_url="http://api.invalid", allow_http=True, **given
         ) as session:
@@ -147,7 +149,7 @@ async def test_a_token_request_shows_nothing_of_those_before() -> None:
             fields = next(answers)
         return Response(200, {}, json.dumps(fields).encode())
 
-    cache = wxcv.TokenCache()
+    cache = TokenManager(SystemClock())
     old = await cache.get(MERCHANT, send)
     cache.invalidate(MERCHANT, old, wxcv.TokenRejectedError(42001, "expired"))
     with pytest.raises(wxcv.PermissionDeniedError) as caught:
@@ -166,7 +168,9 @@ async def test_a_ticket_that_was_asked_for_is_masked() -> None:
         return Response(200, {}, b'{"errcode":61006,"errmsg":"TICKET-OF-TODAY is too old"}')
 
     with pytest.raises(wxcv.CredentialRejectedError) as caught:
-        await wxcv.TokenCache().get(wxcv.ComponentCredential("wxp", "MARKED-APPSECRET", ticket), send)
+        await TokenManager(SystemClock()).get(
+            wxcv.ComponentCredential("wxp", "MARKED-APPSECRET", ticket), send
+        )
 
     assert caught.value.errmsg == "*** is too old"
 

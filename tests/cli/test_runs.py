@@ -173,7 +173,7 @@ async def test_an_image_that_one_endpoint_has_not_read_is_not_ok(names: list[str
     held = Held(0)
 
     async def call(request: web.Request) -> web.StreamResponse:
-        if request.path == QR:
+        if request.path == QRCODE:
             await request.read()
             return answer(errcode=0, code_results=CODES)
         return await held.call(request)
