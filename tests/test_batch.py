@@ -374,7 +374,7 @@ async def _drain(outcomes: wxcv.Batch[Any]) -> None:
         (5, {}, "iterable"),
         ([], {"key": "body"}, "key"),
         ([], {"window": 0}, "window"),
-        ([], {"fields": {"x": "1"}}, "it knows: none"),
+        ([], {"fields": {"x": "1"}}, "it accepts: none"),
     ],
 )
 def test_a_bad_argument_is_named(images: Any, options: dict[str, Any], message: str) -> None:
@@ -851,7 +851,7 @@ async def test_work_that_is_cancelled_by_nobody_ends_the_batch_with_an_error(*, 
 
     batch = batch_of(work, concurrency=2, ordered=ordered)
 
-    with pytest.raises(RuntimeError, match="nobody asked for it"):
+    with pytest.raises(RuntimeError, match="but not by the batch"):
         await collect(batch)
 
 

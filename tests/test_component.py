@@ -189,7 +189,7 @@ async def test_a_refresh_token_that_cannot_be_shared_is_kept_here(caplog: pytest
             await session.token()
     await server.aclose()
 
-    assert "the new refresh token is not shared" in caplog.text
+    assert "the new refresh token was not stored" in caplog.text
 
 
 async def test_closing_waits_for_a_refresh_token_that_is_being_kept() -> None:
@@ -264,7 +264,7 @@ async def test_a_callback_that_hangs_does_not_cost_the_token(caplog: pytest.LogC
 
             assert (await call).kind == "authorizer"
             assert ended.is_set()
-    assert "keep did not save the new refresh token: it did not end within 5 s" in caplog.text
+    assert "keep did not save the new refresh token: it did not finish within 5 s" in caplog.text
 
 
 async def test_a_function_that_is_cancelled_by_itself_is_no_storm(box: Sandbox) -> None:

@@ -18,12 +18,12 @@ TOKEN, CREDENTIAL, PERMISSION = (
 IMAGE, IMAGE_URL, OTHER = wxcv.ImageRejectedError, wxcv.ImageUrlRejectedError, wxcv.APIError
 
 BUG = "please report it to the wxcv project"
-SET_UP = "check the set-up of the third-party platform"
-CERTIFY = "the account must be certified, and a third-party platform .* permission set 117"
+SET_UP = "check the configuration of the third-party platform"
+CERTIFY = "the account must be verified; a third-party platform .* permission set 117"
 FORM = "send JPEG or PNG of less than 2 MB"
-ADMIN = "administrator must confirm .* ask again after that"
+ADMIN = "administrator must confirm .* try again after that"
 PACK = "wait for the next day or buy a pack"
-TICKET = "wait for the next component_verify_ticket .* hand in the newest"
+TICKET = "wait for the next component_verify_ticket .* use the newest"
 ADDRESS = "IP whitelist in WeChat's console"
 
 # From WeChat's global return codes, the pages of the endpoints and of their tokens, and the troubleshooting
@@ -31,28 +31,28 @@ ADDRESS = "IP whitelist in WeChat's console"
 TABLE: list[tuple[type[wxcv.APIError], str, str, tuple[int, ...]]] = [
     (BUSY, "system busy", "try again in a moment", (-1, 268487001, 268487002)),
     (BUSY, "service market timed out", "try again in a moment", (9301012,)),
-    (BUSY, "cloud token is not ready", "try again in some minutes", (85113,)),
+    (BUSY, "cloud token is not ready", "try again in a few minutes", (85113,)),
     (RATE, "too many calls in this minute", "slow down until the next minute", (45011,)),
     (RATE, "HTTP status 429", "slow down", (429,)),
     (RATE, "too many service market calls", "slow down", (9301011,)),
     (QUOTA, "the day's quota is used up", "wait for the next day or call clear_quota", (45009,)),
-    (QUOTA, "no market quota is left", PACK, (101003,)),
+    (QUOTA, "no service market quota is left", PACK, (101003,)),
     (QUOTA, "no service market quota is left", PACK, (9301010,)),
     (QUOTA, "the month's quota is used up", "wait for the next month", (45040,)),
     (QUOTA, "no quota resets are left", "wait for the next month", (48006,)),
-    (TOKEN, "invalid or not the latest", "another process .* use the stable kind everywhere", (40001,)),
+    (TOKEN, "invalid or not the latest", "another process .* use stable tokens in all of them", (40001,)),
     (TOKEN, "access_token is invalid", "", (40014,)),
     (TOKEN, "access_token expired", "", (42001,)),
     (TOKEN, "component_access_token expired", "refresh the component token", (42006,)),
-    (TOKEN, "the password was changed", "the merchant must authorise again", (42007,)),
-    (TOKEN, "access_token is missing", "switch the open interface service on and build a new", (41001,)),
+    (TOKEN, "the password was changed", "the authorizer must authorise again", (42007,)),
+    (TOKEN, "access_token is missing", "enable the open interface service and build a new", (41001,)),
     (CREDENTIAL, "grant_type is invalid", BUG, (40002,)),
     (CREDENTIAL, "appid is invalid", "check the appid", (40013,)),
     (CREDENTIAL, "secret is invalid", "check the AppSecret in WeChat's console", (40125,)),
     (CREDENTIAL, "appid is missing", "check the appid", (41002,)),
     (CREDENTIAL, "secret is missing", "check the secret", (41004,)),
     (CREDENTIAL, "the AppSecret is frozen", "unfreeze it in WeChat's console", (40243,)),
-    (CREDENTIAL, "may not ask for tokens", "", (50004,)),
+    (CREDENTIAL, "may not fetch tokens", "", (50004,)),
     (CREDENTIAL, "the account is frozen", "", (50007,)),
     (CREDENTIAL, "IP address is not on the whitelist", ADDRESS, (40164, 45035)),
     (CREDENTIAL, "IP address is not registered", ADDRESS, (61004,)),
@@ -68,28 +68,38 @@ TABLE: list[tuple[type[wxcv.APIError], str, str, tuple[int, ...]]] = [
     (CREDENTIAL, "authorisation code expired", SET_UP, (61010,)),
     (CREDENTIAL, "the component is invalid", SET_UP, (61011,)),
     (CREDENTIAL, "a component token is needed", SET_UP, (61014,)),
-    (CREDENTIAL, "a merchant's token is needed", SET_UP, (61015,)),
-    (CREDENTIAL, "authorizer_refresh_token is invalid", "was a newer one lost.*authorise again", (61023,)),
+    (CREDENTIAL, "an authorizer's token is needed", SET_UP, (61015,)),
+    (
+        CREDENTIAL,
+        "authorizer_refresh_token is invalid",
+        "use the newest one; if it is lost.*authorise again",
+        (61023,),
+    ),
     (CREDENTIAL, "must use api_component_token", SET_UP, (61024,)),
     (CREDENTIAL, "component is not published", SET_UP, (61028,)),
     (PERMISSION, "the account may not use this API", CERTIFY, (48001,)),
-    (PERMISSION, "merchant did not grant this API", CERTIFY, (61007,)),
+    (PERMISSION, "authorizer did not grant this API", CERTIFY, (61007,)),
     (PERMISSION, "has not authorised this component", SET_UP, (61003,)),
     (PERMISSION, "permission set is not confirmed", CERTIFY, (61016,)),
     (PERMISSION, "permission set is not granted", CERTIFY, (61017,)),
     (PERMISSION, "banned for this account", "", (48004,)),
-    (PERMISSION, "term ended", "", (48009,)),
+    (PERMISSION, "has expired", "", (48009,)),
     (PERMISSION, "this token may not use the API", "", (48012,)),
-    (PERMISSION, "mini program is not certified", "certify it", (43016,)),
-    (PERMISSION, "blocked by supervision", "", (45501,)),
-    (PERMISSION, "blocked for now", "", (45102,)),
+    (PERMISSION, "mini program is not verified", "verify it", (43016,)),
+    (PERMISSION, "blocked by the platform's supervision", "", (45501,)),
+    (PERMISSION, "blocked temporarily", "", (45102,)),
     (PERMISSION, "withdrawn", "", (45103,)),
-    (PERMISSION, "user or account is limited", "", (50001, 50002, 50003)),
+    (PERMISSION, "user or account is restricted", "", (50001, 50002, 50003)),
     (PERMISSION, "cloud: the account may not use this API", CERTIFY, (85105,)),
     (PERMISSION, "not on the allow-list", "add /cv/img/qrcode and /cv/ocr/comm .* build a new", (85107,)),
     (PERMISSION, "cloudbase_secret not found", "report it to WeChat", (85112,)),
     (PERMISSION, "HTTPS is required", "use an https base_url", (43003,)),
-    (IMAGE_URL, "could not fetch img_url", "encode it once, or upload the bytes instead", (101000,)),
+    (
+        IMAGE_URL,
+        "could not fetch img_url",
+        "check that the URL is publicly reachable, or upload the bytes instead",
+        (101000,),
+    ),
     (IMAGE, "document was not found in the image", "", (101001,)),
     (IMAGE, "cannot be decoded or is too large", FORM, (101002,)),
     (IMAGE, "missing or empty", FORM, (41005, 44001, 44006)),

@@ -241,7 +241,9 @@ async def test_image_bytes_may_have_a_name_and_need_no_type(loader: ImageLoader)
 
     assert isinstance(loaded, LocalImage)
     assert (loaded.name, loaded.content_type) == ("from a form.png", "image/png")
-    with pytest.raises(wxcv.UnsupportedImageError, match=r"^upload-1: not an image by its first bytes"):
+    with pytest.raises(
+        wxcv.UnsupportedImageError, match=r"^upload-1: not a supported image, judging by its first bytes"
+    ):
         await loader.load(wxcv.ImageBytes(b"text", name="upload-1"))
 
 

@@ -219,7 +219,7 @@ async def test_more_waiting_calls_than_allowed_are_refused_at_once() -> None:
     waiting = [asyncio.create_task(held(slots, free)) for _ in range(2)]
     await asyncio.sleep(0)
     assert slots.waiting == 2
-    with pytest.raises(wxcv.SlotTimeoutError, match="2 calls wait for a slot already"):
+    with pytest.raises(wxcv.SlotTimeoutError, match="2 calls are already waiting for a slot"):
         await held(slots, free)
     waiting[0].cancel()
     await asyncio.sleep(0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import pickle
 import signal
 import subprocess
 import time
@@ -525,3 +526,11 @@ async def test_a_holder_that_was_stopped_past_its_lease_does_not_overwrite(
 
     assert await result(sleeping) == newer
     assert box.tokens_issued["classic"] == 2
+
+
+def test_a_stored_token_cannot_be_pickled() -> None:
+    """A StoredToken refuses to be pickled, and the error does not show its value."""
+    with pytest.raises(TypeError, match="cannot be pickled") as refusal:
+        pickle.dumps(wxcv.StoredToken("TOKENVALUE", 1, 0.0, 0.0))
+
+    assert "TOKENVALUE" not in str(refusal.value)

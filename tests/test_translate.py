@@ -66,7 +66,7 @@ def test_an_answer_that_is_no_http_is_a_protocol_error() -> None:
 
     assert isinstance(mine, wxcv.ProtocolError)
     assert mine.status is None
-    assert "host:1 answered with something that is not HTTP (ClientResponseError)" in str(mine)
+    assert "the response of host:1 is not HTTP (ClientResponseError)" in str(mine)
 
 
 @pytest.mark.parametrize(("attempt", "connect"), [(30.0, 5.0), (5.0, 5.0), (2.0, 2.0)])

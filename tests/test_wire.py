@@ -74,8 +74,8 @@ def test_extra_fields_stand_before_the_image() -> None:
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"size": "1"}, "it knows: ratios"),
-        ({1: "1", "b": "2"}, "it knows: ratios"),
+        ({"size": "1"}, "it accepts: ratios"),
+        ({1: "1", "b": "2"}, "it accepts: ratios"),
         ({"ratios": 1}, "strings"),
         ({"ratios": "\ud800"}, "UTF-8"),
     ],
@@ -84,7 +84,7 @@ def test_wrong_fields_are_refused(fields: dict[str, Any], message: str) -> None:
     """A field that the page does not know, or that is no string, is refused by name."""
     with pytest.raises(ValueError, match=message):
         image_request(EXTRA, IMAGE, fields)
-    with pytest.raises(ValueError, match="it knows: none"):
+    with pytest.raises(ValueError, match="it accepts: none"):
         image_request(SCAN_QRCODE, IMAGE, {"a": "b"})
 
 
@@ -163,7 +163,7 @@ def test_bytes_that_are_not_utf8_are_replaced() -> None:
         ("echo.html", "HTML or XML"),
         ("empty.json", "an empty body"),
         ("array.json", "a JSON array"),
-        ("null.json", "no JSON object"),
+        ("null.json", "not a JSON object"),
         ("truncated.json", "broken JSON"),
     ],
 )
@@ -221,7 +221,7 @@ def test_no_errcode_means_success(body: bytes) -> None:
         (500, "HTTP status 500", True),
         (502, "JSON without an errcode", True),
         (413, "refuses a request of this size", False),
-        (407, "the proxy wants a user and a password", False),
+        (407, "the proxy requires a user and a password", False),
         (302, "a redirect, which is not followed", False),
         (300, "a redirect, which is not followed", False),
         (399, "a redirect, which is not followed", False),

@@ -1,4 +1,4 @@
-"""Checks of what callers configure: a bad argument is named, and never shown when it may be a secret."""
+"""Checks of settings; an error names the argument, and never shows a value that may be a secret."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MOST_SECONDS = 1e9
 
 
 def _shown(value: object) -> str:
-    """Return a number for people, and of anything else the class alone."""
+    """Return how a value appears in a message: a number as it is, anything else by its class."""
     if type(value) in {int, float} and abs(value) < _MOST_SECONDS:  # type: ignore[arg-type] # a number
         return repr(value)
     return type(value).__name__ if not isinstance(value, (int, float)) else "this number"
@@ -46,13 +46,13 @@ def flag(name: str, value: object) -> bool:
 
 
 def function(name: str, value: object) -> None:
-    """Refuse what cannot be called."""
+    """Raise TypeError if the value cannot be called."""
     if not callable(value):
         raise TypeError(f"{name} must be a function, not {_shown(value)}")
 
 
 def text(name: str, value: object) -> str:
-    """Return a str that is not empty and can be encoded. Its value is never shown."""
+    """Return a str that is not empty and printable. The error never shows it."""
     if not isinstance(value, str):
         raise TypeError(f"{name} must be a str, not {type(value).__name__}")
     if not value or not value.isprintable():
@@ -61,7 +61,7 @@ def text(name: str, value: object) -> str:
 
 
 def plain(name: str, value: object, *, most: int = TOKEN_LIMIT) -> str:
-    """Return a credential's text: not empty, ASCII, without white space. Its value is never shown."""
+    """Return a token, secret or ID: a str, not empty, ASCII, no white space. The error never shows it."""
     if not isinstance(value, str):
         raise TypeError(f"{name} must be a str, not {type(value).__name__}")
     if not value:
@@ -74,14 +74,14 @@ def plain(name: str, value: object, *, most: int = TOKEN_LIMIT) -> str:
 
 
 def instance(name: str, value: object, kind: type) -> None:
-    """Refuse an object of another class; its value may be a secret and is not shown."""
+    """Raise TypeError for an object of another class. It may be a secret and is never shown."""
     if not isinstance(value, kind):
         article = "an" if kind.__name__[0] in "AEIOU" else "a"
         raise TypeError(f"{name} must be {article} {kind.__name__}, not {type(value).__name__}")
 
 
 def optional(name: str, value: object, kind: str, *methods: str) -> None:
-    """Refuse what is neither None nor an object with the methods of a Protocol."""
+    """Raise TypeError for anything but None or an object that has the methods of a Protocol."""
     if value is not None and not all(callable(getattr(value, method, None)) for method in methods):
         raise TypeError(f"{name} must be a {kind}, not {type(value).__name__}")
 
@@ -108,7 +108,7 @@ def _split(name: str, value: object) -> SplitResult:
 
 
 def base_url(value: object, *, allow_http: bool, name: str = "base_url") -> str:
-    """Return scheme, host and port; plain http is for loopback hosts unless it is allowed."""
+    """Return scheme, host and port; plain HTTP is for loopback hosts unless ``allow_http`` is True."""
     parts = _split(name, value)
     if parts.username is not None or parts.password is not None:
         raise ValueError(f"{name} must not have a user part (not shown)")
@@ -116,14 +116,14 @@ def base_url(value: object, *, allow_http: bool, name: str = "base_url") -> str:
         raise ValueError(f"{name} must end after host and port: no path, query or fragment")
     if parts.scheme == "http" and not allow_http and not _is_loopback(parts.hostname or ""):
         raise ValueError(
-            f"{name} is plain http, which shows the secret to everyone on the way; use https, "
+            f"{name} is plain http, which lets anyone on the network path read the secret; use https, "
             "or pass allow_http=True"
         )
     return f"{parts.scheme}://{parts.netloc}"
 
 
 def proxy(value: object) -> str | None:
-    """Return the proxy's URL, or None; its user and password are never shown."""
+    """Return the proxy's URL, or None. The error never shows its user and password."""
     if value is not None:
         _split("proxy", value)
     return value  # type: ignore[return-value] # checked by _split

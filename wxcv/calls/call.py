@@ -1,4 +1,4 @@
-"""One call, from its slot to its answer: read, keep the pace, get a token, send, decode, perhaps again."""
+"""Call: waits for a slot, reads the image, gets a token, sends, decodes the answer, and retries."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ AnswerT = TypeVar("AnswerT")
 
 logger = logging.getLogger("wxcv")
 
-_LEAST_REMAINING = 1.0  # seconds of a deadline for which it is worth waiting
-_MOST_THROTTLINGS = 10  # of one call, should every minute begin with a refusal
+_LEAST_REMAINING = 1.0  # seconds that must remain for an attempt after a wait
+_MOST_THROTTLINGS = 10  # of one call, in case every minute starts with a throttling
 _DAILY_QUOTA = 45009
 
 
@@ -39,14 +39,15 @@ class Call(Generic[AnswerT]):
     """One call.
 
     Args:
-        state: what the calls of its session share.
-        credential: the account's.
-        endpoint: where it goes.
-        before_send: called before every send; what it raises ends the call. With it, as in a batch, the wait
-            for a slot is not limited, and waits after a throttling do not count in the call's deadline.
+        state: the state that the calls of its session share.
+        credential: the credential of the account.
+        endpoint: the endpoint to call.
+        before_send: called before every attempt; an exception that it raises ends the call. With it, as in a
+            batch, the wait for a slot is not limited, and waits after a throttling do not count towards the
+            call's deadline.
 
     Attributes:
-        report: what it did so far.
+        report: what the call has done so far.
     """
 
     __slots__ = (
@@ -82,11 +83,11 @@ class Call(Generic[AnswerT]):
         self._pacer: Pacer
 
     def _elapsed(self) -> float:
-        """Return the seconds since it had its slot."""
+        """Return the seconds since the call got its slot."""
         return 0.0 if self._started_at is None else self.state.clock.monotonic() - self._started_at
 
     async def run(self, image: Image, fields: Mapping[str, str] | None) -> AnswerT:
-        """Wait for a slot and make the call in it; an error tells of the whole call."""
+        """Wait for a slot, make the call in it, and complete any error with the call's report."""
         self.state.require_usable()
         try:
             async with self.state.slots.acquire(is_limited=self.before_send is None) as self._deadline:
@@ -98,7 +99,7 @@ class Call(Generic[AnswerT]):
             raise self.report.complete(error) from error
 
     async def finish(self, image: Image, fields: Mapping[str, str] | None) -> CallResult[AnswerT]:
-        """Run, and return an error instead of raising it."""
+        """Make the call and return its result: the answer or the error, and the report."""
         answer = failure = None
         try:
             answer = await self.run(image, fields)
@@ -136,7 +137,7 @@ class Call(Generic[AnswerT]):
             await self.state.clock.sleep(delay)
 
     async def _send_with_refresh(self, request: Request) -> AnswerT:
-        """Send, and once more with a new token if WeChat refused the first."""
+        """Send, and repeat once with a new token if WeChat refused the first one."""
         token = await self._get_token()
         self.report.attempts += 1
         try:
@@ -165,9 +166,9 @@ class Call(Generic[AnswerT]):
     def _retry_delay(self, error: WxcvError) -> float | None:
         """Return the seconds until the next attempt, or None if the error is final."""
         report = self.report
-        if report.is_waiting_for_token:  # the TokenCache has retried already
+        if report.is_waiting_for_token:  # the refresh has already been retried
             return None
-        if isinstance(error, RateLimitedError):  # the pacer says how long
+        if isinstance(error, RateLimitedError):  # the pacer knows how long to wait
             return 0.0 if self._throttlings <= _MOST_THROTTLINGS else None
         delay = self.state.retry_policy.wait(error, report.attempts, report.unanswered)
         if delay is None or delay >= self._remaining():
@@ -177,7 +178,7 @@ class Call(Generic[AnswerT]):
         return delay if taken else None
 
     async def _wait_for_pace(self) -> None:
-        """Wait until the endpoint's pacer lets a request out, if the deadline allows it."""
+        """Wait until the endpoint's pacer allows a request; raise its error if the deadline comes first."""
         clock, deadline = self.state.clock, self._deadline
         while (wait := self._pacer.reserve(clock.monotonic())) > 0:
             if self.before_send is None and wait + _LEAST_REMAINING >= self._remaining():
@@ -194,7 +195,7 @@ class Call(Generic[AnswerT]):
         state.bytes_sent += report.image_size
         state.retries += report.sends > 0
         report.sends += 1
-        report.unanswered += 1  # until an answer comes
+        report.unanswered += 1  # until a response is received
 
     async def _send_once(self, request: Request, token: str) -> AnswerT:
         clock, report = self.state.clock, self.report
@@ -249,4 +250,4 @@ class Call(Generic[AnswerT]):
         try:
             self.state.on_attempt(event)
         except Exception as error:  # noqa: BLE001 - a caller's function may raise anything
-            logger.error("on_attempt raised %s; the call goes on", CallbackError(error))  # noqa: TRY400 - its text may hold a secret
+            logger.error("on_attempt raised %s; the call continues", CallbackError(error))  # noqa: TRY400 - the text may hold a secret

@@ -1,4 +1,4 @@
-"""Slots: how many calls run at a time, and how all of them end when their session closes."""
+"""Slots: limit how many calls run at a time, and end all of them when their session closes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Slot:
-    """The right to run, for as long as the ``async with`` block; its deadline is the block's target."""
+    """The right to run during an ``async with`` block; entering it returns its Deadline."""
 
     __slots__ = ("_deadline", "_is_limited", "_slots")
 
@@ -38,12 +38,12 @@ class Slot:
             try:
                 raise failure
             finally:
-                failure.__context__ = None  # the cancellation that ended the block is nobody's concern
-                del failure  # which its own traceback leads to
+                failure.__context__ = None  # the cancellation is an implementation detail
+                del failure  # avoids a reference cycle through its own traceback
 
 
 class Slots:
-    """A number of slots, first come first served, with a deadline for whoever holds one.
+    """A number of slots, first come first served, with a deadline for every holder.
 
     ::
 
@@ -51,16 +51,16 @@ class Slots:
             return await work()
 
     Args:
-        count: how many may be held at a time.
-        seconds: for which one may be held.
-        slot_timeout: seconds for which a call may wait for one, or None.
-        max_waiting: how many calls may wait at a time, or None.
+        count: the number of slots.
+        seconds: how long a slot may be held.
+        slot_timeout: seconds for which a call may wait for a slot, or None for no limit.
+        max_waiting: how many calls may wait at a time, or None for no limit.
 
     Attributes:
-        closed: nobody gets a slot any more.
-        free: how many are held by nobody.
-        waiting: how many calls wait for one.
-        deadlines: of those who hold one.
+        closed: whether closing has begun; no call gets a slot any more.
+        free: how many slots are free.
+        waiting: how many calls wait for a slot.
+        deadlines: the timer for the deadlines of the slots that are held.
     """
 
     def __init__(
@@ -78,32 +78,32 @@ class Slots:
         self._max_waiting = max_waiting
         self._slot_timeout = slot_timeout
         self._queue_deadlines = None if slot_timeout is None else Deadlines(slot_timeout)
-        # asyncio.Semaphore cannot be closed. The result of a future tells whether it came to a slot.
+        # asyncio.Semaphore cannot be closed. The result of a future is whether it got a slot.
         self._queue: deque[asyncio.Future[bool]] = deque()
         self._idle = asyncio.Event()
 
     def acquire(self, *, is_limited: bool = True) -> Slot:
-        """Return a context manager that waits for a slot, and gives it back.
+        """Return a context manager that waits for a slot and releases it.
 
         Args:
             is_limited: whether ``slot_timeout`` and ``max_waiting`` apply.
 
-        Raises (when the block is entered or left):
-            SlotTimeoutError: no slot in time.
+        Raises (on entering or leaving the block):
+            SlotTimeoutError: no slot in time, or too many calls are already waiting.
             SessionClosedError: closing has begun, or ended the block.
             CallTimeoutError: the block took too long.
         """
         return Slot(self, is_limited=is_limited)
 
     async def wait_for_slot(self, *, is_limited: bool) -> None:
-        """Return when a slot is had; ``release`` must follow."""
+        """Wait until a slot is free and take it; ``release`` must follow."""
         self._require_open()
         if self.free:
             self.free -= 1
             return
         if is_limited and self._max_waiting is not None and self.waiting >= self._max_waiting:
             raise SlotTimeoutError(
-                f"nothing was sent: {self.waiting} calls wait for a slot already (max_waiting)"
+                f"nothing was sent: {self.waiting} calls are already waiting for a slot (max_waiting)"
             )
         if not is_limited or self._queue_deadlines is None:
             await self._queue_up()
@@ -122,7 +122,7 @@ class Slots:
             self._require_open()
         except BaseException:
             if not future.cancel() and not future.cancelled() and future.result():
-                self.release()  # ended in the very moment of getting it
+                self.release()  # cancelled at the moment of getting it
             raise
         finally:
             self.waiting -= 1
@@ -132,18 +132,18 @@ class Slots:
             raise SessionClosedError("the session is closed; open a new one")
 
     def is_held_here(self) -> bool:
-        """Tell whether the current task holds a slot."""
+        """Return whether the current task holds a slot."""
         return self.deadlines.is_for_current_task()
 
     def why_ended(self) -> WxcvError:
-        """Return the error for a block that was ended."""
+        """Make the error for a block that was ended by its deadline or by closing."""
         if self.closed:
-            return SessionClosedError("the session was closed before the call had ended")
+            return SessionClosedError("the session was closed before the call finished")
         seconds = self.deadlines.seconds
-        return CallTimeoutError(f"the call did not end within {seconds:g} s", reason="call_timeout")
+        return CallTimeoutError(f"the call did not finish within {seconds:g} s", reason="call_timeout")
 
     def release(self) -> None:
-        """Hand a slot on to the first who waits and was not cancelled."""
+        """Pass a slot to the first waiting call that was not cancelled, or free it."""
         while self._queue:
             future = self._queue.popleft()
             if not future.done():
@@ -154,7 +154,7 @@ class Slots:
             self._idle.set()
 
     async def aclose(self, grace: float) -> None:
-        """End the waiting calls now, and the running ones when ``grace`` seconds have passed."""
+        """End the waiting calls now, and the running ones after ``grace`` seconds."""
         self.closed = True
         while self._queue:
             future = self._queue.popleft()

@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 
 def printable(text: str) -> str:
-    """Return a text on one line; a code or a name may hold a terminal's control characters."""
+    """Return a text on one line; codes and names may hold control characters of terminals."""
     return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def display_name(image: str) -> str:
-    """Return the image's name; the query of a URL may hold a signature."""
+    """Return the image's name without the query of a URL, which may hold a signature."""
     return printable(image.split("?", maxsplit=1)[0] if "://" in image else image)
 
 
@@ -40,7 +40,7 @@ def _rows(answer: object) -> Iterator[tuple[str, str]]:
 
 
 def print_rows(reading: Reading) -> None:
-    """Print what was read in one image, a line each; no line is broken, however narrow the terminal is."""
+    """Print the answers for one image as rows; lines are not wrapped."""
     answers = [one.answer for one in reading.outcomes.values() if one.status == "ok"]
     rows = [row for answer in answers for row in _rows(answer)]
     if not rows:
@@ -88,7 +88,7 @@ def _write(text: str) -> None:
 
 
 def discard_stdout() -> None:
-    """Let what could not be printed be forgotten, instead of printed again at the end of Python."""
+    """Discard further output, so that Python does not try to flush it again when it exits."""
     sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - until the process ends
 
 
@@ -106,7 +106,7 @@ class ErrorPrinter:
             if outcome.status == "not_sent":
                 self._not_sent[reason] += 1
             elif reason not in told:
-                told.add(reason)  # both endpoints refuse an unreadable file in the same words
+                told.add(reason)  # both endpoints refuse an unreadable file with the same message
                 where = "" if isinstance(error, wxcv.ImageError) else f"{name}: "
                 doubt = "WeChat may have counted it; " if outcome.status == "unknown" else ""
                 say(f"{display_name(reading.image)}: {where}{doubt}{reason}")

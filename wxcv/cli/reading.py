@@ -1,4 +1,4 @@
-"""Reads the images of one command through a batch for each endpoint; no answer is lost."""
+"""Reads the images of one command, with a batch for each endpoint."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 @attrs.define
 class Reading:
-    """What became of one image: an outcome for each endpoint's name.
+    """The outcomes of one image, one for each endpoint.
 
     Attributes:
-        index: the place of the image among all, from 0.
-        image: its name.
-        outcomes: by the endpoint's name; fewer than the endpoints if the command was ended.
+        index: the position of the image, from 0.
+        image: the name of the image.
+        outcomes: the outcomes by endpoint name; some are missing if the command was stopped.
     """
 
     index: int
@@ -35,17 +35,17 @@ class Reading:
 
     @property
     def failures(self) -> list[tuple[str, wxcv.Unanswered[str]]]:
-        """The endpoint names and outcomes without an answer."""
+        """The endpoint names and outcomes of the calls that failed."""
         return [(name, one) for name, one in self.outcomes.items() if one.status != "ok"]
 
     @property
     def exit_code(self) -> int:
-        """The gravest of its failures."""
+        """The highest exit code of its failures."""
         return max((exits.code_of(one) for _, one in self.failures), default=exits.ALL_READ)
 
 
 class _Shared:
-    """Gives the names to several batches; those that one batch has taken wait for the others."""
+    """Passes every name to several batches; a name that one batch has taken waits for the others."""
 
     def __init__(self, names: AsyncIterator[str], count: int) -> None:
         self._names = names
@@ -68,16 +68,16 @@ class _Shared:
 
 
 class Reader:
-    """Reads images, and prints each in the order of their names.
+    """Reads images, and prints the results in the order in which the images were named.
 
     Args:
-        session: through which.
-        names: of the images.
-        endpoints: which read each image.
-        print_reading: called in a thread, so that a slow terminal or pipe does not hold up what is under way.
+        session: the session that makes the calls.
+        names: the names of the images.
+        endpoints: the endpoints that read each image.
+        print_reading: prints one result; called in a thread, so that a slow terminal does not delay calls.
 
     Attributes:
-        exit_code: the gravest so far.
+        exit_code: the highest exit code of all failures so far.
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class Reader:
         """Read and print all images.
 
         Raises:
-            OSError: nothing can be printed any more.
+            OSError: the output cannot be written.
         """
         shared = _Shared(aiter(self._names), len(self._endpoints))
         tasks = [
@@ -132,6 +132,6 @@ class Reader:
             self._printed += 1
 
     async def print_rest(self) -> None:
-        """Print what was answered and still waits for an image before it, when the command was ended."""
+        """Print the results that were still waiting for an earlier image when the command was stopped."""
         for index in sorted(self._readings):
             await asyncio.to_thread(self._print_reading, self._readings.pop(index))

@@ -1,6 +1,6 @@
-"""Printed text.
+"""The endpoint for printed text.
 
-Page: https://developers.weixin.qq.com/doc/service/en/api/openpoc/ocr/api_commocr
+Source: https://developers.weixin.qq.com/doc/service/en/api/openpoc/ocr/api_commocr
 """
 
 from __future__ import annotations
@@ -20,7 +20,12 @@ if TYPE_CHECKING:
 
 @attrs.frozen(repr=False)
 class TextItem(Value):
-    """One line of text and its corners, or None where WeChat gave none."""
+    """One line of text.
+
+    Attributes:
+        text: the characters of the line.
+        pos: its corners, or None if WeChat returned none.
+    """
 
     text: str
     pos: Pos | None = None
@@ -41,7 +46,7 @@ class PrintedText(Value):
 
     Attributes:
         items: the lines in WeChat's order, which is not strictly from top to bottom; empty if none was found.
-        img_size: the image's size, or None if WeChat did not say.
+        img_size: the size of the image, or None if WeChat returned none.
     """
 
     items: tuple[TextItem, ...] = ()

@@ -1,6 +1,6 @@
-"""QR codes and barcodes.
+"""The endpoint for QR codes and barcodes.
 
-Page: https://developers.weixin.qq.com/doc/service/en/api/openpoc/image/api_imgqrcode
+Source: https://developers.weixin.qq.com/doc/service/en/api/openpoc/image/api_imgqrcode
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ class CodeResult(Value):
     """One code in the image.
 
     Attributes:
-        type_name: the kind of code in WeChat's spelling ("QR_CODE", "EAN_13", ...); an open set.
-        data: what the code says.
-        pos: the corners, or None: WeChat gives them for QR codes and DataMatrix only.
+        type_name: the kind of code in WeChat's spelling, such as "QR_CODE" or "EAN_13"; WeChat may add more.
+        data: the decoded content.
+        pos: its corners, or None: WeChat returns them for QR codes and DataMatrix only.
     """
 
     type_name: str
@@ -47,8 +47,8 @@ class QrcodeScan(Value):
     """The answer of ``scan_qrcode``.
 
     Attributes:
-        code_results: the codes in WeChat's order, which is no order of places; empty if none was found.
-        img_size: the image's size, or None if WeChat did not say.
+        code_results: the codes in WeChat's order, which is not by position; empty if none was found.
+        img_size: the size of the image, or None if WeChat returned none.
     """
 
     code_results: tuple[CodeResult, ...] = ()

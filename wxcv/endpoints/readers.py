@@ -1,4 +1,4 @@
-"""Readers of the fields of WeChat's JSON; each raises one of SHAPE_ERRORS for a value that cannot be right."""
+"""Read the fields of WeChat's JSON; each function raises one of SHAPE_ERRORS for an unusable value."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ SHAPE_ERRORS = (TypeError, ValueError, KeyError, AttributeError)
 def number(value: object) -> Number:
     if type(value) is int or (type(value) is float and math.isfinite(value)):
         return value
-    raise TypeError(f"a number is needed, not {type(value).__name__}")
+    raise TypeError(f"expected a number, not {type(value).__name__}")
 
 
 def rows(fields: Mapping[str, Any], name: str) -> list[Any]:
-    """Return the list of that name; a missing or null one is empty."""
+    """Return the list of that name; an empty one if it is missing or null."""
     rows = fields.get(name)
     if rows is None:
         return []

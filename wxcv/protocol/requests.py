@@ -1,4 +1,4 @@
-"""Requests as values and bytes, without any I/O."""
+"""Requests as values and bytes, without I/O."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _SURROGATES = "[\ud800-\udfff]"
 
 
 class Body(NamedTuple):
-    """A request's body as parts that are written one after another, without a joined copy."""
+    """The body of a request, as parts that are written one after another without being joined."""
 
     content_type: str
     parts: tuple[bytes, ...]
 
     @property
     def size(self) -> int:
-        """Bytes in all."""
+        """The total size in bytes."""
         return sum(map(len, self.parts))
 
     def __repr__(self) -> str:
@@ -34,7 +34,7 @@ class Body(NamedTuple):
 
 
 class Request(NamedTuple):
-    """One request below a base URL; its repr shows nothing secret."""
+    """One request, relative to a base URL. Its repr shows no secrets."""
 
     method: str
     path: str
@@ -46,20 +46,20 @@ class Request(NamedTuple):
 
 
 def target(path: str, query: tuple[tuple[str, str], ...]) -> str:
-    """Return path and query, percent-encoded once. Secret."""
+    """Return the path with the query, percent-encoded once; it holds the token."""
     pairs = "&".join([f"{name}={quote(value, safe='')}" for name, value in query])
     return f"{path}?{pairs}" if pairs else path
 
 
 def json_request(path: str, fields: Mapping[str, object], query: tuple[tuple[str, str], ...] = ()) -> Request:
-    """Make a POST with a JSON body, as WeChat's token pages want it."""
+    """Make a POST request with a JSON body, as WeChat's token endpoints require."""
     return Request("POST", path, query, Body("application/json", (json.dumps(fields).encode(),)))
 
 
 def multipart(image: LocalImage, fields: Mapping[str, str]) -> Body:
-    """Make the form of an upload: the extra fields, then the part ``img``.
+    """Make the multipart body of an upload: the extra fields, then the part ``img``.
 
-    The page asks for "filename, filelength, content-type" of the part:
+    WeChat's documentation requires "filename, filelength, content-type" in that part:
     https://developers.weixin.qq.com/doc/service/en/api/openpoc/ocr/api_commocr
     """
     boundary = secrets.token_hex(16)
@@ -80,11 +80,11 @@ def multipart(image: LocalImage, fields: Mapping[str, str]) -> Body:
 
 
 def checked_fields(endpoint: Endpoint[Any], fields: Mapping[str, str] | None) -> dict[str, str]:
-    """Return the extra fields of a call.
+    """Check the extra fields of a call and return them as a dict.
 
     Raises:
-        TypeError: no mapping.
-        ValueError: a field that the endpoint's page does not know, or one that is not a string.
+        TypeError: ``fields`` is not a mapping.
+        ValueError: it has a name that the endpoint does not accept, or a value that is not a str.
     """
     if fields is None:
         return {}
@@ -97,7 +97,7 @@ def checked_fields(endpoint: Endpoint[Any], fields: Mapping[str, str] | None) ->
         known = ", ".join(names) or "none"
         is_name = isinstance(unknown[0], str) and unknown[0].isidentifier()
         shown = one_line(repr(unknown[0]), 40) if is_name else "a name"
-        raise ValueError(f"fields has {shown}, which {endpoint.name} does not know; it knows: {known}")
+        raise ValueError(f"fields has {shown}, which {endpoint.name} does not accept; it accepts: {known}")
     if not all(isinstance(value, str) and not re.search(_SURROGATES, value) for value in extra.values()):
         raise ValueError(f"the fields of {endpoint.name} must be strings that can be encoded as UTF-8")
     return extra
@@ -106,10 +106,10 @@ def checked_fields(endpoint: Endpoint[Any], fields: Mapping[str, str] | None) ->
 def image_request(
     endpoint: Endpoint[Any], image: LocalImage | ImageUrl, fields: Mapping[str, str] | None = None
 ) -> Request:
-    """Make the request of a call, still without its token, so that every attempt sends the same bytes.
+    """Make the request of a call, without its token, so that every attempt sends the same bytes.
 
     Raises:
-        ValueError: as ``checked_fields`` does.
+        TypeError, ValueError: ``fields`` is unusable.
     """
     extra = checked_fields(endpoint, fields)
     if isinstance(image, ImageUrl):
@@ -119,7 +119,7 @@ def image_request(
 
 
 def with_token(request: Request, name: str, token: str) -> Request:
-    """Return the request with the token in its query, where every page wants it; no name means no token."""
+    """Return the request with the token in its query under this name; without a name, unchanged."""
     if not name:
         return request
     return Request(request.method, request.path, ((name, token), *request.query), request.body)

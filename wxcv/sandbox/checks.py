@@ -1,10 +1,10 @@
-"""Looking at arguments before they are used; an error names the argument."""
+"""Checks of arguments; an error names the argument."""
 
 import math
 
 
 def word(name: str, value: object) -> str:
-    """Return ASCII text without white space that is not empty; the error does not show it."""
+    """Return ASCII text that has no white space and is not empty. The error never shows it."""
     if isinstance(value, str) and value and value.isascii() and value.isprintable() and " " not in value:
         return value
     raise ValueError(f"{name} must be ASCII text without white space, and not empty")

@@ -1,4 +1,4 @@
-"""Official accounts and mini programs with an AppSecret of their own."""
+"""AppCredential: an official account or mini program with its own AppSecret."""
 
 from __future__ import annotations
 
@@ -21,16 +21,17 @@ class AppCredential(Credential):
     """An official account or mini program with its own AppSecret.
 
     Args:
-        appid: not empty, ASCII, no white space.
-        secret: the AppSecret; the same. For servers only: never ship it to a front end.
-        stable: use ``/cgi-bin/stable_token``, where every process gets the same token. False uses the
-            classic ``/cgi-bin/token``, where every new token ends the previous one: with more than one
-            process it needs a TokenCache with a Store.
+        appid: the account's appid; not empty, ASCII, no white space, at most 2,048 characters.
+        secret: the AppSecret; not empty, ASCII, no white space, at most 2,048 characters. For servers only:
+            never ship it to a front end.
+        stable: True uses ``/cgi-bin/stable_token``, which returns the same token to every process. False uses
+            the classic ``/cgi-bin/token``, where every new token invalidates the previous one; with more than
+            one process it needs a TokenCache with a Store.
 
     Raises:
-        ValueError, TypeError: naming the field, never its value.
+        ValueError, TypeError: a field is unusable; the message names it and never shows its value.
 
-    Pages: https://developers.weixin.qq.com/doc/service/api/base/api_getstableaccesstoken
+    Sources: https://developers.weixin.qq.com/doc/service/api/base/api_getstableaccesstoken
     and https://developers.weixin.qq.com/doc/subscription/api/base/api_getaccesstoken.html
     """
 
@@ -50,12 +51,12 @@ class AppCredential(Credential):
 
     @property
     def can_force(self) -> bool:
-        """The stable kind knows ``force_refresh``; a classic answer is always a new token."""
+        """True for the stable kind, which has ``force_refresh``; every classic token is a new one anyway."""
         return self.stable
 
     @property
     def supersedes_previous(self) -> bool:
-        """A new classic token ends the previous one; a stable token is the same for every process."""
+        """True for the classic kind, whose new tokens invalidate the previous one."""
         return not self.stable
 
     @property

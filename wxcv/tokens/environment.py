@@ -1,4 +1,4 @@
-"""The credential that the environment names."""
+"""The credential from the environment variables."""
 
 from __future__ import annotations
 
@@ -14,7 +14,11 @@ if TYPE_CHECKING:
 
 
 def credential_from_env() -> Credential:
-    """Make the credential that the environment names; a variable that is wrong is named, not shown."""
+    """Make a credential from WXCV_APPID and WXCV_SECRET, or from WXCV_ACCESS_TOKEN.
+
+    Raises:
+        ValueError: a variable is missing, wrong, or conflicts with another; its value is never shown.
+    """
     appid, secret, token = (os.environ.get(f"WXCV_{name}") for name in ("APPID", "SECRET", "ACCESS_TOKEN"))
     if token and (appid or secret):
         raise ValueError("set either WXCV_ACCESS_TOKEN, or WXCV_APPID and WXCV_SECRET, not both")

@@ -37,7 +37,7 @@ _VALUE = attrgetter("value")
 
 
 def _is_elsewhere(loop: asyncio.AbstractEventLoop) -> bool:
-    """Return whether another event loop than this one is running here."""
+    """Return whether an event loop is not the running one (or, outside of event loops, is closed)."""
     try:
         return asyncio.get_running_loop() is not loop
     except RuntimeError:
@@ -46,13 +46,13 @@ def _is_elsewhere(loop: asyncio.AbstractEventLoop) -> bool:
 
 def _result_of(task: asyncio.Task[CachedToken | WxcvError]) -> CachedToken | WxcvError:
     if task.cancelled():
-        return SessionClosedError("the session was closed before a token came")
-    fault = task.exception()  # of a caller's function, and no Exception
+        return SessionClosedError("the session was closed before a token was received")
+    fault = task.exception()  # a BaseException that a function of the caller's raised
     return task.result() if fault is None else _token_source_error(fault)
 
 
 def _token_source_error(fault: BaseException) -> TokenSourceError:
-    """Make the error for what a caller's own credential, store, clock or function raised past wxcv."""
+    """Make the error for an exception of a caller's own store, clock or function."""
     failure = CallbackError(fault)
     return TokenSourceError(
         f"the token refresh raised {failure}", reason=failure.reason, location=failure.location
@@ -60,12 +60,12 @@ def _token_source_error(fault: BaseException) -> TokenSourceError:
 
 
 class TokenManager:
-    """The tokens of any number of accounts, and their refreshes; see TokenCache for what is promised.
+    """The tokens of any number of accounts, and their refreshes; see TokenCache for the contract.
 
     Args:
-        clock: where time comes from.
-        store: what several processes share, or None.
-        maxsize: of how many accounts tokens are kept at most.
+        clock: the source of time.
+        store: the store that processes share, or None.
+        maxsize: maximum number of accounts whose tokens are kept.
     """
 
     def __init__(self, clock: Clock, store: Store | None = None, maxsize: int = 10_000) -> None:
@@ -75,33 +75,33 @@ class TokenManager:
             maxsize, lambda _key, cached, _now: cached.ends_at, timer=clock.monotonic
         )
         self._accounts: LRUCache[str, AccountState] = LRUCache(maxsize)
-        # Whoever refreshes must be found again, also when its account was the least recently used.
+        # The LRU cache may drop an account while it refreshes; this keeps it until the refresh has ended.
         self._refreshing: dict[str, AccountState] = {}
         self._refreshes: WeakKeyDictionary[object, int] = WeakKeyDictionary()
 
     def get_nowait(self, credential: Credential, send: Send) -> str | None:
-        """Return the valid token without waiting, or None; start a background refresh when its end is near."""
+        """Return the valid token without waiting, or None; start a background refresh if it expires soon."""
         cached = self._current(credential, send)
         return None if cached is None else cached.value
 
     # The next two return a coroutine instead of awaiting it: when thousands of waiting callers are cancelled
-    # at once, each extra frame of theirs delays the event loop.
+    # at once, every additional frame delays the event loop.
 
     def get(self, credential: Credential, send: Send) -> Coroutine[Any, Any, str]:
-        """Return, when awaited, a valid token, after one shared refresh if there is none.
+        """Return a coroutine for a valid token, which waits for one shared refresh if there is none.
 
         Args:
-            credential: whose token.
-            send: how to reach WeChat.
+            credential: the credential whose token is wanted.
+            send: sends a request to WeChat.
 
         Raises:
-            WxcvError: the refresh failed, or the last one did and its back-off has not ended; each caller gets
-                an error object of its own.
+            WxcvError: the refresh failed, or an earlier one did and its back-off has not ended; each caller
+                gets its own error object.
         """
         return self._wait_for_token(credential, send, _VALUE)
 
     def get_access_token(self, credential: Credential, send: Send) -> Coroutine[Any, Any, AccessToken]:
-        """Return, when awaited, a valid token with its kind and the seconds that it has left, as ``get`` does."""
+        """Return a coroutine like that of ``get``, for a token with its kind and remaining seconds."""
         return self._wait_for_token(credential, send, self._describe)
 
     async def _wait_for_token(
@@ -111,7 +111,7 @@ class TokenManager:
             account = self._account(credential.key)
             if account.failure is not None and self._clock.monotonic() < account.backoff_until:
                 raise copy.copy(account.failure)
-            # A future for each caller, with nothing to undo when it is cancelled: thousands may be, all at once.
+            # One future per caller: cancelling it needs no clean-up, and thousands may be cancelled at once.
             future: Waiter = asyncio.get_running_loop().create_future()
             account.waiters.append(future)
             if account.task is None:
@@ -119,7 +119,7 @@ class TokenManager:
             used_send = account.send
             result = await future
             if isinstance(result, SessionClosedError) and used_send != send:
-                continue  # another session was closed: use this one
+                continue  # the session that ran the refresh was closed: refresh through this one
             if isinstance(result, WxcvError):
                 raise copy.copy(result)
             if self._is_valid(result):
@@ -147,7 +147,7 @@ class TokenManager:
         return AccessToken(cached.value, left, cached.kind)
 
     def peek(self, credential: Credential) -> str | None:
-        """Return the valid token, or None; start nothing."""
+        """Return the valid token, or None, without starting a refresh."""
         cached = self._valid_token(credential.key)
         return None if cached is None else cached.value
 
@@ -159,16 +159,16 @@ class TokenManager:
     def invalidate(
         self, credential: Credential, token: str, error: WxcvError, *, is_manual: bool = False
     ) -> None:
-        """Drop the token if it is still the current one; a late refusal of an older one drops nothing.
+        """Drop the token if it is still the current one; a late refusal of an older one has no effect.
 
-        If WeChat refuses the very token that replaced a refused one, no refresh starts for 30 s: it could not
-        help, and every new token counts against a quota.
+        If WeChat refuses a token that replaced a refused one less than 30 s before, no refresh starts for
+        30 s: it would not help, and every new token counts against a quota.
 
         Args:
-            credential: whose token.
-            token: the refused one.
-            error: how it was refused; raised again if no other token can be fetched.
-            is_manual: the program dropped it, not WeChat.
+            credential: the credential whose token it is.
+            token: the refused token.
+            error: the refusal; raised again if no other token can be fetched.
+            is_manual: whether the program dropped the token, not WeChat.
         """
         cached = self._cached.get(credential.key)
         if cached is None or cached.value != token:
@@ -180,7 +180,7 @@ class TokenManager:
             account.record_failure(copy.copy(error), now)
 
     def is_refreshing_here(self) -> bool:
-        """Return whether the current task is part of a refresh, as when a token function of a caller asks."""
+        """Return whether the current task is part of a refresh, as in a token function of the caller's."""
         task = asyncio.current_task()
         return task in self._refresh_state.saving or any(
             account.task is task for account in self._refreshing.values()
@@ -191,9 +191,9 @@ class TokenManager:
         return self._refreshes.get(getattr(send, "__self__", send), 0)
 
     async def release(self, send: Send) -> None:
-        """End and await the refreshes that go through ``send``; waiters of other sessions start their own.
+        """Cancel and await the refreshes that use ``send``; waiters of other sessions start their own.
 
-        A refresh from which it is called itself, by a caller's token function, goes on to its end.
+        If it is called from a refresh, by a token function of the caller's, that refresh continues.
         """
         here = asyncio.current_task()
         refreshing = [account for account in self._refreshing.values() if account.send == send]
@@ -202,12 +202,12 @@ class TokenManager:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         saving = self._refresh_state.saving - {here}
-        if saving:  # a new refresh token that is being saved must not be lost
+        if saving:  # a new refresh token must not be lost while it is being saved
             await asyncio.wait(saving, timeout=REFRESH_DEADLINE)
 
     def _valid_token(self, key: str) -> CachedToken | None:
         try:
-            cached = self._cached[key]  # half as long as its get()
+            cached = self._cached[key]  # twice as fast as TLRUCache.get()
         except KeyError:
             return None
         if self._clock.wall() < cached.ends_at_wall:
@@ -222,7 +222,7 @@ class TokenManager:
         task = account.task
         if task is not None and _is_elsewhere(task.get_loop()):
             del self._refreshing[key]
-            if task.get_loop().is_closed():  # nobody waits there any more
+            if task.get_loop().is_closed():  # nothing can be waiting in it any more
                 account.waiters.clear()
             account = self._accounts[key] = AccountState(refused=account.refused)
         return account
@@ -230,7 +230,7 @@ class TokenManager:
     def _start(self, credential: Credential, account: AccountState, send: Send) -> None:
         account.refresh_started_at = self._clock.monotonic()
         account.send = send
-        # By the session's transport, if send is a method of it: a session that is dropped is forgotten.
+        # Counted for the session's transport (send is its method), so that the count goes with the session.
         self._refreshes[getattr(send, "__self__", send)] = self.refreshes(send) + 1
         self._refreshing[credential.key] = account
         refresh = self._refresh(credential, account, send)
@@ -239,7 +239,7 @@ class TokenManager:
         account.task.add_done_callback(lambda task: self._settle(credential.key, account, task))
 
     def _settle(self, key: str, account: AccountState, task: asyncio.Task[CachedToken | WxcvError]) -> None:
-        """Tell all waiters how the refresh ended, whatever ended it."""
+        """Pass the result of a refresh to all waiters, however it ended."""
         account.task, result = None, _result_of(task)
         if self._refreshing.get(key) is account:
             del self._refreshing[key]
@@ -251,7 +251,7 @@ class TokenManager:
     async def _refresh(
         self, credential: Credential, account: AccountState, send: Send
     ) -> CachedToken | WxcvError:
-        """Refresh, and again if the new token was refused meanwhile; raise nothing but CancelledError."""
+        """Refresh, and repeat if the new token was refused meanwhile; raise only CancelledError."""
         try:
             while True:
                 valid, refused = self._cached.get(credential.key), account.refused
@@ -264,17 +264,17 @@ class TokenManager:
             if account.refused is not None:
                 account.replaced_at = self._clock.monotonic()
             account.record_success()
-        except SessionClosedError as error:  # which says nothing of the account
+        except SessionClosedError as error:  # says nothing about the account
             return error
         except WxcvError as error:
             return self._record_failure(credential, account, error)
-        except Exception as error:  # noqa: BLE001 - a fault here must not leave callers waiting
+        except Exception as error:  # noqa: BLE001 - no failure may leave callers waiting
             return self._record_failure(credential, account, _token_source_error(error))
         return cached
 
     def _record_failure(self, credential: Credential, account: AccountState, error: WxcvError) -> WxcvError:
         account.record_failure(error, self._clock.monotonic())
-        # Waiting callers get the error; without any, a background refresh would fail unnoticed.
+        # Waiting callers get the error; without any, only a log record reports a failed background refresh.
         has_waiters = any(not waiter.done() for waiter in account.waiters)
         level = logging.DEBUG if has_waiters else logging.WARNING
         logger.log(level, "the token refresh for %s failed: %s", short_name(credential.key), error)

@@ -1,4 +1,4 @@
-"""Validators of the fields of credentials; an error names the field and never shows its value."""
+"""Validators for the fields of credentials; an error names the field and never shows its value."""
 
 from __future__ import annotations
 
@@ -30,6 +30,6 @@ def optional_plain(_credential: object, field: attrs.Attribute[Any], value: obje
 
 
 def optional_function(_credential: object, field: attrs.Attribute[Any], value: object) -> None:
-    """Refuse what is neither None nor callable."""
+    """Raise TypeError unless the value is callable or None."""
     if value is not None:
         checks.function(field.name, value)

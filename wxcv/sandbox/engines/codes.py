@@ -1,6 +1,6 @@
-"""Reading codes with zxing-cpp.
+"""Reads codes with zxing-cpp.
 
-Page: https://developers.weixin.qq.com/doc/service/en/api/openpoc/image/api_imgqrcode
+Source: https://developers.weixin.qq.com/doc/service/en/api/openpoc/image/api_imgqrcode
 """
 
 from __future__ import annotations

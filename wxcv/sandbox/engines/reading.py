@@ -1,4 +1,4 @@
-"""What an engine found in a picture, in the shape that goes into the answer."""
+"""What an engine found in a picture, in the format of the answer."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

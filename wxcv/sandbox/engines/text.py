@@ -1,6 +1,6 @@
-"""Reading text with RapidOCR.
+"""Reads text with RapidOCR.
 
-Page: https://developers.weixin.qq.com/doc/service/en/api/openpoc/ocr/api_commocr
+Source: https://developers.weixin.qq.com/doc/service/en/api/openpoc/ocr/api_commocr
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from wxcv.sandbox.wechat.choices import Choices
 
-# RapidOCR scales the short side of a picture up. Without bounds a picture of 2000 x 1 pixels, which is a
-# file of 100 bytes, takes more memory than the machine has.
+# RapidOCR scales up the short side of a picture. Without bounds, a picture of 2000 x 1 pixels, which is a
+# file of 100 bytes, would exhaust the memory.
 _LONG_SIDE = 2000
 _WIDEST = 32
 _TALLEST = 8
@@ -33,7 +33,7 @@ _LOCK = threading.Lock()
 def read_text(data: bytes, choices: Choices) -> Reading:
     """Read all lines of text of a picture, in RapidOCR's order.
 
-    The first call of a process loads the models, which takes seconds; calls wait for one another.
+    The first call in a process loads the models, which takes seconds. Calls run one at a time.
 
     Raises:
         UnreadableError: the bytes are not a picture that can be read.

@@ -1,4 +1,4 @@
-"""The threads in which pictures are read, so that the event loop never waits for a picture."""
+"""The threads in which pictures are read, so that reading never blocks the event loop."""
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +10,7 @@ from wxcv.sandbox.wechat.choices import Choices
 
 
 class Engines:
-    """Two threads for codes and one for text: a slow page does not hold up codes."""
+    """Two threads for codes and one for text, so that slow text recognition does not delay code reading."""
 
     def __init__(self) -> None:
         self._codes = ThreadPoolExecutor(2, thread_name_prefix="wxcv-sandbox-codes")
@@ -25,6 +25,6 @@ class Engines:
         return await asyncio.get_running_loop().run_in_executor(self._text, read_text, data, choices)
 
     async def aclose(self) -> None:
-        """Drop what waits, and end the threads when they are through with what they are reading."""
+        """Cancel waiting work, and end the threads when they have finished their current picture."""
         for pool in (self._codes, self._text):
             await asyncio.to_thread(pool.shutdown, wait=True, cancel_futures=True)

@@ -1,4 +1,4 @@
-"""The two cv pages: an image goes in, what is on it comes out."""
+"""The two cv endpoints, which read an image."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from wxcv.sandbox.wechat.paths import COMM, QRCODE
 
 @dataclass(frozen=True, kw_only=True)
 class CvPage:
-    """What sets one cv page apart: the key of its list, its errmsg for 101002, and its engine."""
+    """What distinguishes a cv endpoint: the key of its list, its errmsg for 101002, and its engine."""
 
     list_key: str
     unreadable: str
@@ -27,23 +27,23 @@ CV_PAGES = {
     QRCODE: CvPage(list_key="code_results", unreadable="invalid image data", read=Engines.codes),
     COMM: CvPage(list_key="items", unreadable="decode image failed", read=Engines.text),
 }
-"""By their paths."""
+"""The cv endpoints by path."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reader:
-    """Reads the image of a call whose token is good."""
+    """Reads the image of a call with a valid token."""
 
     engines: Engines
     fetcher: Fetcher
     choices: Choices
 
     async def answer(self, page: CvPage, upload: Upload | None, url: str) -> Fields:
-        """Return what the page answers to an upload, to the URL of an image, or to both.
+        """Return the endpoint's answer to an upload, to the URL of an image, or to both.
 
         Raises:
-            Refusal: 41005 there is neither; 101000 the URL cannot be fetched; 101002 it is no image, or too
-                large; where `choices` says so another; -1 the engine of the page is not installed.
+            Refusal: 41005 there is neither; 101000 the URL cannot be fetched; 101002, or the code that
+                `choices` sets, it is not an image or too large; -1 the endpoint's engine is not installed.
         """
         if upload is not None and (self.choices.both_inputs == "img" or not url):
             return await self._read(page, upload.data, Refusal(101002, page.unreadable))
