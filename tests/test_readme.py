@@ -53,13 +53,20 @@ def test_the_first_example_comes_early() -> None:
     )
 
 
-def test_the_house_is_drawn_as_it_stands() -> None:
-    """The picture of the house names every room, and no other."""
-    drawn = set(re.findall(r"^  (\w+(?:\.py|/))", README, re.MULTILINE))
+def test_the_layout_is_drawn_as_it_is() -> None:
+    """The layout in CONTRIBUTING.md lists every module and package of wxcv, and no other."""
+    contributing = (ROOT / ".github" / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    drawn = set(re.findall(r"^  (\w+(?:\.py|/))", contributing, re.MULTILINE))
     package = Path(wxcv.__file__).parent
-    rooms = {path.name for path in package.glob("*.py") if not path.name.startswith("__")}
+    modules = {path.name for path in package.glob("*.py") if path.name != "__main__.py"}
+    packages = {f"{path.parent.name}/" for path in package.glob("*/__init__.py")}
 
-    assert drawn == rooms | {"cli/", "errors/", "sandbox/"}
+    assert drawn == modules | packages
+
+
+def test_the_readme_is_short() -> None:
+    """README.md has at most 250 lines."""
+    assert len(README.splitlines()) <= 250
 
 
 def test_the_exit_codes_are_those_of_the_commands() -> None:

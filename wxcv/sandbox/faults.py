@@ -103,7 +103,7 @@ class Fault:
         if not (answered or any(ends) or self.delay):
             raise ValueError("fault requires at least one argument")
         if sum(ends) > 1:
-            raise ValueError("cut, drip, drop and stall exclude one another")
+            raise ValueError("fault may have only one of cut, drip, drop and stall")
         if answered and (self.stall or self.drop == "before"):
             raise ValueError("stall and drop='before' exclude errcode, status, headers and body")
         if self.errcode is not None and self.body is not None:

@@ -77,14 +77,14 @@ async def read_upload(request: web.Request, *, limit: int, any_part_name: bool) 
 
 
 def tells_length(request: web.Request) -> bool:
-    """Say whether the request has a Content-Length, or needs none, as a GET without a body."""
+    """Return whether the request has a Content-Length, or needs none, like a GET without a body."""
     if "Content-Length" in request.headers:
         return True
     return request.method not in _WITH_BODY and "Transfer-Encoding" not in request.headers
 
 
 async def drain(request: web.Request) -> None:
-    """Read the rest of the body and forget it: a sender that is cut off may never read its answer."""
+    """Read and discard the rest of the body; a client that is cut off may never read its response."""
     async for _ in _chunks(request):
         pass
 

@@ -25,7 +25,7 @@ def refusal_fields(refusal: Refusal, *, now: float) -> Fields:
 
 
 def rid(now: float) -> str:
-    """Return a request ID: three groups of 8 hex digits, the first one being the Unix time `now` (seconds)."""
+    """Return a request ID: three groups of 8 hex digits, of which the first is the Unix time `now`."""
     return f"{int(now) & 0xFFFFFFFF:08x}-{secrets.token_hex(4)}-{secrets.token_hex(4)}"
 
 

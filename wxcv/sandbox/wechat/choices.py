@@ -67,7 +67,7 @@ class Choices:
             unknown; this is the default because a day begins at midnight.
 
     Raises:
-        TypeError, ValueError: a switch has an invalid value; the message names the switch.
+        ValueError: a switch has an invalid value; the message names the switch.
     """
 
     nothing_found: Literal["empty", "missing"] = "empty"
