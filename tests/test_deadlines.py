@@ -135,7 +135,7 @@ def test_outside_of_a_task_there_is_no_deadline() -> None:
 
     def step() -> None:
         coroutine = block()
-        with pytest.raises(RuntimeError, match="no task"):
+        with pytest.raises(RuntimeError, match="inside a task"):
             coroutine.send(None)
         told.append(True)
 

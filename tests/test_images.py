@@ -171,9 +171,9 @@ REFUSED: list[tuple[Any, type[wxcv.ImageError], str]] = [
         wxcv.UnsupportedImageError,
         "not a supported image, judging by its first bytes b'hello wo'; send JPEG",
     ),
-    (b"x", wxcv.UnsupportedImageError, "not an image"),
-    (b"BMW is a maker of cars", wxcv.UnsupportedImageError, "not an image"),
-    (b"<svg xmlns='http://www.w3.org/2000/svg'/>", wxcv.UnsupportedImageError, "not an image"),
+    (b"x", wxcv.UnsupportedImageError, "not a supported image"),
+    (b"BMW is a maker of cars", wxcv.UnsupportedImageError, "not a supported image"),
+    (b"<svg xmlns='http://www.w3.org/2000/svg'/>", wxcv.UnsupportedImageError, "not a supported image"),
     (HEIC, wxcv.UnsupportedImageError, "HEIC or AVIF.*convert it to JPEG or PNG"),
     (HEIC.replace(b"heic", b"avif"), wxcv.UnsupportedImageError, "HEIC or AVIF"),
     (
@@ -370,7 +370,7 @@ def test_an_image_url_is_checked_when_it_is_made() -> None:
     """ImageUrl refuses what is not a usable URL."""
     with pytest.raises(wxcv.InvalidImageUrlError, match="only http and https"):
         wxcv.ImageUrl("photo.jpg")
-    with pytest.raises(wxcv.InvalidImageUrlError, match="a URL is a str, not bytes"):
+    with pytest.raises(wxcv.InvalidImageUrlError, match="a URL must be a str, not bytes"):
         wxcv.ImageUrl(b"https://example.com")  # type: ignore[arg-type]
 
 

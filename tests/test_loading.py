@@ -252,7 +252,7 @@ async def test_a_url_may_have_4096_characters(loader: ImageLoader) -> None:
     url = "https://example.com/".ljust(4096, "x")
 
     assert await loader.load(url) == wxcv.ImageUrl(url)
-    with pytest.raises(wxcv.InvalidImageUrlError, match="4,097 characters; at most 4,096"):
+    with pytest.raises(wxcv.InvalidImageUrlError, match="4,097 characters, but at most 4,096"):
         await loader.load(url + "x")
 
 

@@ -35,7 +35,7 @@ REMEMBERED = 100_000
 
 @dataclass(slots=True)
 class Token:
-    """A token, valid until the earlier of two Unix times: `expires_at` (age), `invalid_at` (other reasons)."""
+    """A token, valid until the earlier of two Unix times: `expires_at` (age), `invalid_at` (otherwise)."""
 
     kind: Kind
     value: str
