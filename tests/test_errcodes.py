@@ -7,7 +7,7 @@ import re
 import pytest
 
 import wxcv
-from wxcv.protocol.errcodes import ERRCODES, api_error
+from wxcv.protocol.errcodes import ERRCODES, make_api_error
 
 BUSY, RATE, QUOTA = wxcv.SystemBusyError, wxcv.RateLimitedError, wxcv.QuotaExhaustedError
 TOKEN, CREDENTIAL, PERMISSION = (
@@ -124,7 +124,7 @@ def test_every_documented_code_has_its_class_meaning_and_remedy(
     cls: type[wxcv.APIError], meaning: str, remedy: str, code: int
 ) -> None:
     """Each code becomes exactly its error class, and tells what it means and what to do."""
-    error = api_error(code, "text")
+    error = make_api_error(code, "text")
 
     assert type(error) is cls
     assert error.errcode == code
@@ -138,7 +138,7 @@ def test_every_documented_code_has_its_class_meaning_and_remedy(
 def test_no_other_code_is_known() -> None:
     """What is not documented is a plain APIError without meaning and remedy."""
     assert set(ERRCODES) == {code for _, _, _, codes in TABLE for code in codes}
-    error = api_error(99999, "text")
+    error = make_api_error(99999, "text")
 
     assert (type(error), error.meaning, error.remedy) == (wxcv.APIError, "", "")
 
@@ -169,29 +169,35 @@ def test_every_class_of_the_table_is_public() -> None:
 )
 def test_rid_and_hint_are_taken_out(errmsg: str, text: str, hint: str | None, rid: str | None) -> None:
     """Rid and hint become fields of their own, and errmsg keeps the rest."""
-    error = api_error(45009, errmsg)
+    error = make_api_error(45009, errmsg)
 
     assert (text, hint, rid) == (error.errmsg, error.hint, error.rid)
 
 
 def test_101002_is_decided_by_its_text() -> None:
     """101002 is a bad image, unless its text speaks of the market quota, as it did for years."""
-    assert type(api_error(101002, "decode image failed")) is wxcv.ImageRejectedError
-    assert type(api_error(101002, "not enough market quota hint: [x]")) is wxcv.QuotaExhaustedError
-    assert type(api_error(101001, "not enough market quota")) is wxcv.ImageRejectedError
+    assert type(make_api_error(101002, "decode image failed")) is wxcv.ImageRejectedError
+    assert type(make_api_error(101002, "not enough market quota hint: [x]")) is wxcv.QuotaExhaustedError
+    assert type(make_api_error(101001, "not enough market quota")) is wxcv.ImageRejectedError
 
 
 def test_40001_has_two_meanings() -> None:
     """40001 is a wrong secret on an app's own token call and a refused token on a business call."""
-    assert type(api_error(40001, "invalid credential", is_own=True)) is wxcv.CredentialRejectedError
-    assert type(api_error(40014, "invalid access_token", is_own=True)) is wxcv.TokenRejectedError
-    assert type(api_error(40001, "invalid credential")) is wxcv.TokenRejectedError
+    assert (
+        type(make_api_error(40001, "invalid credential", is_app_secret_request=True))
+        is wxcv.CredentialRejectedError
+    )
+    assert (
+        type(make_api_error(40014, "invalid access_token", is_app_secret_request=True))
+        is wxcv.TokenRejectedError
+    )
+    assert type(make_api_error(40001, "invalid credential")) is wxcv.TokenRejectedError
 
 
 def test_only_three_codes_are_renewable() -> None:
     """A new token is worth a try after 40001, 40014 and 42001 only."""
     codes = [code for code, row in ERRCODES.items() if row.error is wxcv.TokenRejectedError]
-    renewable = {code for code in codes if api_error(code, "").is_refreshable}  # type: ignore[attr-defined]
+    renewable = {code for code in codes if make_api_error(code, "").is_refreshable}  # type: ignore[attr-defined]
 
     assert renewable == {40001, 40014, 42001}
 
@@ -199,9 +205,9 @@ def test_only_three_codes_are_renewable() -> None:
 @pytest.mark.parametrize("filler", [" ", ", ", "rid:", "hint: [", "rid: x"])
 def test_a_hostile_errmsg_is_read_all_the_same(filler: str) -> None:
     """A megabyte of what looks like a suffix is cut first, so that it cannot hold the event loop."""
-    assert len(api_error(1, filler * 200_000).errmsg) <= 300
+    assert len(make_api_error(1, filler * 200_000).errmsg) <= 300
 
 
 def test_a_long_errmsg_is_cut() -> None:
     """At most 300 characters of a server's text are kept."""
-    assert len(api_error(1, "x" * 10_000).errmsg) == 300
+    assert len(make_api_error(1, "x" * 10_000).errmsg) == 300

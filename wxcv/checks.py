@@ -13,45 +13,45 @@ if TYPE_CHECKING:
 TOKEN_LIMIT = 2048
 """Characters of a token; WeChat's page asks to reserve 512."""
 
-_MOST_SECONDS = 1e9
+_MAXIMUM = 1e9
 
 
 def _shown(value: object) -> str:
     """Return how a value appears in a message: a number as it is, anything else by its class."""
-    if type(value) in {int, float} and abs(value) < _MOST_SECONDS:  # type: ignore[arg-type] # a number
+    if type(value) in {int, float} and abs(value) < _MAXIMUM:  # type: ignore[arg-type] # a number
         return repr(value)
     return type(value).__name__ if not isinstance(value, (int, float)) else "this number"
 
 
-def seconds(name: str, value: object, *, least: float = 0.0) -> float:
+def check_seconds(name: str, value: object, *, least: float = 0.0) -> float:
     """Return a finite number of seconds above ``least``."""
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if is_number and least < value <= _MOST_SECONDS and math.isfinite(value):  # type: ignore[operator, arg-type] # a number
+    if is_number and least < value <= _MAXIMUM and math.isfinite(value):  # type: ignore[operator, arg-type] # a number
         return float(value)  # type: ignore[arg-type] # a number
     raise ValueError(f"{name} must be a finite number of seconds above {least:g}, not {_shown(value)}")
 
 
-def whole(name: str, value: object, *, least: int = 1) -> int:
+def check_integer(name: str, value: object, *, least: int = 1) -> int:
     """Return an integer from ``least`` to 10 ** 9."""
-    if isinstance(value, int) and not isinstance(value, bool) and least <= value <= _MOST_SECONDS:
+    if isinstance(value, int) and not isinstance(value, bool) and least <= value <= _MAXIMUM:
         return value
     raise ValueError(f"{name} must be an integer from {least} to 10 ** 9, not {_shown(value)}")
 
 
-def flag(name: str, value: object) -> bool:
+def check_bool(name: str, value: object) -> bool:
     """Return True or False."""
     if isinstance(value, bool):
         return value
     raise TypeError(f"{name} must be True or False, not {_shown(value)}")
 
 
-def function(name: str, value: object) -> None:
+def check_callable(name: str, value: object) -> None:
     """Raise TypeError if the value cannot be called."""
     if not callable(value):
         raise TypeError(f"{name} must be a function, not {_shown(value)}")
 
 
-def text(name: str, value: object) -> str:
+def check_text(name: str, value: object) -> str:
     """Return a str that is not empty and printable. The error never shows it."""
     if not isinstance(value, str):
         raise TypeError(f"{name} must be a str, not {type(value).__name__}")
@@ -60,7 +60,7 @@ def text(name: str, value: object) -> str:
     return value
 
 
-def plain(name: str, value: object, *, most: int = TOKEN_LIMIT) -> str:
+def check_token_text(name: str, value: object, *, most: int = TOKEN_LIMIT) -> str:
     """Return a token, secret or ID: a str, not empty, ASCII, no white space. The error never shows it."""
     if not isinstance(value, str):
         raise TypeError(f"{name} must be a str, not {type(value).__name__}")
@@ -73,14 +73,14 @@ def plain(name: str, value: object, *, most: int = TOKEN_LIMIT) -> str:
     return value
 
 
-def instance(name: str, value: object, kind: type) -> None:
+def check_instance(name: str, value: object, kind: type) -> None:
     """Raise TypeError for an object of another class. It may be a secret and is never shown."""
     if not isinstance(value, kind):
         article = "an" if kind.__name__[0] in "AEIOU" else "a"
         raise TypeError(f"{name} must be {article} {kind.__name__}, not {type(value).__name__}")
 
 
-def optional(name: str, value: object, kind: str, *methods: str) -> None:
+def check_optional(name: str, value: object, kind: str, *methods: str) -> None:
     """Raise TypeError for anything but None or an object that has the methods of a Protocol."""
     if value is not None and not all(callable(getattr(value, method, None)) for method in methods):
         raise TypeError(f"{name} must be a {kind}, not {type(value).__name__}")
@@ -93,7 +93,7 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _split(name: str, value: object) -> SplitResult:
+def _split_url(name: str, value: object) -> SplitResult:
     if not isinstance(value, str):
         raise TypeError(f"{name} must be a str, not {type(value).__name__}")
     try:
@@ -107,9 +107,9 @@ def _split(name: str, value: object) -> SplitResult:
     return parts
 
 
-def base_url(value: object, *, allow_http: bool, name: str = "base_url") -> str:
+def check_base_url(value: object, *, allow_http: bool, name: str = "base_url") -> str:
     """Return scheme, host and port; plain HTTP is for loopback hosts unless ``allow_http`` is True."""
-    parts = _split(name, value)
+    parts = _split_url(name, value)
     if parts.username is not None or parts.password is not None:
         raise ValueError(f"{name} must not have a user part (not shown)")
     if parts.path not in {"", "/"} or parts.query or parts.fragment:
@@ -122,8 +122,8 @@ def base_url(value: object, *, allow_http: bool, name: str = "base_url") -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def proxy(value: object) -> str | None:
+def check_proxy(value: object) -> str | None:
     """Return the proxy's URL, or None. The error never shows its user and password."""
     if value is not None:
-        _split("proxy", value)
+        _split_url("proxy", value)
     return value  # type: ignore[return-value] # checked by _split

@@ -1,7 +1,7 @@
-"""Makes foreign texts fit for messages and logs: bounded, on one line, and without secrets.
+"""Prepares foreign texts for messages and logs: bounded, on one line, and without secrets.
 
-A foreign text is anything that wxcv did not write: what a server or a proxy answered, the name of a file,
-what a caller's function raised. Every function here looks at a bounded part of it, in linear time.
+A foreign text is any text from outside wxcv: the response of a server or proxy, the name of a file, the
+message of a caller's exception. Every function here reads a bounded part of it, in linear time.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from urllib.parse import unquote
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-EXAMINED = 1024
-"""Characters of a text that ``mask`` looks at and returns at most."""
+MASK_LIMIT = 1024
+"""Maximum characters of a text that ``mask`` reads and returns."""
 
 _NAME_LENGTH = 100
 _ROUNDS = 6  # of decoding: a proxy's error page may encode what was encoded already
@@ -83,19 +83,19 @@ def _mask_cut(text: str, secret: str) -> str:
 
 
 def mask(text: str, known: Iterable[str] = ()) -> str:
-    """Return the first EXAMINED characters of a text without secrets.
+    """Return the first MASK_LIMIT characters of a text without secrets.
 
     Args:
-        text: from outside; of any length.
-        known: secrets in hand. They are found plain, percent-encoded, and escaped for JSON or HTML, also if
-            several times. Besides them, every value with a secret's name (``access_token=...``), every
-            Authorization value, and the user part of every URL is masked.
+        text: a foreign text of any length.
+        known: known secrets. They are found plain, percent-encoded, and escaped for JSON or HTML, even
+            repeatedly. Every value with the name of a secret (``access_token=...``), every Authorization
+            value and the user part of every URL is masked too.
 
     Returns:
-        The text as it was if nothing had to be masked, else the decoded text with ``***`` in its place.
+        The unchanged text if there was nothing to mask, else the decoded text with ``***`` for every secret.
     """
-    window = text[:EXAMINED]
-    is_cut = len(text) > EXAMINED
+    window = text[:MASK_LIMIT]
+    is_cut = len(text) > MASK_LIMIT
     if is_cut:
         window = window[:-16] + _pattern("partial").sub("", window[-16:])
     plain = masked = _decode(window)
@@ -110,13 +110,13 @@ def mask(text: str, known: Iterable[str] = ()) -> str:
 
 
 def one_line(text: str, length: int) -> str:
-    """Return the first ``length`` characters with a space for each that is not printable."""
+    """Return the first ``length`` characters, with every unprintable one replaced by a space."""
     clipped = text[:length]
     return clipped if clipped.isprintable() else "".join(c if c.isprintable() else " " for c in clipped)
 
 
 def short_name(text: str) -> str:
-    """Return the end of a path or another name: on one line, printable, at most 100 characters."""
+    """Return the end of a path or other name, at most 100 characters, printable and on one line."""
     printable = text[-4 * _NAME_LENGTH :]
     if not printable.isprintable():
         printable = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in printable)
@@ -124,18 +124,18 @@ def short_name(text: str) -> str:
 
 
 def class_name(value: object) -> str:
-    """Return the name of an object's class."""
+    """Return the name of an object's class, for messages."""
     return one_line(type(value).__name__, _NAME_LENGTH)
 
 
 def function_name(function: object) -> str:
-    """Return the name of a caller's function."""
+    """Return the name of a caller's function, for messages."""
     name = getattr(function, "__qualname__", None)
     return short_name(name) if isinstance(name, str) else class_name(function)
 
 
 def where_raised(error: BaseException) -> str:
-    """Return file and line in the caller's code from which an error came, or "" if it has none.
+    """Return the file and line of the caller's code that raised an error, or "" if there is none.
 
     The error's text is left out, as it may hold a secret.
     """

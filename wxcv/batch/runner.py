@@ -133,7 +133,7 @@ class BatchRunner(Generic[ItemT, AnswerT]):
             asyncio.create_task(self._run_worker(), name="wxcv batch") for _ in range(self._concurrency)
         ]
         for worker in self._workers:  # not in the worker, which may be cancelled before its first step
-            worker.add_done_callback(self._note_end)
+            worker.add_done_callback(self._record_end)
 
     async def _run_worker(self) -> None:
         try:
@@ -152,7 +152,7 @@ class BatchRunner(Generic[ItemT, AnswerT]):
         for _ in self._workers:
             self._capacity.release()
 
-    def _note_end(self, _worker: asyncio.Task[None]) -> None:
+    def _record_end(self, _worker: asyncio.Task[None]) -> None:
         self._ended += 1
         self._changed.set()
         if self._ended == len(self._workers):

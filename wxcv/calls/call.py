@@ -14,7 +14,7 @@ from wxcv.clock import next_midnight
 from wxcv.errors import APIError, QuotaExhaustedError, RateLimitedError, TokenRejectedError, WxcvError
 from wxcv.images.sources import ImageUrl, LocalImage
 from wxcv.protocol.answers import Response, read_answer
-from wxcv.protocol.requests import Request, image_request, with_token
+from wxcv.protocol.requests import Request, add_token, build_image_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -88,7 +88,7 @@ class Call(Generic[AnswerT]):
 
     async def run(self, image: Image, fields: Mapping[str, str] | None) -> AnswerT:
         """Wait for a slot, make the call in it, and complete any error with the call's report."""
-        self.state.require_usable()
+        self.state.bind_to_running_loop()
         try:
             async with self.state.slots.acquire(is_limited=self.before_send is None) as self._deadline:
                 return await self._run_in_slot(image, fields)
@@ -98,7 +98,7 @@ class Call(Generic[AnswerT]):
                 raise
             raise self.report.complete(error) from error
 
-    async def finish(self, image: Image, fields: Mapping[str, str] | None) -> CallResult[AnswerT]:
+    async def run_to_result(self, image: Image, fields: Mapping[str, str] | None) -> CallResult[AnswerT]:
         """Make the call and return its result: the answer or the error, and the report."""
         answer = failure = None
         try:
@@ -118,8 +118,8 @@ class Call(Generic[AnswerT]):
         self._known_secrets = self.credential.secrets + (
             loaded.secrets if isinstance(loaded, ImageUrl) else ()
         )
-        self._pacer = state.pacer(self.endpoint.path)
-        return await self._send_until_final(image_request(self.endpoint, loaded, fields))
+        self._pacer = state.get_pacer(self.endpoint.path)
+        return await self._send_until_final(build_image_request(self.endpoint, loaded, fields))
 
     async def _send_until_final(self, request: Request) -> AnswerT:
         while True:
@@ -132,7 +132,7 @@ class Call(Generic[AnswerT]):
                 if delay is None:
                     raise
             else:
-                self.state.retry_quota.succeeded(self._quota_taken)
+                self.state.retry_quota.record_success(self._quota_taken)
                 return answer
             await self.state.clock.sleep(delay)
 
@@ -205,7 +205,7 @@ class Call(Generic[AnswerT]):
         status = errcode = None
         started_at = clock.monotonic()
         try:
-            authorized = with_token(request, self.credential.token_parameter, token)
+            authorized = add_token(request, self.credential.token_parameter, token)
             response = await self.state.transport.send(authorized, self._count_send)
             report.unanswered -= 1
             status = response.status
@@ -214,34 +214,36 @@ class Call(Generic[AnswerT]):
             errcode = 0
         except APIError as error:
             errcode = error.errcode
-            self._note_refusal(error, started_at)
+            self._record_refusal(error, started_at)
             raise
         else:
-            self._pacer.succeeded(clock.wall())
+            self._pacer.record_success(clock.wall())
             return answer
         finally:
             if self.state.on_attempt is not None or logger.isEnabledFor(logging.DEBUG):
-                self._tell(status, errcode, clock.monotonic() - started_at)
+                self._report_attempt(status, errcode, clock.monotonic() - started_at)
 
     async def _decode(self, response: Response, token: str) -> AnswerT:
         known = (token, *self._known_secrets)
         if not response.is_slow_to_decode:
             return read_answer(self.endpoint, response, known)
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self.state.readers, read_answer, self.endpoint, response, known)
+        return await loop.run_in_executor(
+            self.state.reader_threads, read_answer, self.endpoint, response, known
+        )
 
-    def _note_refusal(self, error: APIError, sent_at: float) -> None:
+    def _record_refusal(self, error: APIError, sent_at: float) -> None:
         clock = self.state.clock
         if isinstance(error, RateLimitedError):
             self.report.attempts -= 1
             self._throttlings += 1
-            self._pacer.throttled(error, sent_at, clock.monotonic(), clock.wall())
+            self._pacer.record_throttling(error, sent_at, clock.monotonic(), clock.wall())
             return
         if isinstance(error, QuotaExhaustedError) and error.errcode == _DAILY_QUOTA:
             error.resets_at = next_midnight(clock.wall())
-        self._pacer.succeeded(clock.wall())
+        self._pacer.record_success(clock.wall())
 
-    def _tell(self, status: int | None, errcode: int | None, seconds: float) -> None:
+    def _report_attempt(self, status: int | None, errcode: int | None, seconds: float) -> None:
         report = self.report
         event = AttemptEvent(self.endpoint.path, report.requests, status, errcode, report.image_size, seconds)
         logger.debug("%s", event)

@@ -1,4 +1,4 @@
-"""Deadlines of one length, which share a single timer."""
+"""DeadlineTimer of one length, which share a single timer."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Deadline:
 
     __slots__ = ("_all", "_cancelling", "_is_expired", "_when", "task")
 
-    def __init__(self, deadlines: Deadlines) -> None:
+    def __init__(self, deadlines: DeadlineTimer) -> None:
         self._all = deadlines
         self._is_expired = False
 
@@ -69,7 +69,7 @@ class Deadline:
             self.task.cancel()
 
 
-class Deadlines:
+class DeadlineTimer:
     """The timer shared by deadlines of one length, in one event loop at a time.
 
     Args:
@@ -112,7 +112,7 @@ class Deadlines:
         task = asyncio.current_task()
         return any(deadline.task is task for deadline in self._active)
 
-    def end(self) -> None:
+    def expire_all(self) -> None:
         """End all blocks now."""
         for deadline in self._active:
             deadline.expire()

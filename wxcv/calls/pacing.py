@@ -45,18 +45,18 @@ class Pacer:
         self._next = now + _MINUTE / grown
         return 0.0
 
-    def succeeded(self, wall: float) -> None:
+    def record_success(self, wall: float) -> None:
         """Count a request that was not throttled."""
-        self._turn(wall)
+        self._start_minute(wall)
         self._through += 1
         self._through_since += 1
 
-    def throttled(self, error: RateLimitedError, sent_at: float, now: float, wall: float) -> None:
+    def record_throttling(self, error: RateLimitedError, sent_at: float, now: float, wall: float) -> None:
         """Slow down, unless the request was sent before the last throttling was noticed."""
         self.error = error
         if self._per_minute is not None and sent_at < self._paced_from:
             return
-        self._turn(wall)
+        self._start_minute(wall)
         if self._per_minute is None or self._through_since:
             # Half of the previous minute counts, as a throttling early in this one says little; and there is
             # a minimum, as other programs may have used this minute up.
@@ -65,7 +65,7 @@ class Pacer:
         self._paced_from = self._next = now + min(rest, _LONGEST_RETRY_AFTER)
         self._through_since = 0
 
-    def _turn(self, wall: float) -> None:
+    def _start_minute(self, wall: float) -> None:
         minute = wall // _MINUTE
         if minute != self._minute:
             self._through_before = self._through if minute == self._minute + 1 else 0

@@ -34,7 +34,7 @@ class Payload(aiohttp.Payload):
         is_guarded: whether the connection is wxcv's own and gets a GuardedConnection.
 
     Attributes:
-        has_left: whether writing has begun.
+        is_started: whether writing has begun.
         is_complete: whether all of it was passed to the connection.
         connection: the GuardedConnection through which it is sent, or None.
     """
@@ -53,7 +53,7 @@ class Payload(aiohttp.Payload):
         self._before_first_byte = before_first_byte
         self._buffers = buffers
         self._is_guarded = is_guarded
-        self.has_left = self.is_complete = False
+        self.is_started = self.is_complete = False
         self.connection: GuardedConnection | None = None
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
@@ -70,10 +70,10 @@ class Payload(aiohttp.Payload):
         content_length: int | None,  # noqa: ARG002 - always the whole body
     ) -> None:
         """Write the body, once."""
-        if self.has_left:  # aiohttp repeats a GET, but a token request may invalidate the previous token
+        if self.is_started:  # aiohttp repeats a GET, but a token request may invalidate the previous token
             raise RuntimeError("a request must not be sent twice")
         transport = self._claim(getattr(writer, "transport", None))
-        self.has_left = True
+        self.is_started = True
         self._before_first_byte()
         buffer = self._buffers.pop() if self._buffers else memoryview(bytearray(_WHOLE))
         end, rest = _fill(buffer, self._body)

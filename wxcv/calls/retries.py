@@ -22,15 +22,15 @@ _QUOTA, _COST, _TIMEOUT_COST = 500.0, 5.0, 10.0
 
 
 def _seconds(_policy: object, field: attrs.Attribute[float], value: object) -> None:
-    checks.seconds(field.name, value)
+    checks.check_seconds(field.name, value)
 
 
 def _whole(_policy: object, field: attrs.Attribute[int], value: object) -> None:
-    checks.whole(field.name, value)
+    checks.check_integer(field.name, value)
 
 
 def _flag(_policy: object, field: attrs.Attribute[bool], value: object) -> None:
-    checks.flag(field.name, value)
+    checks.check_bool(field.name, value)
 
 
 @attrs.frozen(kw_only=True, repr=False)
@@ -98,6 +98,6 @@ class RetryQuota:
         self.left -= cost
         return cost
 
-    def succeeded(self, taken: float) -> None:
+    def record_success(self, taken: float) -> None:
         """Give back what the retries of a successful call took, or 1 for a call without retries."""
         self.left = min(_QUOTA, self.left + (taken or 1.0))

@@ -7,7 +7,7 @@ import contextlib
 from collections import deque
 from typing import TYPE_CHECKING
 
-from wxcv.calls.deadlines import Deadline, Deadlines
+from wxcv.calls.deadlines import Deadline, DeadlineTimer
 from wxcv.errors import CallTimeoutError, SessionClosedError, SlotTimeoutError, WxcvError
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Slot:
         is_ended_here = self._deadline.__exit__(kind, error, trace)
         self._slots.release()
         if is_ended_here:
-            failure = self._slots.why_ended()
+            failure = self._slots.make_end_error()
             try:
                 raise failure
             finally:
@@ -57,9 +57,9 @@ class Slots:
         max_waiting: how many calls may wait at a time, or None for no limit.
 
     Attributes:
-        closed: whether closing has begun; no call gets a slot any more.
-        free: how many slots are free.
-        waiting: how many calls wait for a slot.
+        is_closed: whether closing has begun; no call gets a slot any more.
+        free_count: how many slots are free.
+        waiting_count: how many calls wait for a slot.
         deadlines: the timer for the deadlines of the slots that are held.
     """
 
@@ -71,13 +71,13 @@ class Slots:
         slot_timeout: float | None = None,
         max_waiting: int | None = None,
     ) -> None:
-        self.closed = False
-        self.count = self.free = count
-        self.waiting = 0
-        self.deadlines = Deadlines(seconds)
+        self.is_closed = False
+        self.count = self.free_count = count
+        self.waiting_count = 0
+        self.deadlines = DeadlineTimer(seconds)
         self._max_waiting = max_waiting
         self._slot_timeout = slot_timeout
-        self._queue_deadlines = None if slot_timeout is None else Deadlines(slot_timeout)
+        self._queue_deadlines = None if slot_timeout is None else DeadlineTimer(slot_timeout)
         # asyncio.Semaphore cannot be closed. The result of a future is whether it got a slot.
         self._queue: deque[asyncio.Future[bool]] = deque()
         self._idle = asyncio.Event()
@@ -98,12 +98,12 @@ class Slots:
     async def wait_for_slot(self, *, is_limited: bool) -> None:
         """Wait until a slot is free and take it; ``release`` must follow."""
         self._require_open()
-        if self.free:
-            self.free -= 1
+        if self.free_count:
+            self.free_count -= 1
             return
-        if is_limited and self._max_waiting is not None and self.waiting >= self._max_waiting:
+        if is_limited and self._max_waiting is not None and self.waiting_count >= self._max_waiting:
             raise SlotTimeoutError(
-                f"nothing was sent: {self.waiting} calls are already waiting for a slot (max_waiting)"
+                f"nothing was sent: {self.waiting_count} calls are already waiting for a slot (max_waiting)"
             )
         if not is_limited or self._queue_deadlines is None:
             await self._queue_up()
@@ -116,7 +116,7 @@ class Slots:
     async def _queue_up(self) -> None:
         future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._queue.append(future)
-        self.waiting += 1
+        self.waiting_count += 1
         try:
             await future
             self._require_open()
@@ -125,19 +125,19 @@ class Slots:
                 self.release()  # cancelled at the moment of getting it
             raise
         finally:
-            self.waiting -= 1
+            self.waiting_count -= 1
 
     def _require_open(self) -> None:
-        if self.closed:
+        if self.is_closed:
             raise SessionClosedError("the session is closed; open a new one")
 
     def is_held_here(self) -> bool:
         """Return whether the current task holds a slot."""
         return self.deadlines.is_for_current_task()
 
-    def why_ended(self) -> WxcvError:
+    def make_end_error(self) -> WxcvError:
         """Make the error for a block that was ended by its deadline or by closing."""
-        if self.closed:
+        if self.is_closed:
             return SessionClosedError("the session was closed before the call finished")
         seconds = self.deadlines.seconds
         return CallTimeoutError(f"the call did not finish within {seconds:g} s", reason="call_timeout")
@@ -149,13 +149,13 @@ class Slots:
             if not future.done():
                 future.set_result(True)
                 return
-        self.free += 1
-        if self.free == self.count:
+        self.free_count += 1
+        if self.free_count == self.count:
             self._idle.set()
 
     async def aclose(self, grace: float) -> None:
         """End the waiting calls now, and the running ones after ``grace`` seconds."""
-        self.closed = True
+        self.is_closed = True
         while self._queue:
             future = self._queue.popleft()
             if not future.done():
@@ -165,10 +165,10 @@ class Slots:
                 async with asyncio.timeout(grace):
                     await self._wait_until_idle()
         finally:  # also when closing itself is cancelled
-            self.deadlines.end()
+            self.deadlines.expire_all()
         await self._wait_until_idle()
 
     async def _wait_until_idle(self) -> None:
-        if self.free < self.count:
+        if self.free_count < self.count:
             self._idle.clear()
             await self._idle.wait()

@@ -66,7 +66,7 @@ class SessionState:
     retry_policy: RetryPolicy
     call_timeout: float
     loader: ImageLoader
-    readers: Executor
+    reader_threads: Executor
     on_attempt: Callable[[AttemptEvent], object] | None
     retry_quota: RetryQuota = attrs.field(factory=RetryQuota)
     pacers: dict[str, Pacer] = attrs.field(factory=dict)
@@ -77,7 +77,7 @@ class SessionState:
     retries: int = 0
     bytes_sent: int = 0
 
-    def require_usable(self) -> None:
+    def bind_to_running_loop(self) -> None:
         """Bind the session to the running event loop, or check that it is bound to it.
 
         Raises:
@@ -91,11 +91,11 @@ class SessionState:
                     "the session belongs to another event loop; open a new session in this event loop"
                 )
             self.loop = loop
-        if self.slots.closed:
+        if self.slots.is_closed:
             raise SessionClosedError("the session is closed; open a new one")
         self.transport.require_open()
 
-    def may_close(self) -> bool:
+    def prepare_to_close(self) -> bool:
         """Return whether the session can be closed in the running event loop.
 
         If its own event loop is closed, nothing of it can be awaited any more: close its connections without
@@ -109,9 +109,9 @@ class SessionState:
             return True
         if not self.loop.is_closed():
             raise SessionClosedError("the session belongs to another event loop; close it there")
-        self.transport.abandon()
-        self.transport.refuse()
-        self.readers.shutdown(wait=False)
+        self.transport.close_without_waiting()
+        self.transport.stop_sending()
+        self.reader_threads.shutdown(wait=False)
         return False
 
     def require_same_process(self) -> None:
@@ -121,7 +121,7 @@ class SessionState:
                 "the session belongs to the parent process; open a new session in this process"
             )
 
-    def pacer(self, path: str) -> Pacer:
+    def get_pacer(self, path: str) -> Pacer:
         """Return the pacer of an endpoint, which all accounts of the session share."""
         pacer = self.pacers.get(path)
         if pacer is None:
@@ -132,8 +132,8 @@ class SessionState:
         """Return the session's statistics."""
         slots = self.slots
         return SessionStats(
-            running=slots.count - slots.free,
-            waiting=slots.waiting,
+            running=slots.count - slots.free_count,
+            waiting=slots.waiting_count,
             calls=self.calls,
             sends=self.sends,
             retries=self.retries,
@@ -144,7 +144,7 @@ class SessionState:
     def __del__(self) -> None:
         # A session whose construction failed has no transport.
         transport = getattr(self, "transport", None)
-        if transport is not None and self.pid == os.getpid() and transport.abandon():
+        if transport is not None and self.pid == os.getpid() and transport.close_without_waiting():
             warnings.warn(
                 "unclosed wxcv.Session; use it as `async with Session(...)`, or await its aclose()",
                 ResourceWarning,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import aiohttp
 from yarl import URL
 
-from wxcv.calls.deadlines import Deadline, Deadlines
+from wxcv.calls.deadlines import Deadline, DeadlineTimer
 from wxcv.calls.payload import Payload
 from wxcv.errors import (
     AnswerLostError,
@@ -22,8 +22,8 @@ from wxcv.errors import (
     WxcvError,
 )
 from wxcv.masking import class_name
-from wxcv.protocol.answers import ANSWER_LIMIT, Response, too_large
-from wxcv.protocol.requests import Body, Request, target
+from wxcv.protocol.answers import ANSWER_LIMIT, Response, make_too_large_error
+from wxcv.protocol.requests import Body, Request, build_target
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,22 +71,22 @@ def _find(table: dict[type[BaseException], str], error: BaseException) -> str:
     return next(table[cls] for cls in type(error).__mro__ if cls in table)
 
 
-def translate(error: Exception, host: str, *, has_left: bool) -> WxcvError:
+def translate(error: Exception, host: str, *, is_started: bool) -> WxcvError:
     """Make an error of wxcv from the class and error number of aiohttp's, whose text may hold the URL.
 
     Args:
         error: the exception that aiohttp raised.
         host: host and port of the server.
-        has_left: whether the body was begun.
+        is_started: whether the body was begun.
     """
     kind, reason = _find(ERROR_KINDS, error), class_name(error)
     errno = getattr(error, "errno", None)
     errno = errno if isinstance(errno, int) else None
     text = _find(_TEXTS, error) or (os.strerror(errno) if errno is not None and errno > 0 else "")
     detail = f"{reason}: {text}" if text else reason
-    if kind == "protocol" and has_left:
+    if kind == "protocol" and is_started:
         return ProtocolError(f"the response of {host} is not HTTP ({reason})", status=None)
-    if kind == "connect" or not has_left:
+    if kind == "connect" or not is_started:
         return ConnectError(f"cannot reach {host}, nothing was sent ({detail})", reason=reason, errno=errno)
     if kind == "timeout":
         return CallTimeoutError(f"no response from {host} in time ({detail})", reason=reason, errno=errno)
@@ -102,7 +102,7 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
         async for chunk in response.content.iter_any():
             size += len(chunk)
             if size > ANSWER_LIMIT:
-                raise too_large(response.status)
+                raise make_too_large_error(response.status)
             chunks.append(chunk)
     return b"".join(chunks)
 
@@ -135,7 +135,7 @@ class Transport:
         self._host = URL(base_url).authority
         # Uploads with the same token share a URL, and a URL caches what aiohttp reads from it.
         self._url = lru_cache(maxsize=64)(
-            lambda path, query: URL(base_url + target(path, query), encoded=True)
+            lambda path, query: URL(base_url + build_target(path, query), encoded=True)
         )
         self._connections = connections
         self._owned = http is None
@@ -145,7 +145,7 @@ class Transport:
         self._trust_env = trust_env
         self._closed = False
         self._buffers: list[memoryview] = []
-        self._deadlines = Deadlines(attempt_timeout)
+        self._deadlines = DeadlineTimer(attempt_timeout)
         self._timeout = aiohttp.ClientTimeout(
             total=None,  # a Deadline covers everything
             connect=min(_CONNECT_SECONDS, attempt_timeout) if self._owned else None,
@@ -210,23 +210,23 @@ class Transport:
                 )
                 is_early = not payload.is_complete
                 answer = Response(response.status, response.headers, await _read(response))
-                return self._reason_to_distrust(payload, response.status, is_early=is_early) or answer
-            return translate(TimeoutError(), self._host, has_left=payload.has_left)
+                return self._find_mismatch(payload, response.status, is_early=is_early) or answer
+            return translate(TimeoutError(), self._host, is_started=payload.is_started)
         except WxcvError:
             raise
         except asyncio.CancelledError:
             if deadline.is_task_cancelled:
                 raise
             # Closing a connector cancels the futures that its callers wait for, not the callers.
-            return translate(aiohttp.ClientConnectionError(), self._host, has_left=payload.has_left)
+            return translate(aiohttp.ClientConnectionError(), self._host, is_started=payload.is_started)
         except Exception as error:  # noqa: BLE001 - a name that cannot be encoded, a caller's trace hook
-            return translate(error, self._host, has_left=payload.has_left)
+            return translate(error, self._host, is_started=payload.is_started)
 
-    def _reason_to_distrust(self, payload: Payload, status: int, *, is_early: bool) -> WxcvError | None:
+    def _find_mismatch(self, payload: Payload, status: int, *, is_early: bool) -> WxcvError | None:
         """Return the error for a response that cannot belong to the request, or None."""
         has_more = payload.connection is not None and payload.connection.finish(payload)
-        if not payload.has_left:  # aiohttp returned a response from before the request
-            return translate(aiohttp.ClientConnectionResetError(), self._host, has_left=False)
+        if not payload.is_started:  # aiohttp returned a response from before the request
+            return translate(aiohttp.ClientConnectionResetError(), self._host, is_started=False)
         if is_early and status // 100 == _SUCCESS:
             return AnswerLostError(f"{self._host} responded before it had received the whole image")
         return (
@@ -235,17 +235,17 @@ class Transport:
             else None
         )
 
-    def refuse(self) -> None:
+    def stop_sending(self) -> None:
         """Refuse further requests; those that are running continue."""
         self._closed = True
 
     async def aclose(self) -> None:
         """Close its own ClientSession with all connections; leave a borrowed one unchanged."""
-        self.refuse()
+        self.stop_sending()
         if self._owned and self._http is not None:
             await self._http.close()
 
-    def abandon(self) -> bool:
+    def close_without_waiting(self) -> bool:
         """Close its own unclosed ClientSession without waiting; return whether there was one."""
         http, self._http = self._http, None
         if not self._owned or http is None or http.closed or http.connector is None:

@@ -7,7 +7,7 @@ import sys
 
 def main() -> None:
     """Run the command ``wxcv``; without its extra, print what to install and exit with 2."""
-    if sys.stderr is None:  # closed by whoever started the command
+    if sys.stderr is None:  # closed by the parent process
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - until the process ends
     if sys.stdout is None:
         sys.stderr.write("wxcv: cannot print: standard output is closed\n")

@@ -15,7 +15,7 @@ import wxcv
 from wxcv.cli import exits, output
 from wxcv.cli.inputs import SUFFIXES, Names
 from wxcv.cli.interrupts import Interrupts
-from wxcv.cli.reading import Reader, Reading
+from wxcv.cli.reading import ImageReader, ImageReport
 from wxcv.sandbox import Sandbox
 
 if TYPE_CHECKING:
@@ -103,15 +103,15 @@ async def _open_session(stack: AsyncExitStack, options: Options) -> wxcv.Session
 async def _read(images: Sequence[str], endpoints: Sequence[wxcv.Endpoint[Any]], options: Options) -> int:
     names, errors = Names(images), output.ErrorPrinter()
 
-    def print_reading(reading: Reading) -> None:
-        (output.print_json if options.as_json else output.print_rows)(reading)
-        errors.print_errors(reading)
+    def print_report(report: ImageReport) -> None:
+        (output.print_json if options.as_json else output.print_rows)(report)
+        errors.print_errors(report)
 
-    reader: Reader | None = None
+    reader: ImageReader | None = None
     with Interrupts(names.stop) as interrupts:
         async with AsyncExitStack() as stack:
             session = await _open_session(stack, options)
-            reader = Reader(session, names, endpoints, print_reading)
+            reader = ImageReader(session, names, endpoints, print_report)
             await reader.read()
     if reader is None:
         return interrupts.exit_code or exits.SOME_FAILED

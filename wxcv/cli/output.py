@@ -15,7 +15,7 @@ import wxcv
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from wxcv.cli.reading import Reading
+    from wxcv.cli.reading import ImageReport
 
 
 def printable(text: str) -> str:
@@ -39,14 +39,14 @@ def _rows(answer: object) -> Iterator[tuple[str, str]]:
             yield "text", "(none found)"
 
 
-def print_rows(reading: Reading) -> None:
+def print_rows(report: ImageReport) -> None:
     """Print the answers for one image as rows; lines are not wrapped."""
-    answers = [one.answer for one in reading.outcomes.values() if one.status == "ok"]
+    answers = [one.answer for one in report.outcomes.values() if one.status == "ok"]
     rows = [row for answer in answers for row in _rows(answer)]
     if not rows:
         return
     width = max(len(printable(kind)) for kind, _ in rows)
-    name = display_name(reading.image)
+    name = display_name(report.image)
     lines = [typer.style(name, bold=True) if sys.stdout.isatty() else name]
     lines += [f"  {printable(kind):<{width}}  {printable(said)}" for kind, said in rows]
     _write("\n".join(lines))
@@ -64,18 +64,18 @@ def _error_fields(name: str, error: wxcv.WxcvError) -> dict[str, Any]:
     }
 
 
-def print_json(reading: Reading) -> None:
+def print_json(report: ImageReport) -> None:
     """Print one JSON object on one line.
 
     It has ``image``, ``status`` ("ok", or that of the first endpoint without an answer), ``answers`` (by the
     endpoint's name, in WeChat's shape) and ``error`` (of that endpoint, or null).
     """
-    failures = reading.failures
+    failures = report.failures
     name, outcome = failures[0] if failures else ("", None)
     fields = {
-        "image": reading.image,
+        "image": report.image,
         "status": outcome.status if outcome else "ok",
-        "answers": {key: one.answer.to_dict() for key, one in reading.outcomes.items() if one.status == "ok"},
+        "answers": {key: one.answer.to_dict() for key, one in report.outcomes.items() if one.status == "ok"},
         "error": _error_fields(name, outcome.error) if outcome else None,
     }
     is_utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
@@ -98,10 +98,10 @@ class ErrorPrinter:
     def __init__(self) -> None:
         self._not_sent: Counter[str] = Counter()
 
-    def print_errors(self, reading: Reading) -> None:
+    def print_errors(self, report: ImageReport) -> None:
         """Print the failures of one image to stderr."""
         told = set()
-        for name, outcome in reading.failures:
+        for name, outcome in report.failures:
             error, reason = outcome.error, _reason(outcome.error)
             if outcome.status == "not_sent":
                 self._not_sent[reason] += 1
@@ -109,7 +109,7 @@ class ErrorPrinter:
                 told.add(reason)  # both endpoints refuse an unreadable file with the same message
                 where = "" if isinstance(error, wxcv.ImageError) else f"{name}: "
                 doubt = "WeChat may have counted it; " if outcome.status == "unknown" else ""
-                say(f"{display_name(reading.image)}: {where}{doubt}{reason}")
+                say(f"{display_name(report.image)}: {where}{doubt}{reason}")
 
     def print_summary(self) -> None:
         """Print how many images were not sent, and why."""

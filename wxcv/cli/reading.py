@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @attrs.define
-class Reading:
+class ImageReport:
     """The outcomes of one image, one for each endpoint.
 
     Attributes:
@@ -67,14 +67,14 @@ class _Shared:
             yield mine.popleft()
 
 
-class Reader:
+class ImageReader:
     """Reads images, and prints the results in the order in which the images were named.
 
     Args:
         session: the session that makes the calls.
         names: the names of the images.
         endpoints: the endpoints that read each image.
-        print_reading: prints one result; called in a thread, so that a slow terminal does not delay calls.
+        print_report: prints one result; called in a thread, so that a slow terminal does not delay calls.
 
     Attributes:
         exit_code: the highest exit code of all failures so far.
@@ -85,16 +85,16 @@ class Reader:
         session: wxcv.Session,
         names: Names,
         endpoints: Sequence[wxcv.Endpoint[Any]],
-        print_reading: Callable[[Reading], None],
+        print_report: Callable[[ImageReport], None],
     ) -> None:
         self.exit_code = exits.ALL_READ
         self._session = session
         self._names = names
         self._endpoints = endpoints
-        self._print_reading = print_reading
+        self._print_reading = print_report
         self._printing = asyncio.Lock()
         self._printed = 0
-        self._readings: dict[int, Reading] = {}
+        self._readings: dict[int, ImageReport] = {}
 
     async def read(self) -> None:
         """Read and print all images.
@@ -117,17 +117,17 @@ class Reader:
     async def _run(self, endpoint: wxcv.Endpoint[Any], names: AsyncGenerator[str, None]) -> None:
         async with self._session.batch(endpoint, names) as outcomes:
             async for outcome in outcomes:
-                reading = self._readings.setdefault(outcome.index, Reading(outcome.index, outcome.item))
-                reading.outcomes[endpoint.name] = outcome
-                self.exit_code = max(self.exit_code, reading.exit_code)
+                report = self._readings.setdefault(outcome.index, ImageReport(outcome.index, outcome.item))
+                report.outcomes[endpoint.name] = outcome
+                self.exit_code = max(self.exit_code, report.exit_code)
                 async with self._printing:
                     await self._print_due()
 
     async def _print_due(self) -> None:
-        while (reading := self._readings.get(self._printed)) is not None:
-            if len(reading.outcomes) < len(self._endpoints):
+        while (report := self._readings.get(self._printed)) is not None:
+            if len(report.outcomes) < len(self._endpoints):
                 return
-            await asyncio.to_thread(self._print_reading, reading)
+            await asyncio.to_thread(self._print_reading, report)
             del self._readings[self._printed]
             self._printed += 1
 

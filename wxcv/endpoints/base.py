@@ -26,11 +26,11 @@ def _usable_path(_endpoint: object, _field: object, value: str) -> None:
 
 
 def _word(_endpoint: object, field: attrs.Attribute[str], value: object) -> None:
-    checks.text(field.name, value)
+    checks.check_text(field.name, value)
 
 
 def _function(_endpoint: object, field: attrs.Attribute[Any], value: object) -> None:
-    checks.function(field.name, value)
+    checks.check_callable(field.name, value)
 
 
 def _field_names(_endpoint: object, field: attrs.Attribute[Any], value: object) -> None:
@@ -41,7 +41,7 @@ def _field_names(_endpoint: object, field: attrs.Attribute[Any], value: object) 
 
 
 def _flag(_endpoint: object, field: attrs.Attribute[Any], value: object) -> None:
-    checks.flag(field.name, value)
+    checks.check_bool(field.name, value)
 
 
 def _one_line(answer: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401 - of any endpoint

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from wxcv.endpoints.readers import number
+from wxcv.endpoints.readers import read_number
 from wxcv.values import Value
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class Point(Value):
         x, y = fields["x"], fields["y"]
         if type(x) is int and type(y) is int:  # as in every known answer
             return cls(x, y)
-        return cls(number(x), number(y))
+        return cls(read_number(x), read_number(y))
 
     def to_dict(self) -> dict[str, Number]:
         """Return WeChat's JSON shape."""
@@ -85,20 +85,20 @@ class ImgSize(Value):
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any] | None) -> ImgSize | None:
         """Read ``{"w": ..., "h": ...}``; return None if it is missing or null."""
-        return cls(number(fields["w"]), number(fields["h"])) if fields else None
+        return cls(read_number(fields["w"]), read_number(fields["h"])) if fields else None
 
     def to_dict(self) -> dict[str, Number]:
         """Return WeChat's JSON shape."""
         return {"w": self.w, "h": self.h}
 
 
-def with_size(answer: dict[str, Any], img_size: ImgSize | None) -> dict[str, Any]:
+def add_size(answer: dict[str, Any], img_size: ImgSize | None) -> dict[str, Any]:
     if img_size is not None:
         answer["img_size"] = img_size.to_dict()
     return answer
 
 
-def with_pos(row: dict[str, Any], pos: Pos | None) -> dict[str, Any]:
+def add_pos(row: dict[str, Any], pos: Pos | None) -> dict[str, Any]:
     if pos is not None:
         row["pos"] = pos.to_dict()
     return row

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from wxcv.endpoints.base import Endpoint
-from wxcv.endpoints.geometry import ImgSize, Pos, with_pos, with_size
-from wxcv.endpoints.readers import rows, text
+from wxcv.endpoints.geometry import ImgSize, Pos, add_pos, add_size
+from wxcv.endpoints.readers import read_rows, read_text
 from wxcv.values import Value
 
 if TYPE_CHECKING:
@@ -33,11 +33,11 @@ class TextItem(Value):
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> TextItem:
         """Read one row of ``items``."""
-        return cls(text(fields, "text"), Pos.from_dict(fields.get("pos")))
+        return cls(read_text(fields, "text"), Pos.from_dict(fields.get("pos")))
 
     def to_dict(self) -> dict[str, Any]:
         """Return WeChat's JSON shape."""
-        return with_pos({"text": self.text}, self.pos)
+        return add_pos({"text": self.text}, self.pos)
 
 
 @attrs.frozen(repr=False)
@@ -60,12 +60,12 @@ class PrintedText(Value):
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> PrintedText:
         """Read WeChat's JSON."""
-        items = tuple(map(TextItem.from_dict, rows(fields, "items")))
+        items = tuple(map(TextItem.from_dict, read_rows(fields, "items")))
         return cls(items, ImgSize.from_dict(fields.get("img_size")))
 
     def to_dict(self) -> dict[str, Any]:
         """Return WeChat's JSON shape, without errcode and errmsg."""
-        return with_size({"items": [item.to_dict() for item in self.items]}, self.img_size)
+        return add_size({"items": [item.to_dict() for item in self.items]}, self.img_size)
 
 
 def _table(page: PrintedText) -> Iterator[tuple[str, str]]:

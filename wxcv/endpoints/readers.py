@@ -13,13 +13,13 @@ Number = int | float
 SHAPE_ERRORS = (TypeError, ValueError, KeyError, AttributeError)
 
 
-def number(value: object) -> Number:
+def read_number(value: object) -> Number:
     if type(value) is int or (type(value) is float and math.isfinite(value)):
         return value
     raise TypeError(f"expected a number, not {type(value).__name__}")
 
 
-def rows(fields: Mapping[str, Any], name: str) -> list[Any]:
+def read_rows(fields: Mapping[str, Any], name: str) -> list[Any]:
     """Return the list of that name; an empty one if it is missing or null."""
     rows = fields.get(name)
     if rows is None:
@@ -29,7 +29,7 @@ def rows(fields: Mapping[str, Any], name: str) -> list[Any]:
     raise TypeError(f"{name} is not a list")
 
 
-def text(fields: Mapping[str, Any], name: str) -> str:
+def read_text(fields: Mapping[str, Any], name: str) -> str:
     value = fields.get(name, "")
     if isinstance(value, str):
         return value

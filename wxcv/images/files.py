@@ -80,7 +80,7 @@ def _require_bytes(chunk: object, name: str) -> bytes | bytearray:
     raise UnreadableImageError(name, f"its read() returned {class_name(chunk)}, not bytes; {_BINARY}")
 
 
-def _unreadable(file: object, failure: CallbackError) -> UnreadableImageError:
+def _make_unreadable_error(file: object, failure: CallbackError) -> UnreadableImageError:
     fault = "it is closed" if getattr(file, "closed", False) is True else f"its read() failed ({failure})"
     return UnreadableImageError(file_name(file), fault)
 
@@ -115,8 +115,8 @@ def read_file(file: Any, limit: int) -> bytes | Awaitable[bytes]:  # noqa: ANN40
     except BaseException as error:  # noqa: BLE001 - a caller's file object may raise anything, in a thread
         failure = CallbackError(error)
     else:
-        return _within(data, size, name, limit)
-    raise _unreadable(file, failure)
+        return _check_size(data, size, name, limit)
+    raise _make_unreadable_error(file, failure)
 
 
 async def read_async_file(file: Any, limit: int, first: Awaitable[bytes] | None = None) -> bytes:  # noqa: ANN401 - checked here
@@ -140,11 +140,11 @@ async def read_async_file(file: Any, limit: int, first: Awaitable[bytes] | None 
         failure = error
     else:
         size = getattr(file, "size", None)  # an UploadFile has it, and cannot seek from its end
-        return _within(bytes(data), size if isinstance(size, int) else None, name, limit)
-    raise _unreadable(file, failure)
+        return _check_size(bytes(data), size if isinstance(size, int) else None, name, limit)
+    raise _make_unreadable_error(file, failure)
 
 
-def _within(data: bytes, size: int | None, name: str, limit: int) -> bytes:
+def _check_size(data: bytes, size: int | None, name: str, limit: int) -> bytes:
     if len(data) >= limit:
         raise ImageTooLargeError(name, size, limit)
     return data

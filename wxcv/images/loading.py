@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from wxcv.callbacks import CallbackError, is_cancelled
 from wxcv.errors import ImageError, UnreadableImageError
 from wxcv.images.files import file_name, path_name, read_async_file, read_file
-from wxcv.images.sources import ImageUrl, LocalImage, check, from_memory, from_path, looks_like_url
+from wxcv.images.sources import ImageUrl, LocalImage, check_image, from_memory, from_path, looks_like_url
 from wxcv.masking import class_name
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class ImageLoader:
         if isinstance(image, os.PathLike):
             return await self._load_path(image)
         if not isinstance(image, str) and hasattr(image, "read"):
-            return check(await self._read(image), file_name(image))
+            return check_image(await self._read(image), file_name(image))
         return from_memory(image, self.limit)
 
     async def _load_path(self, path: str | PurePath | os.PathLike[str]) -> LocalImage:

@@ -107,19 +107,19 @@ def _url_fault(url: str) -> str:  # noqa: PLR0911 - one return a fault
     return "" if host else "the URL has no host"
 
 
-def _checked_data(_image: object, _field: object, value: Any) -> None:  # noqa: ANN401 - checked here
+def _validate_data(_image: object, _field: object, value: Any) -> None:  # noqa: ANN401 - checked here
     try:
         memoryview(value)
     except TypeError:
         raise TypeError(f"data must be bytes-like, not {class_name(value)}") from None
 
 
-def _checked_content_type(_image: object, _field: object, value: str) -> None:
+def _validate_content_type(_image: object, _field: object, value: str) -> None:
     if not isinstance(value, str) or not re.fullmatch(_CONTENT_TYPE, value):
         raise ValueError("content_type must look like image/jpeg")
 
 
-def _checked_name(_image: object, _field: object, value: str | None) -> None:
+def _validate_name(_image: object, _field: object, value: str | None) -> None:
     if value is not None and not isinstance(value, str):
         raise TypeError(f"name must be a str, not {class_name(value)}")
 
@@ -139,11 +139,11 @@ class ImageBytes(Value):
         ValueError: content_type is not of the form type/subtype.
     """
 
-    data: Buffer = attrs.field(repr=False, validator=_checked_data)
+    data: Buffer = attrs.field(repr=False, validator=_validate_data)
     content_type: str | None = attrs.field(
-        default=None, validator=attrs.validators.optional(_checked_content_type)
+        default=None, validator=attrs.validators.optional(_validate_content_type)
     )
-    name: str | None = attrs.field(default=None, validator=_checked_name)
+    name: str | None = attrs.field(default=None, validator=_validate_name)
 
 
 class LocalImage(NamedTuple):
@@ -176,7 +176,7 @@ Image = (
 """The types of images that a call accepts; any other bytes-like object is accepted too."""
 
 
-def _content_type(data: bytes, name: str) -> str:
+def _detect_content_type(data: bytes, name: str) -> str:
     """Return the content type, judging by the first bytes alone."""
     if data.startswith(b"\xff\xd8\xff"):
         return "image/jpeg"
@@ -201,11 +201,11 @@ def _content_type(data: bytes, name: str) -> str:
     )
 
 
-def check(data: bytes, name: str, content_type: str | None = None) -> LocalImage:
+def check_image(data: bytes, name: str, content_type: str | None = None) -> LocalImage:
     """Check bytes whose size has been checked, and detect their content type if none is given."""
     if not data:
         raise EmptyImageError(name, "no bytes: the file is empty, or the file object is at its end")
-    return LocalImage(name, data, content_type or _content_type(data, name))
+    return LocalImage(name, data, content_type or _detect_content_type(data, name))
 
 
 def _from_buffer(
@@ -216,7 +216,7 @@ def _from_buffer(
     if view.nbytes >= limit:
         raise ImageTooLargeError(shown, view.nbytes, limit)
     # Mutable buffers are copied, as they could change between two attempts.
-    return check(data if type(data) is bytes else bytes(view), shown, content_type)
+    return check_image(data if type(data) is bytes else bytes(view), shown, content_type)
 
 
 def looks_like_url(text: str) -> bool:
@@ -227,7 +227,7 @@ def looks_like_url(text: str) -> bool:
 
 def from_path(path: str | os.PathLike[str], limit: int) -> LocalImage:
     """Read and check a file; this blocks."""
-    return check(read_path(path, limit), path_name(path))
+    return check_image(read_path(path, limit), path_name(path))
 
 
 def from_memory(image: Any, limit: int) -> LocalImage | ImageUrl:  # noqa: ANN401 - checked here

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from wxcv.endpoints.readers import SHAPE_ERRORS
 from wxcv.errors import APIError, ProtocolError, RateLimitedError
 from wxcv.masking import class_name, mask, one_line
-from wxcv.protocol.errcodes import api_error
+from wxcv.protocol.errcodes import make_api_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -55,10 +55,10 @@ class Response(NamedTuple):
         return f"<Response {self.status}>"
 
 
-def _inflated(response: Response, limit: int) -> bytes:
+def _decompress(response: Response, limit: int) -> bytes:
     """Return the body, decompressed up to the limit if a server compressed it without being asked to."""
     if len(response.body) > limit:
-        raise too_large(response.status, limit)
+        raise make_too_large_error(response.status, limit)
     if response.headers.get("content-encoding", "").strip().lower() not in {"gzip", "deflate"}:
         return response.body
     inflater = zlib.decompressobj(zlib.MAX_WBITS | 32)
@@ -67,11 +67,11 @@ def _inflated(response: Response, limit: int) -> bytes:
     except zlib.error:
         return response.body
     if inflater.unconsumed_tail:
-        raise too_large(response.status, limit)
+        raise make_too_large_error(response.status, limit)
     return data
 
 
-def too_large(status: int, limit: int = ANSWER_LIMIT) -> ProtocolError:
+def make_too_large_error(status: int, limit: int = ANSWER_LIMIT) -> ProtocolError:
     """Make the error for a response of more than ``limit`` bytes."""
     return ProtocolError(f"a response of more than {limit:,} bytes (HTTP status {status})", status=status)
 
@@ -120,7 +120,7 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
     return seconds if seconds >= 0 else None
 
 
-def _outside(response: Response, text: str, kind: str) -> ProtocolError:
+def _make_protocol_error(response: Response, text: str, kind: str) -> ProtocolError:
     status = response.status
     description = {
         _LENGTH_REQUIRED: _NO_LENGTH,
@@ -137,7 +137,7 @@ def _outside(response: Response, text: str, kind: str) -> ProtocolError:
     return error
 
 
-def _kind(text: str, fields: dict[str, Any] | None, errcode: int | None) -> str:
+def _describe(text: str, fields: dict[str, Any] | None, errcode: int | None) -> str:
     if fields is not None:
         return "an errcode that is not a number" if errcode is None else "JSON without an errcode"
     start = text[:_EXCERPT].lstrip()[:1]
@@ -152,7 +152,7 @@ def decode(
     known: Iterable[str] = (),
     path: str = "",
     is_token_answer: bool = False,
-    is_own: bool = False,
+    is_app_secret_request: bool = False,
 ) -> dict[str, Any]:
     """Return the JSON object of a response, whatever its Content-Type; invalid UTF-8 is replaced.
 
@@ -162,8 +162,8 @@ def decode(
         path: the path of the endpoint, which some remedies mention.
         is_token_answer: whether the response may hold a token; then none of its text but errmsg enters an
             error.
-        is_own: whether it is the response to a token request that carried the app's own secret, where 40001
-            means a wrong secret.
+        is_app_secret_request: whether it is the response to a token request with the app's own secret, where
+            40001 means a wrong secret.
 
     Returns:
         WeChat's JSON object. A missing errcode means success, according to WeChat's guide:
@@ -180,30 +180,32 @@ def decode(
     if fields is not None and errcode:
         errmsg = fields.get("errmsg")
         shown = one_line(mask(errmsg, known), _ERRMSG) if isinstance(errmsg, str) else ""
-        raise _refusal(response, errcode, shown, path=path, is_own=is_own)
+        raise _make_api_error(
+            response, errcode, shown, path=path, is_app_secret_request=is_app_secret_request
+        )
     if fields is not None and errcode == 0 and 200 <= response.status < 300:
         return fields
-    kind = _kind(text, fields, errcode)
-    raise _unusable(response, "" if is_token_answer else mask(text, known), kind)
+    kind = _describe(text, fields, errcode)
+    raise _make_unusable_error(response, "" if is_token_answer else mask(text, known), kind)
 
 
 def _text(response: Response, limit: int) -> str:
-    return _inflated(response, limit).decode("utf-8", "replace").removeprefix("\ufeff")
+    return _decompress(response, limit).decode("utf-8", "replace").removeprefix("\ufeff")
 
 
-def _refusal(
-    response: Response, errcode: int, errmsg: str, *, path: str = "", is_own: bool = False
+def _make_api_error(
+    response: Response, errcode: int, errmsg: str, *, path: str = "", is_app_secret_request: bool = False
 ) -> APIError:
-    error = api_error(errcode, errmsg, path=path, is_own=is_own)
+    error = make_api_error(errcode, errmsg, path=path, is_app_secret_request=is_app_secret_request)
     if isinstance(error, RateLimitedError):
         error.retry_after = _retry_after(response.headers)
     return error
 
 
-def _unusable(response: Response, shown: str, kind: str) -> APIError | ProtocolError:
+def _make_unusable_error(response: Response, shown: str, kind: str) -> APIError | ProtocolError:
     if response.status == _TOO_MANY_REQUESTS:
-        return _refusal(response, _TOO_MANY_REQUESTS, "too many requests")
-    return _outside(response, shown, kind)
+        return _make_api_error(response, _TOO_MANY_REQUESTS, "too many requests")
+    return _make_protocol_error(response, shown, kind)
 
 
 def read_answer(endpoint: Endpoint[AnswerT], response: Response, known: Iterable[str] = ()) -> AnswerT:

@@ -180,28 +180,30 @@ def _cut(pattern: str, text: str) -> tuple[str, str | None]:
     return (re.sub(pattern, "", text), found[1]) if found else (text, None)
 
 
-def _row(errcode: int, errmsg: str, *, is_own: bool) -> Errcode:
+def _row(errcode: int, errmsg: str, *, is_app_secret_request: bool) -> Errcode:
     row = ERRCODES.get(errcode, Errcode(APIError, ""))
     if errcode == 101002 and "market quota" in errmsg:  # noqa: PLR2004 - overloaded since 2020
         return ERRCODES[101003]
-    if is_own and errcode == 40001:  # noqa: PLR2004 - the code has two meanings
+    if is_app_secret_request and errcode == 40001:  # noqa: PLR2004 - the code has two meanings
         return ERRCODES[40125]
     return row
 
 
-def api_error(errcode: int, errmsg: str, *, path: str = "", is_own: bool = False) -> APIError:
+def make_api_error(
+    errcode: int, errmsg: str, *, path: str = "", is_app_secret_request: bool = False
+) -> APIError:
     """Make the error for an errcode.
 
     Args:
         errcode: any integer but 0; an unknown one becomes a plain APIError.
         errmsg: WeChat's text, already masked; at most 300 characters of it are kept.
         path: the path of the endpoint, which some remedies mention.
-        is_own: whether it is the response to a token request that carried the app's own secret, where 40001
-            means a wrong secret.
+        is_app_secret_request: whether it is the response to a token request with the app's own secret, where
+            40001 means a wrong secret.
     """
     text, rid = _cut(_RID, errmsg[:_READ])
     text, hint = _cut(_HINT, text)
-    row = _row(errcode, errmsg, is_own=is_own)
+    row = _row(errcode, errmsg, is_app_secret_request=is_app_secret_request)
     clipped = text.strip(", \t\r\n")[:_KEPT]
     remedy = row.remedy.replace("{path}", path or "the endpoint's path")
     return row.error(errcode, clipped, rid=rid, hint=hint, meaning=row.meaning, remedy=remedy)

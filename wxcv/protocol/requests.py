@@ -45,18 +45,20 @@ class Request(NamedTuple):
         return f"<Request {self.method} {self.path} {self.body}>"
 
 
-def target(path: str, query: tuple[tuple[str, str], ...]) -> str:
+def build_target(path: str, query: tuple[tuple[str, str], ...]) -> str:
     """Return the path with the query, percent-encoded once; it holds the token."""
     pairs = "&".join([f"{name}={quote(value, safe='')}" for name, value in query])
     return f"{path}?{pairs}" if pairs else path
 
 
-def json_request(path: str, fields: Mapping[str, object], query: tuple[tuple[str, str], ...] = ()) -> Request:
+def build_json_request(
+    path: str, fields: Mapping[str, object], query: tuple[tuple[str, str], ...] = ()
+) -> Request:
     """Make a POST request with a JSON body, as WeChat's token endpoints require."""
     return Request("POST", path, query, Body("application/json", (json.dumps(fields).encode(),)))
 
 
-def multipart(image: LocalImage, fields: Mapping[str, str]) -> Body:
+def build_multipart(image: LocalImage, fields: Mapping[str, str]) -> Body:
     """Make the multipart body of an upload: the extra fields, then the part ``img``.
 
     WeChat's documentation requires "filename, filelength, content-type" in that part:
@@ -79,7 +81,7 @@ def multipart(image: LocalImage, fields: Mapping[str, str]) -> Body:
     return Body(f"multipart/form-data; boundary={boundary}", parts)
 
 
-def checked_fields(endpoint: Endpoint[Any], fields: Mapping[str, str] | None) -> dict[str, str]:
+def check_fields(endpoint: Endpoint[Any], fields: Mapping[str, str] | None) -> dict[str, str]:
     """Check the extra fields of a call and return them as a dict.
 
     Raises:
@@ -103,7 +105,7 @@ def checked_fields(endpoint: Endpoint[Any], fields: Mapping[str, str] | None) ->
     return extra
 
 
-def image_request(
+def build_image_request(
     endpoint: Endpoint[Any], image: LocalImage | ImageUrl, fields: Mapping[str, str] | None = None
 ) -> Request:
     """Make the request of a call, without its token, so that every attempt sends the same bytes.
@@ -111,14 +113,14 @@ def image_request(
     Raises:
         TypeError, ValueError: ``fields`` is unusable.
     """
-    extra = checked_fields(endpoint, fields)
+    extra = check_fields(endpoint, fields)
     if isinstance(image, ImageUrl):
         return Request("POST", endpoint.path, (("img_url", image.url), *extra.items()))
     query = tuple((name, extra.pop(name)) for name in endpoint.query_fields if name in extra)
-    return Request("POST", endpoint.path, query, multipart(image, extra))
+    return Request("POST", endpoint.path, query, build_multipart(image, extra))
 
 
-def with_token(request: Request, name: str, token: str) -> Request:
+def add_token(request: Request, name: str, token: str) -> Request:
     """Return the request with the token in its query under this name; without a name, unchanged."""
     if not name:
         return request

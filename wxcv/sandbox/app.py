@@ -11,7 +11,7 @@ from aiohttp import web
 
 from wxcv.sandbox.fault_injection import FaultInjector
 from wxcv.sandbox.faults import Fault, FaultPlan
-from wxcv.sandbox.pages.cv import CV_PAGES, CvPage, Reader
+from wxcv.sandbox.pages.cv import CV_PAGES, CvPage, ImageReader
 from wxcv.sandbox.pages.uploads import Received, Upload, drain, read_json_object, read_upload, tells_length
 from wxcv.sandbox.wechat.accounts import Account
 from wxcv.sandbox.wechat.answers import Fields, Refusal, encode, refusal_fields
@@ -36,7 +36,7 @@ class App:
     account: Account
     tokens: TokenIssuer
     platform: Platform
-    reader: Reader
+    reader: ImageReader
     meters: Mapping[str, QuotaMeter]
     faults: FaultPlan
     fault_injector: FaultInjector

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from wxcv.sandbox.checks import flag, seconds, whole
+from wxcv.sandbox.checks import check_bool, check_integer, check_seconds
 from wxcv.sandbox.wechat.answers import Refusal
 from wxcv.sandbox.wechat.errmsgs import ERRMSG
 
@@ -74,11 +74,11 @@ class Fault:
 
     def _check_answer(self) -> None:
         if self.errcode is not None:
-            whole("errcode", self.errcode, least=-(2**31), most=2**31)
+            check_integer("errcode", self.errcode, least=-(2**31), most=2**31)
         if self.errmsg is not None and not isinstance(self.errmsg, str):
             raise ValueError(f"errmsg must be text, not {self.errmsg!r}")
         if self.status is not None:
-            whole("status", self.status, least=200, most=599)
+            check_integer("status", self.status, least=200, most=599)
         if self.body is not None and not isinstance(self.body, bytes):
             raise ValueError(f"body must be bytes, not {self.body!r}")
         if not isinstance(self.headers, Mapping) or not all(map(_is_header, self.headers.items())):
@@ -87,13 +87,13 @@ class Fault:
             )
 
     def _check_delivery(self) -> None:
-        seconds("delay", self.delay)
+        check_seconds("delay", self.delay)
         if self.drip is not None:
-            seconds("drip", self.drip)
+            check_seconds("drip", self.drip)
         if self.drop not in {None, "before", "after"}:
             raise ValueError(f"drop must be 'before', 'after' or None, not {self.drop!r}")
-        flag("cut", self.cut)
-        flag("stall", self.stall)
+        check_bool("cut", self.cut)
+        check_bool("stall", self.stall)
 
     def _check_together(self) -> None:
         if self.errmsg is not None and self.errcode is None:

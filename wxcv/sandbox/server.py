@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Self
 from aiohttp import web
 
 from wxcv.sandbox.app import App
-from wxcv.sandbox.checks import flag, whole, word
+from wxcv.sandbox.checks import check_bool, check_integer, check_text
 from wxcv.sandbox.engines.extras import require_extra
 from wxcv.sandbox.engines.threads import Engines
 from wxcv.sandbox.fault_injection import FaultInjector
 from wxcv.sandbox.faults import Fault, FaultPlan
-from wxcv.sandbox.pages.cv import Reader
+from wxcv.sandbox.pages.cv import ImageReader
 from wxcv.sandbox.pages.fetching import Fetcher
 from wxcv.sandbox.wechat.accounts import Account
 from wxcv.sandbox.wechat.choices import Choices
@@ -77,27 +77,27 @@ class Sandbox:
         quota: Quota | Mapping[str, Quota] = _UNLIMITED,
         choices: Choices = _DEFAULTS,
     ) -> None:
-        self._host = word("host", host)
-        self._port = whole("port", port, least=0, most=65_535)
+        self._host = check_text("host", host)
+        self._port = check_integer("port", port, least=0, most=65_535)
         appid = f"wx{secrets.token_hex(8)}" if appid is None else appid
         secret = secrets.token_hex(16) if secret is None else secret
-        self._account = Account(appid=word("appid", appid), secret=word("secret", secret))
+        self._account = Account(appid=check_text("appid", appid), secret=check_text("secret", secret))
         if not callable(clock):
             raise TypeError("clock must be callable")
         if not isinstance(choices, Choices):
             raise TypeError("choices must be a Choices")
         self._clock = clock
-        self._size_limit = whole("size_limit", size_limit, least=1)
+        self._size_limit = check_integer("size_limit", size_limit, least=1)
         self._tokens = TokenIssuer(
             clock=clock,
-            life=whole("token_life", token_life, least=1),
+            life=check_integer("token_life", token_life, least=1),
             reset_hour=choices.quota_reset_hour,
         )
         self._meters = make_meters(quota, clock=clock, choices=choices)
         self._faults = FaultPlan()
         self._platform = Platform(account=self.appid, issuer=self._tokens, clock=clock, choices=choices)
-        self._relay = flag("relay", relay)
-        self._allow_loopback = flag("allow_loopback", allow_loopback)
+        self._relay = check_bool("relay", relay)
+        self._allow_loopback = check_bool("allow_loopback", allow_loopback)
         self._choices = choices
         self.requests: Counter[str] = Counter()
         self.received: deque[Received] = deque(maxlen=_RECEIVED_KEPT)
@@ -148,7 +148,7 @@ class Sandbox:
 
     @ticket.setter
     def ticket(self, value: str) -> None:
-        self._platform.ticket = word("ticket", value)
+        self._platform.ticket = check_text("ticket", value)
 
     def push_ticket(self) -> str:
         """Push a new component_verify_ticket, as WeChat does every 10 minutes, and return it."""
@@ -159,7 +159,7 @@ class Sandbox:
 
         If it had authorised before, its earlier refresh tokens are refused from now on, as at WeChat.
         """
-        return self._platform.authorize(word("authorizer_appid", authorizer_appid))
+        return self._platform.authorize(check_text("authorizer_appid", authorizer_appid))
 
     def cloud_token(self) -> str:
         """Issue a cloudbase_access_token, valid for 30 minutes, as cloud hosting does every 10 minutes."""
@@ -250,7 +250,7 @@ class Sandbox:
             account=self._account,
             tokens=self._tokens,
             platform=self._platform,
-            reader=Reader(engines=engines, fetcher=fetcher, choices=self._choices),
+            reader=ImageReader(engines=engines, fetcher=fetcher, choices=self._choices),
             meters=self._meters,
             faults=self._faults,
             fault_injector=fault_injector,

@@ -9,7 +9,7 @@ from wxcv import checks
 from wxcv.calls.retries import RetryPolicy
 from wxcv.endpoints.base import Endpoint
 from wxcv.masking import class_name
-from wxcv.protocol.requests import checked_fields
+from wxcv.protocol.requests import check_fields
 from wxcv.tokens.cache import TokenCache
 from wxcv.tokens.credential import Credential
 
@@ -21,7 +21,7 @@ def check_endpoint(endpoint: object, fields: Mapping[str, str] | None) -> None:
     """Raise TypeError or ValueError unless it is an Endpoint that accepts the fields."""
     if not isinstance(endpoint, Endpoint):
         raise TypeError(f"endpoint must be an Endpoint such as wxcv.SCAN_QRCODE, not {class_name(endpoint)}")
-    checked_fields(endpoint, fields)
+    check_fields(endpoint, fields)
 
 
 def check_batch(images: object, key: object, *, ordered: object) -> None:
@@ -34,7 +34,7 @@ def check_batch(images: object, key: object, *, ordered: object) -> None:
         raise TypeError(f"images must be an iterable or async iterable, not {type(images).__name__}")
     if key is not None and not callable(key):
         raise TypeError("key must be a function that returns the image of an item")
-    checks.flag("ordered", ordered)
+    checks.check_bool("ordered", ordered)
 
 
 def check_credential(credential: object) -> None:
@@ -51,7 +51,7 @@ def check_objects(*, on_attempt: object, retries: object, tokens: object, clock:
         raise TypeError(f"retries must be a RetryPolicy, not {type(retries).__name__}")
     if tokens is not None and not isinstance(tokens, TokenCache):
         raise TypeError(f"tokens must be a TokenCache, not {type(tokens).__name__}")
-    checks.optional("clock", clock, "Clock", "monotonic", "wall", "sleep")
+    checks.check_optional("clock", clock, "Clock", "monotonic", "wall", "sleep")
 
 
 def check_together(*, tokens: object, store: object, http: object, trust_env: bool) -> None:

@@ -18,7 +18,7 @@ from wxcv.errors import SessionClosedError, TokenRejectedError
 from wxcv.images.loading import ImageLoader
 from wxcv.images.sources import IMAGE_LIMIT
 from wxcv.session import arguments
-from wxcv.tokens.cache import TokenCache, manager_of
+from wxcv.tokens.cache import TokenCache, get_manager
 from wxcv.tokens.environment import credential_from_env
 
 if TYPE_CHECKING:
@@ -69,38 +69,41 @@ class SessionLifecycle:
         arguments.check_credential(credential)
         arguments.check_objects(on_attempt=on_attempt, retries=retries, tokens=tokens, clock=clock)
         arguments.check_together(tokens=tokens, store=store, http=http, trust_env=trust_env)
-        checks.flag("local_files", local_files)
+        checks.check_bool("local_files", local_files)
+        if max_waiting is not None:
+            checks.check_integer("max_waiting", max_waiting, least=0)
         own_clock = clock or SystemClock()
-        may_use_http = checks.flag("allow_http", allow_http) or credential.may_use_http
-        url = checks.base_url(credential.base_url if base_url is None else base_url, allow_http=may_use_http)
+        may_use_http = checks.check_bool("allow_http", allow_http) or credential.may_use_http
+        given_url = credential.base_url if base_url is None else base_url
+        url = checks.check_base_url(given_url, allow_http=may_use_http)
         slots = Slots(
-            checks.whole("concurrency", concurrency),
-            checks.seconds("call_timeout", call_timeout),
-            slot_timeout=None if slot_timeout is None else checks.seconds("slot_timeout", slot_timeout),
-            max_waiting=None if max_waiting is None else checks.whole("max_waiting", max_waiting, least=0),
+            checks.check_integer("concurrency", concurrency),
+            checks.check_seconds("call_timeout", call_timeout),
+            slot_timeout=None if slot_timeout is None else checks.check_seconds("slot_timeout", slot_timeout),
+            max_waiting=max_waiting,
         )
         transport = Transport(
             url,
             connections=concurrency + 1,  # a token refresh takes no slot
-            attempt_timeout=checks.seconds("attempt_timeout", attempt_timeout),
+            attempt_timeout=checks.check_seconds("attempt_timeout", attempt_timeout),
             http=http,
-            proxy=checks.proxy(proxy),
-            trust_env=checks.flag("trust_env", trust_env),
+            proxy=checks.check_proxy(proxy),
+            trust_env=checks.check_bool("trust_env", trust_env),
         )
-        readers = futures.ThreadPoolExecutor(_READERS, "wxcv reader")
-        loader = ImageLoader(checks.whole("image_limit", image_limit), readers, local_files=local_files)
-        self._credential = credential
-        self._is_owner = True
+        reader_threads = futures.ThreadPoolExecutor(_READERS, "wxcv reader")
+        limit = checks.check_integer("image_limit", image_limit)
+        loader = ImageLoader(limit, reader_threads, local_files=local_files)
+        self._credential, self._is_owner = credential, True
         self._runners: set[BatchRunner[Any, Any]] = set()
         self._state = SessionState(
             transport=transport,
-            tokens=manager_of(tokens if tokens is not None else TokenCache(store, clock=own_clock)),
+            tokens=get_manager(tokens if tokens is not None else TokenCache(store, clock=own_clock)),
             slots=slots,
             clock=own_clock,
             retry_policy=retries if retries is not None else RetryPolicy(),
             call_timeout=call_timeout,
             loader=loader,
-            readers=readers,
+            reader_threads=reader_threads,
             on_attempt=on_attempt,
         )
 
@@ -118,15 +121,14 @@ class SessionLifecycle:
         base_url = os.environ.get("WXCV_BASE_URL")
         if base_url and options.get("base_url") is None:
             allow_http = bool(options.get("allow_http"))
-            options["base_url"] = checks.base_url(base_url, allow_http=allow_http, name="WXCV_BASE_URL")
+            options["base_url"] = checks.check_base_url(base_url, allow_http=allow_http, name="WXCV_BASE_URL")
         return cls(credential_from_env(), **options)
 
     def on_behalf_of(self, credential: Credential) -> Self:
         """Return a session for another account that shares this session's connections, slots and settings.
 
-        It is cheap: make one for every authorizer. It shares the TokenCache too. It closes with this session;
-            its own ``aclose`` does
-        nothing.
+        It is cheap: make one for every authorizer. It shares the TokenCache too, and closes with this
+        session; its own ``aclose`` does nothing.
 
         Args:
             credential: the other account's credential, such as an AuthorizerCredential.
@@ -151,7 +153,7 @@ class SessionLifecycle:
             SessionClosedError: the session is closed, or belongs to another event loop or process.
             WxcvError: no valid token is cached and none could be fetched.
         """
-        self._state.require_usable()
+        self._state.bind_to_running_loop()
         return await self._state.tokens.get_access_token(self._credential, self._state.transport.send)
 
     def invalidate_token(self) -> None:
@@ -185,18 +187,18 @@ class SessionLifecycle:
                 process.
         """
         state = self._state
-        if not self._is_owner or not state.may_close():
+        if not self._is_owner or not state.prepare_to_close():
             return
         if state.tokens.is_refreshing_here() or state.slots.is_held_here():
             grace = 0.0  # the running calls wait for this very task
         async with AsyncExitStack() as rest:  # runs even if the wait for running calls is cancelled
             rest.push_async_callback(state.transport.aclose)
-            rest.callback(state.readers.shutdown, wait=False)
+            rest.callback(state.reader_threads.shutdown, wait=False)
             rest.push_async_callback(state.tokens.release, state.transport.send)
             for runner in list(self._runners):
                 runner.stop_pulling()
                 rest.push_async_callback(runner.end, SessionClosedError("the session was closed"))
-            rest.callback(state.transport.refuse)  # so that no refresh starts after that
+            rest.callback(state.transport.stop_sending)  # so that no refresh starts after that
             await state.slots.aclose(grace)
 
     async def __aenter__(self) -> Self:

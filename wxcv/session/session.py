@@ -175,9 +175,11 @@ class Session(SessionLifecycle):
         arguments.check_endpoint(endpoint, fields)
         arguments.check_batch(images, key, ordered=ordered)
         concurrency = state.slots.count
-        widest = 16 * concurrency if window is None else checks.whole("window", window)
+        widest = 16 * concurrency if window is None else checks.check_integer("window", window)
         runner: BatchRunner[Any, AnswerT] = BatchRunner(
-            lambda image, before_send: Call(state, credential, endpoint, before_send).finish(image, fields),
+            lambda image, before_send: Call(state, credential, endpoint, before_send).run_to_result(
+                image, fields
+            ),
             images,
             outages=OutageDetector(
                 state.clock, state.call_timeout, lambda: state.tokens.seconds_until_retry(credential)
@@ -187,7 +189,7 @@ class Session(SessionLifecycle):
             window=widest if ordered else 2 * concurrency,
             ordered=ordered,
             key=key,
-            require_usable=state.require_usable,
+            require_usable=state.bind_to_running_loop,
             forget=self._runners.discard,
         )
         self._runners.add(runner)

@@ -57,8 +57,8 @@ class RedisStore:
         _require_redis(redis)
         self._register = redis.register_script
         self._scripts: dict[str, AsyncScript] = {}
-        self._prefix = checks.plain("prefix", prefix)
-        self.lease = checks.seconds("lease", lease, least=REFRESH_DEADLINE)
+        self._prefix = checks.check_token_text("prefix", prefix)
+        self.lease = checks.check_seconds("lease", lease, least=REFRESH_DEADLINE)
 
     def _name(self, key: str, what: str) -> str:
         # The braces keep the keys of an account on one node of a cluster.

@@ -52,7 +52,7 @@ def find_fault(value: object, life: float, name: str) -> str:
     if not value:
         return f"{name} is missing"
     try:
-        checks.plain(name, value)
+        checks.check_token_text(name, value)
     except (TypeError, ValueError) as error:
         return str(error)
     return "" if life > 0 else "expires_in must be a number of seconds above 0"

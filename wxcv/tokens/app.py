@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from wxcv.protocol.answers import decode
-from wxcv.protocol.requests import Request, json_request
+from wxcv.protocol.requests import Request, build_json_request
 from wxcv.tokens import validators
 from wxcv.tokens.access_token import read_access_token
 from wxcv.tokens.credential import Credential
@@ -35,9 +35,9 @@ class AppCredential(Credential):
     and https://developers.weixin.qq.com/doc/subscription/api/base/api_getaccesstoken.html
     """
 
-    appid: str = attrs.field(validator=validators.plain)
-    secret: str = attrs.field(repr=False, validator=validators.plain)
-    stable: bool = attrs.field(default=True, kw_only=True, validator=validators.flag)
+    appid: str = attrs.field(validator=validators.validate_token_text)
+    secret: str = attrs.field(repr=False, validator=validators.validate_token_text)
+    stable: bool = attrs.field(default=True, kw_only=True, validator=validators.validate_boolean)
 
     @property
     def kind(self) -> str:
@@ -68,9 +68,11 @@ class AppCredential(Credential):
         """Fetch a token; see ``Credential.refresh``."""
         fields = {"grant_type": "client_credential", "appid": self.appid, "secret": self.secret}
         if self.stable:
-            response = yield json_request("/cgi-bin/stable_token", {**fields, "force_refresh": request.force})
+            response = yield build_json_request(
+                "/cgi-bin/stable_token", {**fields, "force_refresh": request.force}
+            )
         else:
             response = yield Request("GET", "/cgi-bin/token", tuple(fields.items()))
         return read_access_token(
-            decode(response, known=self.secrets, is_token_answer=True, is_own=True), self.kind
+            decode(response, known=self.secrets, is_token_answer=True, is_app_secret_request=True), self.kind
         )

@@ -43,12 +43,12 @@ class TokenCache:
     def __init__(
         self, store: Store | None = None, *, maxsize: int = 10_000, clock: Clock | None = None
     ) -> None:
-        checks.whole("maxsize", maxsize)
-        checks.optional("store", store, "Store, such as RedisStore", "load", "save", "acquire")
-        checks.optional("clock", clock, "Clock", "monotonic", "wall", "sleep")
+        checks.check_integer("maxsize", maxsize)
+        checks.check_optional("store", store, "Store, such as RedisStore", "load", "save", "acquire")
+        checks.check_optional("clock", clock, "Clock", "monotonic", "wall", "sleep")
         self._manager = TokenManager(clock or SystemClock(), store, maxsize)
 
 
-def manager_of(cache: TokenCache) -> TokenManager:
+def get_manager(cache: TokenCache) -> TokenManager:
     """Return the TokenManager behind a TokenCache, for sessions."""
     return cache._manager  # noqa: SLF001 - not part of the public class

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @attrs.frozen
 class CallbackCredential(Credential):
-    """A token source of the caller's own, such as a token service.
+    """A token source of your own, such as a token service.
 
     Args:
         function: an async function with one parameter, the token that WeChat refused last, or None. It
@@ -39,9 +39,11 @@ class CallbackCredential(Credential):
     """
 
     function: Callable[[str | None], Awaitable[AccessToken]] = attrs.field(
-        repr=False, validator=validators.function
+        repr=False, validator=validators.validate_callable
     )
-    account: str | None = attrs.field(default=None, kw_only=True, validator=validators.optional_plain)
+    account: str | None = attrs.field(
+        default=None, kw_only=True, validator=validators.validate_optional_token_text
+    )
     _id: str = attrs.field(init=False, repr=False, factory=lambda: secrets.token_hex(8))
 
     @property

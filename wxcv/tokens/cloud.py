@@ -21,7 +21,7 @@ _FILE_LIFE = 60.0  # cloud hosting replaces the file every 10 minutes, at times 
 
 
 def _path(_credential: object, field: attrs.Attribute[str], value: object) -> None:
-    checks.text(field.name, value)
+    checks.check_text(field.name, value)
 
 
 @attrs.frozen
@@ -43,7 +43,9 @@ class CloudCredential(Credential):
     """
 
     path: str = attrs.field(default="/.tencentcloudbase/wx/cloudbase_access_token", validator=_path)
-    account: str | None = attrs.field(default=None, kw_only=True, validator=validators.optional_plain)
+    account: str | None = attrs.field(
+        default=None, kw_only=True, validator=validators.validate_optional_token_text
+    )
 
     token_parameter: ClassVar[str] = "cloudbase_access_token"  # noqa: S105 - a name
 
@@ -94,7 +96,9 @@ class CloudRelayCredential(Credential):
     Source: https://developers.weixin.qq.com/miniprogram/dev/wxcloudrun/src/guide/weixin/open.html
     """
 
-    account: str | None = attrs.field(default=None, kw_only=True, validator=validators.optional_plain)
+    account: str | None = attrs.field(
+        default=None, kw_only=True, validator=validators.validate_optional_token_text
+    )
 
     token_parameter: ClassVar[str] = ""
     base_url: ClassVar[str] = "http://api.weixin.qq.com"

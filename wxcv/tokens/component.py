@@ -17,7 +17,7 @@ from wxcv import checks
 from wxcv.errors import APIError, TokenSourceError
 from wxcv.masking import function_name
 from wxcv.protocol.answers import decode
-from wxcv.protocol.requests import json_request
+from wxcv.protocol.requests import build_json_request
 from wxcv.tokens import validators
 from wxcv.tokens.access_token import read_access_token
 from wxcv.tokens.credential import (
@@ -43,19 +43,19 @@ _REFRESH_TOKEN_REFUSED = 61023
 def _ticket_fault(ticket: object) -> str:
     """Return what is wrong with a ticket, or "" if nothing is."""
     try:
-        checks.plain("ticket", ticket)
+        checks.check_token_text("ticket", ticket)
     except (TypeError, ValueError) as error:
         return str(error)
     return ""
 
 
 def _component(_credential: object, field: attrs.Attribute[Any], value: object) -> None:
-    checks.instance(field.name, value, ComponentCredential)
+    checks.check_instance(field.name, value, ComponentCredential)
 
 
 def _usable_ticket(_credential: object, field: attrs.Attribute[Any], value: object) -> None:
     if not callable(value):
-        checks.plain(field.name, value)
+        checks.check_token_text(field.name, value)
 
 
 @attrs.frozen
@@ -73,8 +73,8 @@ class ComponentCredential(Credential):
         ValueError, TypeError: a field is unusable; the message names it and never shows its value.
     """
 
-    component_appid: str = attrs.field(validator=validators.plain)
-    component_appsecret: str = attrs.field(repr=False, validator=validators.plain)
+    component_appid: str = attrs.field(validator=validators.validate_token_text)
+    component_appsecret: str = attrs.field(repr=False, validator=validators.validate_token_text)
     ticket: Ticket = attrs.field(repr=False, validator=_usable_ticket)
 
     @property
@@ -110,8 +110,10 @@ class ComponentCredential(Credential):
             "component_appsecret": self.component_appsecret,
             "component_verify_ticket": ticket,
         }
-        response = yield json_request("/cgi-bin/component/api_component_token", fields)
-        answer = decode(response, known=(*self.secrets, ticket), is_token_answer=True, is_own=True)
+        response = yield build_json_request("/cgi-bin/component/api_component_token", fields)
+        answer = decode(
+            response, known=(*self.secrets, ticket), is_token_answer=True, is_app_secret_request=True
+        )
         return read_access_token(answer, self.kind, "component_access_token")
 
 
@@ -134,10 +136,10 @@ class AuthorizerCredential(Credential):
     """
 
     component: ComponentCredential = attrs.field(validator=_component)
-    authorizer_appid: str = attrs.field(validator=validators.plain)
-    refresh_token: str = attrs.field(repr=False, validator=validators.plain)
+    authorizer_appid: str = attrs.field(validator=validators.validate_token_text)
+    refresh_token: str = attrs.field(repr=False, validator=validators.validate_token_text)
     on_refresh_token: Callable[[str], object] | None = attrs.field(
-        default=None, repr=False, kw_only=True, validator=validators.optional_function
+        default=None, repr=False, kw_only=True, validator=validators.validate_optional_callable
     )
 
     @property
@@ -204,5 +206,5 @@ class AuthorizerCredential(Credential):
         }
         # The older pages call the parameter component_access_token; the current ones say access_token.
         query = (("access_token", component_token),)
-        response = yield json_request("/cgi-bin/component/api_authorizer_token", fields, query)
+        response = yield build_json_request("/cgi-bin/component/api_authorizer_token", fields, query)
         return decode(response, known=(*self.secrets, component_token, refresh_token), is_token_answer=True)

@@ -1,8 +1,7 @@
 """Credential, the base class of all credentials, and the steps of a refresh as values.
 
 A refresh is a generator: it yields steps (send a Request, read a file, call a function), receives the reply
-    to
-each, and returns the token. It does no I/O itself, so that it can be tested without any.
+to each, and returns the token. It does no I/O itself, so that it can be tested without any.
 """
 
 from __future__ import annotations

@@ -23,9 +23,11 @@ def credential_from_env() -> Credential:
     if token and (appid or secret):
         raise ValueError("set either WXCV_ACCESS_TOKEN, or WXCV_APPID and WXCV_SECRET, not both")
     if token:
-        return StaticTokenCredential(checks.plain("WXCV_ACCESS_TOKEN", token))
+        return StaticTokenCredential(checks.check_token_text("WXCV_ACCESS_TOKEN", token))
     if appid and secret:
-        return AppCredential(checks.plain("WXCV_APPID", appid), checks.plain("WXCV_SECRET", secret))
+        return AppCredential(
+            checks.check_token_text("WXCV_APPID", appid), checks.check_token_text("WXCV_SECRET", secret)
+        )
     missing = " and ".join(
         f"WXCV_{name}" for name, value in (("APPID", appid), ("SECRET", secret)) if not value
     )

@@ -36,7 +36,7 @@ logger = logging.getLogger("wxcv")
 _VALUE = attrgetter("value")
 
 
-def _is_elsewhere(loop: asyncio.AbstractEventLoop) -> bool:
+def _is_other_loop(loop: asyncio.AbstractEventLoop) -> bool:
     """Return whether an event loop is not the running one (or, outside of event loops, is closed)."""
     try:
         return asyncio.get_running_loop() is not loop
@@ -44,14 +44,14 @@ def _is_elsewhere(loop: asyncio.AbstractEventLoop) -> bool:
         return loop.is_closed()
 
 
-def _result_of(task: asyncio.Task[CachedToken | WxcvError]) -> CachedToken | WxcvError:
+def _get_result(task: asyncio.Task[CachedToken | WxcvError]) -> CachedToken | WxcvError:
     if task.cancelled():
         return SessionClosedError("the session was closed before a token was received")
     fault = task.exception()  # a BaseException that a function of the caller's raised
-    return task.result() if fault is None else _token_source_error(fault)
+    return task.result() if fault is None else _make_source_error(fault)
 
 
-def _token_source_error(fault: BaseException) -> TokenSourceError:
+def _make_source_error(fault: BaseException) -> TokenSourceError:
     """Make the error for an exception of a caller's own store, clock or function."""
     failure = CallbackError(fault)
     return TokenSourceError(
@@ -81,7 +81,7 @@ class TokenManager:
 
     def get_nowait(self, credential: Credential, send: Send) -> str | None:
         """Return the valid token without waiting, or None; start a background refresh if it expires soon."""
-        cached = self._current(credential, send)
+        cached = self._get_current(credential, send)
         return None if cached is None else cached.value
 
     # The next two return a coroutine instead of awaiting it: when thousands of waiting callers are cancelled
@@ -107,8 +107,8 @@ class TokenManager:
     async def _wait_for_token(
         self, credential: Credential, send: Send, convert: Callable[[CachedToken], T]
     ) -> T:
-        while (cached := self._current(credential, send)) is None:
-            account = self._account(credential.key)
+        while (cached := self._get_current(credential, send)) is None:
+            account = self._get_account(credential.key)
             if account.failure is not None and self._clock.monotonic() < account.backoff_until:
                 raise copy.copy(account.failure)
             # One future per caller: cancelling it needs no clean-up, and thousands may be cancelled at once.
@@ -129,13 +129,13 @@ class TokenManager:
     def _is_valid(self, cached: CachedToken) -> bool:
         return self._clock.monotonic() < cached.ends_at and self._clock.wall() < cached.ends_at_wall
 
-    def _current(self, credential: Credential, send: Send) -> CachedToken | None:
-        cached = self._valid_token(credential.key)
+    def _get_current(self, credential: Credential, send: Send) -> CachedToken | None:
+        cached = self._get_valid_token(credential.key)
         if cached is None:
             return None
         now = self._clock.monotonic()
         if now >= cached.refresh_at:
-            account = self._account(credential.key)
+            account = self._get_account(credential.key)
             if account.task is None and now >= max(
                 account.refresh_started_at + cached.pause, account.backoff_until
             ):
@@ -148,7 +148,7 @@ class TokenManager:
 
     def peek(self, credential: Credential) -> str | None:
         """Return the valid token, or None, without starting a refresh."""
-        cached = self._valid_token(credential.key)
+        cached = self._get_valid_token(credential.key)
         return None if cached is None else cached.value
 
     def seconds_until_retry(self, credential: Credential) -> float:
@@ -174,7 +174,7 @@ class TokenManager:
         if cached is None or cached.value != token:
             return
         self._cached.pop(credential.key, None)
-        account, now = self._account(credential.key), self._clock.monotonic()
+        account, now = self._get_account(credential.key), self._clock.monotonic()
         account.refused = (token, copy.copy(error))
         if not is_manual and now - account.replaced_at < FORCED_PAUSE:
             account.record_failure(copy.copy(error), now)
@@ -205,7 +205,7 @@ class TokenManager:
         if saving:  # a new refresh token must not be lost while it is being saved
             await asyncio.wait(saving, timeout=REFRESH_DEADLINE)
 
-    def _valid_token(self, key: str) -> CachedToken | None:
+    def _get_valid_token(self, key: str) -> CachedToken | None:
         try:
             cached = self._cached[key]  # twice as fast as TLRUCache.get()
         except KeyError:
@@ -215,12 +215,12 @@ class TokenManager:
         self._cached.pop(key, None)
         return None
 
-    def _account(self, key: str) -> AccountState:
+    def _get_account(self, key: str) -> AccountState:
         account = self._refreshing.get(key) or self._accounts.get(key)
         if account is None:
             account = self._accounts[key] = AccountState()
         task = account.task
-        if task is not None and _is_elsewhere(task.get_loop()):
+        if task is not None and _is_other_loop(task.get_loop()):
             del self._refreshing[key]
             if task.get_loop().is_closed():  # nothing can be waiting in it any more
                 account.waiters.clear()
@@ -240,7 +240,7 @@ class TokenManager:
 
     def _settle(self, key: str, account: AccountState, task: asyncio.Task[CachedToken | WxcvError]) -> None:
         """Pass the result of a refresh to all waiters, however it ended."""
-        account.task, result = None, _result_of(task)
+        account.task, result = None, _get_result(task)
         if self._refreshing.get(key) is account:
             del self._refreshing[key]
         waiters, account.waiters = account.waiters, []
@@ -269,7 +269,7 @@ class TokenManager:
         except WxcvError as error:
             return self._record_failure(credential, account, error)
         except Exception as error:  # noqa: BLE001 - no failure may leave callers waiting
-            return self._record_failure(credential, account, _token_source_error(error))
+            return self._record_failure(credential, account, _make_source_error(error))
         return cached
 
     def _record_failure(self, credential: Credential, account: AccountState, error: WxcvError) -> WxcvError:

@@ -29,8 +29,10 @@ class StaticTokenCredential(Credential):
         ValueError, TypeError: a field is unusable; the message names it and never shows its value.
     """
 
-    token: str = attrs.field(repr=False, validator=validators.plain)
-    account: str | None = attrs.field(default=None, kw_only=True, validator=validators.optional_plain)
+    token: str = attrs.field(repr=False, validator=validators.validate_token_text)
+    account: str | None = attrs.field(
+        default=None, kw_only=True, validator=validators.validate_optional_token_text
+    )
     _id: str = attrs.field(init=False, repr=False, factory=lambda: secrets.token_hex(8))
 
     @property

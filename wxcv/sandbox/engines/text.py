@@ -9,9 +9,9 @@ import functools
 import threading
 from typing import TYPE_CHECKING, Any
 
+from wxcv.sandbox.engines.detection import Detection, pos
 from wxcv.sandbox.engines.extras import require_extra
 from wxcv.sandbox.engines.pictures import open_picture
-from wxcv.sandbox.engines.reading import Reading, pos
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,7 +30,7 @@ _TALLEST = 8
 _LOCK = threading.Lock()
 
 
-def read_text(data: bytes, choices: Choices) -> Reading:
+def read_text(data: bytes, choices: Choices) -> Detection:
     """Read all lines of text of a picture, in RapidOCR's order.
 
     The first call in a process loads the models, which takes seconds. Calls run one at a time.
@@ -45,12 +45,12 @@ def read_text(data: bytes, choices: Choices) -> Reading:
         pixels, across, down = _bounded(picture)
         output = engine(pixels)
     if output.boxes is None:
-        return Reading(found=[], size=picture.size)
+        return Detection(found=[], size=picture.size)
     found: list[dict[str, object]] = [
         {"text": text, "pos": pos(((x * across, y * down) for x, y in box.tolist()), picture.size)}
         for box, text in zip(output.boxes, output.txts, strict=True)
     ]
-    return Reading(found=found, size=picture.size)
+    return Detection(found=found, size=picture.size)
 
 
 @functools.cache

@@ -4,7 +4,7 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 
 from wxcv.sandbox.engines.codes import read_codes
-from wxcv.sandbox.engines.reading import Reading
+from wxcv.sandbox.engines.detection import Detection
 from wxcv.sandbox.engines.text import read_text
 from wxcv.sandbox.wechat.choices import Choices
 
@@ -16,11 +16,11 @@ class Engines:
         self._codes = ThreadPoolExecutor(2, thread_name_prefix="wxcv-sandbox-codes")
         self._text = ThreadPoolExecutor(1, thread_name_prefix="wxcv-sandbox-text")
 
-    async def codes(self, data: bytes, choices: Choices) -> Reading:
+    async def codes(self, data: bytes, choices: Choices) -> Detection:
         """Read codes; raises UnreadableError for bytes that are not a picture."""
         return await asyncio.get_running_loop().run_in_executor(self._codes, read_codes, data, choices)
 
-    async def text(self, data: bytes, choices: Choices) -> Reading:
+    async def text(self, data: bytes, choices: Choices) -> Detection:
         """Read text; raises UnreadableError for bytes that are not a picture, and MissingExtraError."""
         return await asyncio.get_running_loop().run_in_executor(self._text, read_text, data, choices)
 

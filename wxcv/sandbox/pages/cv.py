@@ -3,9 +3,9 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from wxcv.sandbox.engines.detection import Detection
 from wxcv.sandbox.engines.extras import MissingExtraError
 from wxcv.sandbox.engines.pictures import UnreadableError
-from wxcv.sandbox.engines.reading import Reading
 from wxcv.sandbox.engines.threads import Engines
 from wxcv.sandbox.pages.fetching import Fetcher, FetchError
 from wxcv.sandbox.pages.uploads import Upload
@@ -20,7 +20,7 @@ class CvPage:
 
     list_key: str
     unreadable: str
-    read: Callable[[Engines, bytes, Choices], Awaitable[Reading]]
+    read: Callable[[Engines, bytes, Choices], Awaitable[Detection]]
 
 
 CV_PAGES = {
@@ -31,7 +31,7 @@ CV_PAGES = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reader:
+class ImageReader:
     """Reads the image of a call with a valid token."""
 
     engines: Engines

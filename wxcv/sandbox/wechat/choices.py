@@ -3,7 +3,7 @@
 from dataclasses import dataclass, fields
 from typing import Literal, get_args, get_origin
 
-from wxcv.sandbox.checks import whole
+from wxcv.sandbox.checks import check_integer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +95,7 @@ class Choices:
                 raise ValueError(f"{field.name} must be one of {get_args(field.type)}, not {value!r}")
             if field.type is bool and not isinstance(value, bool):
                 raise ValueError(f"{field.name} must be True or False, not {value!r}")
-        whole("quota_reset_hour", self.quota_reset_hour, least=0, most=23)
+        check_integer("quota_reset_hour", self.quota_reset_hour, least=0, most=23)
         if self.oversize is not None and not _is_fault(self.oversize):
             raise ValueError(f"oversize must be None or a pair (errcode, errmsg), not {self.oversize!r}")
         if not isinstance(self.content_type, str) or not _is_header_value(self.content_type):

@@ -1,15 +1,14 @@
 """Quotas: how many calls an account may make, and how many it has made.
 
-Source: https://developers.weixin.qq.com/doc/service/en/api/openpoc/ocr/api_commocr (the free calls of a day
-    and
-the market).
+Source: https://developers.weixin.qq.com/doc/service/en/api/openpoc/ocr/api_commocr (the free daily
+calls and the market).
 """
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 
-from wxcv.sandbox.checks import whole
+from wxcv.sandbox.checks import check_integer
 from wxcv.sandbox.wechat.answers import Refusal
 from wxcv.sandbox.wechat.choices import Choices
 from wxcv.sandbox.wechat.paths import COMM, CV_PATHS
@@ -39,7 +38,7 @@ class Quota:
         for field in fields(self):
             value = getattr(self, field.name)
             if value is not None:
-                whole(field.name, value, least=0)
+                check_integer(field.name, value, least=0)
 
 
 @dataclass(frozen=True, kw_only=True)

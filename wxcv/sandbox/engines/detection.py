@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Reading:
+class Detection:
     """`found` are elements of `code_results` or `items`; `size` is (width, height) in pixels."""
 
     found: list[dict[str, object]]
