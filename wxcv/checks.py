@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from urllib.parse import SplitResult
 
 TOKEN_LIMIT = 2048
-"""Characters of a token; WeChat's page asks to reserve 512."""
+"""Maximum characters of a token; WeChat's documentation asks to reserve 512."""
 
 _MAXIMUM = 1e9
 

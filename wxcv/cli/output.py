@@ -100,13 +100,13 @@ class ErrorPrinter:
 
     def print_errors(self, report: ImageReport) -> None:
         """Print the failures of one image to stderr."""
-        told = set()
+        reported = set()
         for name, outcome in report.failures:
             error, reason = outcome.error, _reason(outcome.error)
             if outcome.status == "not_sent":
                 self._not_sent[reason] += 1
-            elif reason not in told:
-                told.add(reason)  # both endpoints refuse an unreadable file with the same message
+            elif reason not in reported:
+                reported.add(reason)  # both endpoints refuse an unreadable file with the same message
                 where = "" if isinstance(error, wxcv.ImageError) else f"{name}: "
                 doubt = "WeChat may have counted it; " if outcome.status == "unknown" else ""
                 say(f"{display_name(report.image)}: {where}{doubt}{reason}")

@@ -68,8 +68,8 @@ class PrintedText(Value):
         return add_size({"items": [item.to_dict() for item in self.items]}, self.img_size)
 
 
-def _table(page: PrintedText) -> Iterator[tuple[str, str]]:
-    yield from (("text", item.text) for item in page.items)
+def _table(answer: PrintedText) -> Iterator[tuple[str, str]]:
+    yield from (("text", item.text) for item in answer.items)
 
 
 PRINTED_TEXT = Endpoint("printed_text", "/cv/ocr/comm", PrintedText.from_dict, table=_table)

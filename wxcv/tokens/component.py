@@ -204,7 +204,7 @@ class AuthorizerCredential(Credential):
             "authorizer_appid": self.authorizer_appid,
             "authorizer_refresh_token": refresh_token,
         }
-        # The older pages call the parameter component_access_token; the current ones say access_token.
+        # The older documentation calls the parameter component_access_token; the current one, access_token.
         query = (("access_token", component_token),)
         response = yield build_json_request("/cgi-bin/component/api_authorizer_token", fields, query)
         return decode(response, known=(*self.secrets, component_token, refresh_token), is_token_answer=True)

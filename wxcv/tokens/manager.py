@@ -257,8 +257,8 @@ class TokenManager:
                 valid, refused = self._cached.get(credential.key), account.refused
                 current = None if valid is None else valid.value
                 cached = await TokenRefresh(self._refresh_state, credential, send, refused, current).run()
-                late = account.refused if account.refused is not refused else None
-                if late is None or late[0] != cached.value:
+                refused_meanwhile = account.refused if account.refused is not refused else None
+                if refused_meanwhile is None or refused_meanwhile[0] != cached.value:
                     break
             self._cached[credential.key] = cached
             if account.refused is not None:

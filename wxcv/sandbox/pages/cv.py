@@ -64,15 +64,15 @@ class ImageReader:
         if data is None:
             raise Refusal(*(self.choices.oversize or (101002, page.unreadable)))
         try:
-            reading = await page.read(self.engines, data, self.choices)
+            detection = await page.read(self.engines, data, self.choices)
         except UnreadableError:
             raise not_an_image from None
         except MissingExtraError as error:
             raise Refusal(-1, str(error)) from None
         fields: Fields = {"errcode": 0, "errmsg": "ok"}
-        if reading.found or self.choices.nothing_found == "empty":
-            fields[page.list_key] = reading.found
-        if reading.found or self.choices.img_size_when_nothing:
-            width, height = reading.size
+        if detection.found or self.choices.nothing_found == "empty":
+            fields[page.list_key] = detection.found
+        if detection.found or self.choices.img_size_when_nothing:
+            width, height = detection.size
             fields["img_size"] = {"w": width, "h": height}
         return fields
