@@ -89,31 +89,31 @@ def test_a_credential_must_be_one() -> None:
 def test_an_object_of_another_class_is_named_with_its_article() -> None:
     """The class that is wanted, and the one that is there, are told; the value is not."""
     with pytest.raises(TypeError, match=r"^x must be an AppCredential, not str$"):
-        checks.instance("x", "MARKED", wxcv.AppCredential)
+        checks.check_instance("x", "MARKED", wxcv.AppCredential)
     with pytest.raises(TypeError, match=r"^x must be a Batch, not int$"):
-        checks.instance("x", 5, wxcv.Batch)
+        checks.check_instance("x", 5, wxcv.Batch)
 
 
 def test_numbers_at_the_edge_of_their_range_are_good() -> None:
     """The least and the greatest number are accepted as they are, and seconds become a float."""
-    assert [checks.seconds("s", value) for value in (1e-9, 1, 10**9)] == [1e-9, 1.0, 1e9]
-    assert [checks.whole("n", value, least=0) for value in (0, 10**9)] == [0, 10**9]
-    assert checks.plain("p", "x" * 2048) == "x" * 2048
-    assert type(checks.seconds("s", 1)) is float
+    assert [checks.check_seconds("s", value) for value in (1e-9, 1, 10**9)] == [1e-9, 1.0, 1e9]
+    assert [checks.check_integer("n", value, least=0) for value in (0, 10**9)] == [0, 10**9]
+    assert checks.check_token_text("p", "x" * 2048) == "x" * 2048
+    assert type(checks.check_seconds("s", 1)) is float
 
 
 @pytest.mark.parametrize(
     ("check", "message"),
     [
-        (lambda: checks.seconds("s", 0), "above 0, not 0"),
-        (lambda: checks.seconds("s", 10, least=10.0), "above 10, not 10"),
-        (lambda: checks.seconds("s", 1e9 + 1), "not this number"),
-        (lambda: checks.seconds("s", True), "not this number"),  # noqa: FBT003 - what is refused
-        (lambda: checks.seconds("s", "MARKED"), "not str"),
-        (lambda: checks.whole("n", 0), "from 1 to 10 .. 9, not 0"),
-        (lambda: checks.whole("n", 10**9 + 1), "not this number"),
-        (lambda: checks.whole("n", 2.0), "not 2.0"),
-        (lambda: checks.plain("p", "x" * 2049), "at most 2,048 characters, not 2,049"),
+        (lambda: checks.check_seconds("s", 0), "above 0, not 0"),
+        (lambda: checks.check_seconds("s", 10, least=10.0), "above 10, not 10"),
+        (lambda: checks.check_seconds("s", 1e9 + 1), "not this number"),
+        (lambda: checks.check_seconds("s", True), "not this number"),  # noqa: FBT003 - what is refused
+        (lambda: checks.check_seconds("s", "MARKED"), "not str"),
+        (lambda: checks.check_integer("n", 0), "from 1 to 10 .. 9, not 0"),
+        (lambda: checks.check_integer("n", 10**9 + 1), "not this number"),
+        (lambda: checks.check_integer("n", 2.0), "not 2.0"),
+        (lambda: checks.check_token_text("p", "x" * 2049), "at most 2,048 characters, not 2,049"),
     ],
 )
 def test_numbers_beyond_the_edge_are_refused(check: Callable[[], object], message: str) -> None:
@@ -127,12 +127,12 @@ def test_numbers_beyond_the_edge_are_refused(check: Callable[[], object], messag
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "[::1]", "localhost"])
 def test_plain_http_is_for_this_machine(host: str) -> None:
     """Plain http needs no permission on loopback."""
-    assert checks.base_url(f"http://{host}:8080/", allow_http=False) == f"http://{host}:8080"
+    assert checks.check_base_url(f"http://{host}:8080/", allow_http=False) == f"http://{host}:8080"
 
 
 def test_plain_http_elsewhere_must_be_allowed() -> None:
     """Plain http to another host is allowed by its switch only."""
-    assert checks.base_url("http://relay.internal", allow_http=True) == "http://relay.internal"
+    assert checks.check_base_url("http://relay.internal", allow_http=True) == "http://relay.internal"
 
 
 @pytest.mark.parametrize("value", ["", " ", "MARKED ", "MARKED\n", "MAR\tKED", "MARKED密"])
@@ -154,5 +154,5 @@ def test_a_secret_of_another_type_is_refused() -> None:
 
 def test_a_proxy_may_have_a_password() -> None:
     """A proxy's URL with user and password is accepted."""
-    assert checks.proxy("http://user:pass@proxy:8080") == "http://user:pass@proxy:8080"
-    assert checks.proxy(None) is None
+    assert checks.check_proxy("http://user:pass@proxy:8080") == "http://user:pass@proxy:8080"
+    assert checks.check_proxy(None) is None

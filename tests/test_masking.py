@@ -12,7 +12,7 @@ from urllib.parse import quote
 import pytest
 
 from wxcv.errors import WxcvError
-from wxcv.masking import EXAMINED, class_name, function_name, mask, one_line, short_name, where_raised
+from wxcv.masking import MASK_LIMIT, class_name, function_name, mask, one_line, short_name, where_raised
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_masking_again_undoes_nothing() -> None:
 def test_a_secret_in_two_encodings_that_is_cut_is_masked(outer: str, times: int) -> None:
     """Where the examined part ends within a nested encoding, what is there of the secret is masked."""
     told = "".join(outer.format(ord(character)) for character in KEY)
-    padding = ("access_token=x&" + percent("p", 6) * 200)[: EXAMINED - len(told) * times // 4]
+    padding = ("access_token=x&" + percent("p", 6) * 200)[: MASK_LIMIT - len(told) * times // 4]
     for offset in range(14):
         assert longest_shown(mask(padding[offset:] + told + "z" * 900, [KEY])) < 8
 
@@ -145,13 +145,14 @@ def test_a_secret_that_is_cut_within_a_character_is_masked() -> None:
     url = "h/a?sig=0123456789SECRETé" + "tail" * 5
     told = quote(url, safe="")
     for shown in range(told.index("%C3"), told.index("%C3") + 7):
-        text = "access_token=x&".ljust(EXAMINED - shown, "B") + told + "x" * 300
+        text = "access_token=x&".ljust(MASK_LIMIT - shown, "B") + told + "x" * 300
         assert (
-            mask(text, [url]).rstrip("\ufffd") == "access_token=***&".ljust(EXAMINED - shown + 2, "B") + "***"
+            mask(text, [url]).rstrip("\ufffd")
+            == "access_token=***&".ljust(MASK_LIMIT - shown + 2, "B") + "***"
         )
 
 
-@pytest.mark.parametrize("length", [1, 500, EXAMINED - 100, EXAMINED - 40])
+@pytest.mark.parametrize("length", [1, 500, MASK_LIMIT - 100, MASK_LIMIT - 40])
 @pytest.mark.parametrize("form", ["plain", "percent", "JSON", "HTML", "twice"])
 def test_a_secret_that_is_cut_at_the_edge_is_masked(length: int, form: str) -> None:
     """Where the examined part of a text ends in the middle of a secret, what is there of it is masked."""
@@ -170,7 +171,7 @@ def test_a_secret_that_is_cut_at_the_edge_is_masked(length: int, form: str) -> N
 def test_a_text_that_is_the_beginning_of_a_secret_is_masked() -> None:
     """A text that is longer than what is examined, and all of it one secret, shows nothing of it."""
     secret = "".join(chr(ord("A") + n % 26) + str(n) for n in range(600))
-    assert len(secret) > EXAMINED
+    assert len(secret) > MASK_LIMIT
 
     assert mask(secret, [secret]) == "***"
 
@@ -178,7 +179,7 @@ def test_a_text_that_is_the_beginning_of_a_secret_is_masked() -> None:
 def test_only_the_last_of_several_beginnings_may_be_the_secret() -> None:
     """What only looks like the beginning of a secret, near the edge, is not masked, and what is one is."""
     text = "abcdY-" * 3 + "abcdX12" + "z" * 5000
-    edge = EXAMINED - len("abcdY-" * 3 + "abcdX12")
+    edge = MASK_LIMIT - len("abcdY-" * 3 + "abcdX12")
 
     assert mask("." * edge + text, ["abcdX12345"]) == "." * edge + "abcdY-" * 3 + "***"
     assert mask("." * edge + text, ["abcdZ12345"]) == "." * edge + "abcdY-" * 3 + "abcdX12"
@@ -190,7 +191,7 @@ def test_a_text_without_a_secret_stays_as_it_is() -> None:
 
     assert mask(text, ["MARKED"]) == text
     assert (text * 1000).startswith(mask(text * 1000, ["MARKED"]))
-    assert EXAMINED - 16 <= len(mask(text * 1000, ["MARKED"])) <= EXAMINED
+    assert MASK_LIMIT - 16 <= len(mask(text * 1000, ["MARKED"])) <= MASK_LIMIT
 
 
 def test_a_false_start_of_a_secret_at_the_edge_is_passed_over() -> None:
@@ -198,7 +199,7 @@ def test_a_false_start_of_a_secret_at_the_edge_is_passed_over() -> None:
     secret = "abcdX" + "abcdY" * 600
     text = "abcd" * 100 + secret
 
-    assert mask(text.rjust(EXAMINED + 500, "."), [secret]).endswith("abcd" * 100 + "***")
+    assert mask(text.rjust(MASK_LIMIT + 500, "."), [secret]).endswith("abcd" * 100 + "***")
 
 
 def test_of_two_secrets_the_longer_goes_first() -> None:
@@ -220,7 +221,7 @@ def test_of_two_secrets_the_longer_goes_first() -> None:
 )
 def test_a_hostile_text_is_masked_in_a_moment(text: str, secret: str) -> None:
     """Texts of megabytes, made to be slow to search, are done with at once, and not after hours."""
-    assert len(mask(text, [secret] * 4)) <= EXAMINED
+    assert len(mask(text, [secret] * 4)) <= MASK_LIMIT
 
 
 def test_names_are_short_and_on_one_line() -> None:

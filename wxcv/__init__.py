@@ -1,5 +1,7 @@
 """Asyncio client for WeChat's image endpoints: QR codes, barcodes and printed text."""
 
+__docformat__ = "google"  # for pdoc
+
 TYPE_CHECKING = False
 # The only list of the public names. Type checkers read it; at run time each name is imported on first use.
 if TYPE_CHECKING:
@@ -69,7 +71,7 @@ if TYPE_CHECKING:
 
 
 def _find_modules() -> dict[str, str]:
-    """Return the module of every public name, read from the imports in this file's code."""
+    """Return the module of every public name, as found in the compiled imports of this file."""
     from dis import get_instructions
 
     modules, module = {}, ""
@@ -85,7 +87,7 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *_find_modules(), "__version__"} - {"TYPE_CHECKING"})
 
 
-if not TYPE_CHECKING:  # type checkers are to find names that do not exist
+if not TYPE_CHECKING:  # with __getattr__, type checkers would accept names that do not exist
 
     def __getattr__(name: str) -> object:
         from importlib import import_module

@@ -1,4 +1,4 @@
-"""Calls functions of the caller's, and tells of their failures without quoting them."""
+"""Calls the caller's functions, and reports their failures without quoting them."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 class CallbackError(Exception):
-    """A function of the caller's raised; its text is never kept, as it may hold a secret.
+    """A function of the caller's raised; the exception's text is never kept, as it may hold a secret.
 
     Attributes:
-        reason: the name of the class that it raised.
+        reason: the class name of the exception.
         location: file and line in the caller's code, or "".
     """
 
@@ -27,7 +27,7 @@ class CallbackError(Exception):
 
 
 def is_cancelled() -> bool:
-    """Tell whether somebody asked for the end of the current task."""
+    """Return whether a cancellation of the current task has been requested."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
 
@@ -35,16 +35,16 @@ def is_cancelled() -> bool:
 async def call_back(
     function: Callable[..., Any], *arguments: object, passing: tuple[type[Exception], ...] = ()
 ) -> Any:  # noqa: ANN401 - a caller's
-    """Call a function, sync or async, and return what it returns.
+    """Call a function of the caller's, sync or async, and return its result.
 
     Args:
-        function: the caller's.
-        arguments: for it.
-        passing: classes of errors that are passed on as they are.
+        function: the function.
+        arguments: its arguments.
+        passing: exception classes that are raised unchanged.
 
     Raises:
-        CallbackError: it raised anything else. A CancelledError of its own is one too, unless the current
-            task is being cancelled.
+        CallbackError: the function raised anything else, including a CancelledError of its own (one that
+            does not come from the cancellation of the current task).
     """
     try:
         value = function(*arguments)
@@ -57,5 +57,5 @@ async def call_back(
         failure = CallbackError(error)
     except Exception as error:  # noqa: BLE001 - a caller's function may raise anything
         failure = CallbackError(error)
-    # Raised out here: inside the block the caller's error would be its context.
+    # Raised outside the except block: inside it, the caller's exception would become its context.
     raise failure

@@ -1,4 +1,4 @@
-"""Checks of what callers configure: a bad argument is named, and never shown when it may be a secret."""
+"""Checks of settings; an error names the argument, and never shows a value that may be a secret."""
 
 from __future__ import annotations
 
@@ -12,50 +12,50 @@ if TYPE_CHECKING:
     from urllib.parse import SplitResult
 
 TOKEN_LIMIT = 2048
-"""Characters of a token; WeChat's page asks to reserve 512."""
+"""Maximum characters of a token; WeChat's documentation asks to reserve 512."""
 
-_MOST_SECONDS = 1e9
+_MAXIMUM = 1e9
 _NAME = r"(?a:[\w-]+(?:\.[\w-]+)*\.?)"
 """A host's name in ASCII; the underscore is not for host names, but is used in private networks."""
 
 
 def _shown(value: object) -> str:
-    """Return a number for people, and of anything else the class alone."""
-    if type(value) in {int, float} and abs(value) < _MOST_SECONDS:  # type: ignore[arg-type] # a number
+    """Return how a value appears in a message: a number as it is, anything else by its class."""
+    if type(value) in {int, float} and abs(value) < _MAXIMUM:  # type: ignore[arg-type] # a number
         return repr(value)
     return type(value).__name__ if not isinstance(value, (int, float)) else "this number"
 
 
-def seconds(name: str, value: object, *, least: float = 0.0) -> float:
+def check_seconds(name: str, value: object, *, least: float = 0.0) -> float:
     """Return a finite number of seconds above ``least``."""
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if is_number and least < value <= _MOST_SECONDS and math.isfinite(value):  # type: ignore[operator, arg-type] # a number
+    if is_number and least < value <= _MAXIMUM and math.isfinite(value):  # type: ignore[operator, arg-type] # a number
         return float(value)  # type: ignore[arg-type] # a number
     raise ValueError(f"{name} must be a finite number of seconds above {least:g}, not {_shown(value)}")
 
 
-def whole(name: str, value: object, *, least: int = 1) -> int:
+def check_integer(name: str, value: object, *, least: int = 1) -> int:
     """Return an integer from ``least`` to 10 ** 9."""
-    if isinstance(value, int) and not isinstance(value, bool) and least <= value <= _MOST_SECONDS:
+    if isinstance(value, int) and not isinstance(value, bool) and least <= value <= _MAXIMUM:
         return value
     raise ValueError(f"{name} must be an integer from {least} to 10 ** 9, not {_shown(value)}")
 
 
-def flag(name: str, value: object) -> bool:
+def check_bool(name: str, value: object) -> bool:
     """Return True or False."""
     if isinstance(value, bool):
         return value
     raise TypeError(f"{name} must be True or False, not {_shown(value)}")
 
 
-def function(name: str, value: object) -> None:
-    """Refuse what cannot be called."""
+def check_callable(name: str, value: object) -> None:
+    """Raise TypeError if the value cannot be called."""
     if not callable(value):
         raise TypeError(f"{name} must be a function, not {_shown(value)}")
 
 
-def text(name: str, value: object) -> str:
-    """Return a str that is not empty and can be encoded. Its value is never shown."""
+def check_text(name: str, value: object) -> str:
+    """Return a str that is not empty and printable. The error never shows it."""
     if not isinstance(value, str):
         raise TypeError(f"{name} must be a str, not {type(value).__name__}")
     if not value or not value.isprintable():
@@ -63,8 +63,8 @@ def text(name: str, value: object) -> str:
     return value
 
 
-def plain(name: str, value: object, *, most: int = TOKEN_LIMIT) -> str:
-    """Return a credential's text: not empty, ASCII, without white space. Its value is never shown."""
+def check_token_text(name: str, value: object, *, most: int = TOKEN_LIMIT) -> str:
+    """Return a token, secret or ID: a str, not empty, ASCII, no white space. The error never shows it."""
     if not isinstance(value, str):
         raise TypeError(f"{name} must be a str, not {type(value).__name__}")
     if not value:
@@ -76,15 +76,15 @@ def plain(name: str, value: object, *, most: int = TOKEN_LIMIT) -> str:
     return value
 
 
-def instance(name: str, value: object, kind: type) -> None:
-    """Refuse an object of another class; its value may be a secret and is not shown."""
+def check_instance(name: str, value: object, kind: type) -> None:
+    """Raise TypeError for an object of another class. It may be a secret and is never shown."""
     if not isinstance(value, kind):
         article = "an" if kind.__name__[0] in "AEIOU" else "a"
         raise TypeError(f"{name} must be {article} {kind.__name__}, not {type(value).__name__}")
 
 
-def optional(name: str, value: object, kind: str, *methods: str) -> None:
-    """Refuse what is neither None nor an object with the methods of a Protocol."""
+def check_optional(name: str, value: object, kind: str, *methods: str) -> None:
+    """Raise TypeError for anything but None or an object that has the methods of a Protocol."""
     if value is not None and not all(callable(getattr(value, method, None)) for method in methods):
         raise TypeError(f"{name} must be a {kind}, not {type(value).__name__}")
 
@@ -107,7 +107,7 @@ def _is_host(host: str) -> bool:
     return re.fullmatch(_NAME, host.encode("idna").decode()) is not None
 
 
-def _split(name: str, value: object) -> SplitResult:
+def _split_url(name: str, value: object) -> SplitResult:
     if not isinstance(value, str):
         raise TypeError(f"{name} must be a str, not {type(value).__name__}")
     try:
@@ -120,26 +120,26 @@ def _split(name: str, value: object) -> SplitResult:
     return parts
 
 
-def base_url(value: object, *, allow_http: bool, name: str = "base_url") -> str:
-    """Return scheme, host and port; plain http is for loopback hosts unless it is allowed."""
-    parts = _split(name, value)
+def check_base_url(value: object, *, allow_http: bool, name: str = "base_url") -> str:
+    """Return scheme, host and port; plain HTTP is for loopback hosts unless ``allow_http`` is True."""
+    parts = _split_url(name, value)
     if parts.username is not None or parts.password is not None:
         raise ValueError(f"{name} must not have a user part (not shown)")
     if parts.path not in {"", "/"} or parts.query or parts.fragment:
         raise ValueError(f"{name} must end after host and port: no path, query or fragment")
     if parts.scheme == "http" and not allow_http and not _is_loopback(parts.hostname or ""):
         raise ValueError(
-            f"{name} is plain http, which shows the secret to everyone on the way; use https, "
+            f"{name} is plain http, which lets anyone on the network path read the secret; use https, "
             "or pass allow_http=True"
         )
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def proxy(value: object) -> str | None:
+def check_proxy(value: object) -> str | None:
     """Return the proxy's URL, or None; its user and password are never shown."""
     if value is None:
         return None
-    parts = _split("proxy", value)
+    parts = _split_url("proxy", value)
     try:
         user, _ = (
             unquote_to_bytes(part or "").decode().encode("latin-1")

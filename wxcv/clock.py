@@ -1,4 +1,4 @@
-"""Time as the library sees it: the system's clocks, or one that a test sets."""
+"""Where wxcv takes time from: the system's clocks, or a clock that a test sets."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ if TYPE_CHECKING:
 
 
 _DAY = 86_400
-_BEIJING = 8 * 3600  # seconds east of UTC; WeChat's days are those of UTC+8, all year
+_BEIJING = 8 * 3600  # seconds ahead of UTC; WeChat's days are those of UTC+8 all year
 
 
 def next_midnight(wall: float) -> datetime:
-    """Return the next midnight of UTC+8 after a Unix time, in UTC."""
+    """Return the next midnight in UTC+8 after a Unix time, as a UTC datetime."""
     days = (wall + _BEIJING) // _DAY + 1
     return datetime.fromtimestamp(days * _DAY - _BEIJING, tz=UTC)
 
 
 class Clock(Protocol):
-    """Two clocks, a sleep and a timeout, all in seconds."""
+    """Two clocks, a sleep and a timeout; all times are in seconds."""
 
     def monotonic(self) -> float:
-        """Return seconds that never go back; on some systems they stand still in suspend."""
+        """Return seconds that never decrease; on some systems they stop while the computer is suspended."""
 
     def wall(self) -> float:
-        """Return Unix time, which an administrator or a time server may set back or forth."""
+        """Return Unix time, which an administrator or a time server may change."""
 
     async def sleep(self, seconds: float) -> None:
         """Return after that many seconds of the monotonic clock."""
@@ -48,7 +48,9 @@ class SystemClock:
 
 
 class ManualClock:
-    """A clock that stands still until a test moves it; sleepers wake when it has passed their time.
+    """A clock for tests that stands still until ``advance`` or ``set_wall`` is called.
+
+    A sleep ends when the clock has been advanced past its time.
 
     Args:
         wall: Unix time to start from; the monotonic clock starts at 0.
@@ -60,15 +62,15 @@ class ManualClock:
         self._due: list[tuple[float, Callable[[], object]]] = []
 
     def monotonic(self) -> float:
-        """Return the seconds by which the clock was moved."""
+        """Return the seconds by which the clock has been advanced."""
         return self._monotonic
 
     def wall(self) -> float:
-        """Return the Unix time it shows."""
+        """Return the clock's Unix time."""
         return self._wall
 
     async def sleep(self, seconds: float) -> None:
-        """Wait until the clock has been moved that far."""
+        """Wait until the clock has been advanced by that many seconds."""
         if seconds <= 0:
             await asyncio.sleep(0)
             return
@@ -78,7 +80,7 @@ class ManualClock:
 
     @asynccontextmanager
     async def timeout(self, seconds: float) -> AsyncIterator[None]:
-        """Raise TimeoutError in the block when the clock has been moved that far."""
+        """Raise TimeoutError from the block when the clock has been advanced by that many seconds."""
         scope, loop = asyncio.timeout(None), asyncio.get_running_loop()
         due = (self._monotonic + seconds, lambda: scope.reschedule(loop.time()))
         self._due.append(due)
@@ -90,7 +92,7 @@ class ManualClock:
                 self._due.remove(due)
 
     def advance(self, seconds: float) -> None:
-        """Move both clocks forward."""
+        """Move both clocks forward by that many seconds."""
         self._monotonic += seconds
         self._wall += seconds
         due = [act for when, act in self._due if when <= self._monotonic]
@@ -99,5 +101,5 @@ class ManualClock:
             act()
 
     def set_wall(self, wall: float) -> None:
-        """Set the wall clock alone, as a time server or an administrator does."""
+        """Set the wall clock only, as a time server or an administrator does."""
         self._wall = wall

@@ -1,7 +1,7 @@
-"""Makes foreign texts fit for messages and logs: bounded, on one line, and without secrets.
+"""Prepares foreign texts for messages and logs: bounded, on one line, and without secrets.
 
-A foreign text is anything that wxcv did not write: what a server or a proxy answered, the name of a file,
-what a caller's function raised. Every function here looks at a bounded part of it, in linear time.
+A foreign text is any text from outside wxcv: the response of a server or proxy, the name of a file, the
+message of a caller's exception. Every function here reads a bounded part of it, in linear time.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-EXAMINED = 1024
+MASK_LIMIT = 1024
 """Characters of a text that ``mask`` looks at and returns at most, and of a known secret, decoded."""
 
 _NAME_LENGTH = 100
 _ROUNDS = 8  # of decoding: a proxy's error page may encode what was encoded already
-_LONGEST_SECRET = 4 * EXAMINED  # characters as they are known; the image's URL has no more
+_LONGEST_SECRET = 4 * MASK_LIMIT  # characters as they are known; the image's URL has no more
 _FRAGMENT = 8  # characters of a secret that are masked wherever they stand
 _FEW = 32  # fragments of a short text, each of which is looked for
 _SHORTEST_PART = 4  # characters of a secret's beginning that are masked where the examined part ends
@@ -125,7 +125,7 @@ def _shared(secret: str, fragments: set[str]) -> set[str]:
     """Return those of the fragments that a secret has too; of a long one samples tell where to look."""
     if len(fragments) <= _FEW:
         return {fragment for fragment in fragments if fragment in secret}
-    end, step = len(secret) - _FRAGMENT + 1, 1 + 2 * len(secret) // EXAMINED
+    end, step = len(secret) - _FRAGMENT + 1, 1 + 2 * len(secret) // MASK_LIMIT
     hits = [at for at in range(0, end, step) if secret[at : at + _FRAGMENT] in fragments]
     if not hits:
         return set()
@@ -146,7 +146,7 @@ def _distinct(known: Iterable[str]) -> list[str]:
     """Return the secrets, each bounded, without the long ones that are parts of others."""
     secrets: list[str] = []
     for secret in sorted((secret[:_LONGEST_SECRET] for secret in known), key=len, reverse=True):
-        if len(secret) < EXAMINED or not any(secret in longer for longer in secrets):
+        if len(secret) < MASK_LIMIT or not any(secret in longer for longer in secrets):
             secrets.append(secret)
     return secrets
 
@@ -191,7 +191,7 @@ def _mask_known(text: str, secrets: set[str], *, is_cut: bool) -> str:
 
 
 def mask(text: str, known: Iterable[str] | Secrets = ()) -> str:
-    """Return the first EXAMINED characters of a text without secrets.
+    """Return the first MASK_LIMIT characters of a text without secrets.
 
     Args:
         text: from outside; of any length.
@@ -205,7 +205,7 @@ def mask(text: str, known: Iterable[str] | Secrets = ()) -> str:
         The text as it was if nothing had to be masked, else the decoded text with ``***`` in its place;
         nothing but ``***`` if it is encoded too often to be looked at.
     """
-    window, is_cut = text[:EXAMINED], len(text) > EXAMINED
+    window, is_cut = text[:MASK_LIMIT], len(text) > MASK_LIMIT
     if is_cut:
         window = _without_partial(window)
     plain, is_plain = _decode(window)
@@ -222,13 +222,13 @@ def mask(text: str, known: Iterable[str] | Secrets = ()) -> str:
 
 
 def one_line(text: str, length: int) -> str:
-    """Return the first ``length`` characters with a space for each that is not printable."""
+    """Return the first ``length`` characters, with every unprintable one replaced by a space."""
     clipped = text[:length]
     return clipped if clipped.isprintable() else "".join(c if c.isprintable() else " " for c in clipped)
 
 
 def short_name(text: str) -> str:
-    """Return the end of a path or another name: on one line, printable, at most 100 characters."""
+    """Return the end of a path or other name, at most 100 characters, printable and on one line."""
     printable = text[-4 * _NAME_LENGTH :]
     if not printable.isprintable():
         printable = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in printable)
@@ -236,12 +236,12 @@ def short_name(text: str) -> str:
 
 
 def class_name(value: object) -> str:
-    """Return the name of an object's class."""
+    """Return the name of an object's class, for messages."""
     return one_line(type(value).__name__, _NAME_LENGTH)
 
 
 def function_name(function: object) -> str:
-    """Return the name of a caller's function."""
+    """Return the name of a caller's function, for messages."""
     name = getattr(function, "__qualname__", None)
     return short_name(name) if isinstance(name, str) else class_name(function)
 

@@ -1,4 +1,4 @@
-"""Reads regular files: to a limit, and without waiting on a FIFO or a device."""
+"""Reads regular files, up to a limit, without ever blocking on a FIFO or a device."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
 class IrregularFileError(OSError):
-    """The path leads to no regular file; ``strerror`` says to what."""
+    """The path is not that of a regular file; ``strerror`` says what it is."""
 
 
 class LargeFileError(OSError):
     """The file is too large.
 
     Attributes:
-        size: bytes.
+        size: its size in bytes.
     """
 
     def __init__(self, size: int) -> None:
@@ -31,7 +31,7 @@ class LargeFileError(OSError):
 
 
 class ChangedFileError(OSError):
-    """The file's size changed while it was read."""
+    """The file's size changed while it was being read."""
 
 
 def _require_regular(mode: int) -> None:
@@ -41,12 +41,14 @@ def _require_regular(mode: int) -> None:
 
 
 def read_regular(path: str, limit: int) -> bytes:
-    """Return the whole content of a regular file with less than ``limit`` bytes.
+    """Return the content of a regular file of fewer than ``limit`` bytes.
 
     Raises:
-        IrregularFileError, LargeFileError, ChangedFileError: as they say.
-        OSError: the file is missing, or may not be read.
-        ValueError: there is a null byte in the path.
+        IrregularFileError: the path is a directory, a FIFO, a socket or a device.
+        LargeFileError: the file has ``limit`` bytes or more; nothing was read.
+        ChangedFileError: its size changed while it was being read.
+        OSError: the file is missing or not readable.
+        ValueError: the path has a null byte.
     """
     _require_regular(os.stat(path).st_mode)
     file = os.open(path, _FLAGS)
@@ -64,7 +66,7 @@ def read_regular(path: str, limit: int) -> bytes:
 
 
 def read_up_to(read: Callable[[int], bytes | bytearray], size: int) -> bytes:
-    """Call ``read`` until there are ``size`` bytes or it returns none; a raw file may return less at a time."""
+    """Call ``read`` until it has returned ``size`` bytes or returns none; one call may return fewer."""
     chunk = read(size)
     if not chunk or len(chunk) >= size:
         return bytes(chunk)

@@ -1,4 +1,4 @@
-"""The base of frozen values."""
+"""Value, the base class of frozen values."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import attrs
 
 
 class Value:
-    """An attrs class that shows itself as attrs would, by one repr for all of them.
+    """Base class of attrs classes that share one repr, which looks like attrs' own.
 
-    Declare it with ``@attrs.frozen(repr=False)``: to write and compile a repr for each class takes attrs a
-    seventh of the time in which wxcv is imported. ``attrs.field(repr=...)`` works as ever.
+    Declare subclasses with ``@attrs.frozen(repr=False)``: generating a repr for each class takes a seventh of
+    wxcv's import time. ``attrs.field(repr=...)`` works as usual.
     """
 
     __slots__ = ()
 
     def __repr__(self) -> str:
         shown = []
-        for field in attrs.fields(type(self)):  # type: ignore[arg-type] # those below are such classes
+        for field in attrs.fields(type(self)):  # type: ignore[arg-type] # every subclass is an attrs class
             if field.repr:
-                told = field.repr if callable(field.repr) else repr
-                shown.append(f"{field.name}={told(getattr(self, field.name, attrs.NOTHING))}")
+                format_value = field.repr if callable(field.repr) else repr
+                shown.append(f"{field.name}={format_value(getattr(self, field.name, attrs.NOTHING))}")
         name = type(self).__qualname__.rpartition(">.")[2]
         return f"{name}({', '.join(shown)})"

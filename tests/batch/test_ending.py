@@ -142,7 +142,7 @@ async def test_cancelling_at_any_moment_leaks_nothing(box: Sandbox, credential: 
             await asyncio.gather(task, return_exceptions=True)
         left = [one for one in asyncio.all_tasks() if one.get_name().startswith("wxcv")]
         assert left == []
-        assert session._state.slots.free == 4
+        assert session._state.slots.free_count == 4
         assert (await session.scan_qrcode(PICTURE)).code_results
 
 
@@ -159,7 +159,7 @@ async def test_calls_cancelled_at_any_moment_leak_nothing(
                     await asyncio.sleep(0)
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
-            assert session._state.slots.free == 2
+            assert session._state.slots.free_count == 2
             assert (await session.scan_qrcode(PICTURE)).code_results
 
 

@@ -123,12 +123,12 @@ def test_successes_refill_the_quota() -> None:
     taken = quota.take(BUSY) + quota.take(TIMEOUT)
     assert (taken, quota.left) == (15.0, 485.0)
 
-    quota.succeeded(15.0)
+    quota.record_success(15.0)
     assert quota.left == 500.0
-    quota.succeeded(0.0)
+    quota.record_success(0.0)
     assert quota.left == 500.0
     quota.take(BUSY)
-    quota.succeeded(0.0)
+    quota.record_success(0.0)
     assert quota.left == 496.0
 
 
@@ -142,7 +142,7 @@ def refusal(seconds: float | None = None) -> wxcv.RateLimitedError:
 def test_without_a_refusal_nothing_waits() -> None:
     """An endpoint that never throttled is not paced."""
     pace = Pacer()
-    pace.succeeded(0.0)
+    pace.record_success(0.0)
 
     assert [pace.reserve(now) for now in (0.0, 0.0, 0.0)] == [0.0] * 3
 
@@ -150,7 +150,7 @@ def test_without_a_refusal_nothing_waits() -> None:
 def test_after_a_refusal_nothing_goes_out_until_the_minute_ends() -> None:
     """A refusal 20 s into a minute pauses the endpoint for 40 s, whatever the monotonic clock shows."""
     pace = Pacer()
-    pace.throttled(refusal(), sent_at=1000.0, now=1000.5, wall=20.0)
+    pace.record_throttling(refusal(), sent_at=1000.0, now=1000.5, wall=20.0)
 
     assert pace.reserve(1000.5) == 40.0
     assert pace.reserve(1040.0) == 0.5
@@ -161,7 +161,7 @@ def test_after_a_refusal_nothing_goes_out_until_the_minute_ends() -> None:
 def test_retry_after_says_how_long_an_endpoint_pauses(seconds: float, wait: float) -> None:
     """Retry-After goes before the minute's end, up to 60 s."""
     pace = Pacer()
-    pace.throttled(refusal(seconds), sent_at=0.0, now=0.0, wall=20.0)
+    pace.record_throttling(refusal(seconds), sent_at=0.0, now=0.0, wall=20.0)
 
     assert pace.reserve(0.0) == wait
 
@@ -170,8 +170,8 @@ def test_afterwards_it_goes_as_fast_as_the_last_minute_let_through() -> None:
     """After 30 got through in a minute, one goes out every 2 s, 5 % more a minute, and freely after ten."""
     pace = Pacer()
     for second in range(30):
-        pace.succeeded(float(second))
-    pace.throttled(refusal(), sent_at=30.0, now=30.0, wall=30.0)
+        pace.record_success(float(second))
+    pace.record_throttling(refusal(), sent_at=30.0, now=30.0, wall=30.0)
 
     assert 30 <= sent_within(pace, 60.0, 120.0) <= 31
     assert 31 <= sent_within(pace, 120.0, 180.0) <= 33
@@ -186,7 +186,7 @@ def sent_within(pace: Pacer, start: float, end: float) -> int:
         wait = pace.reserve(now)
         if wait == 0.0:
             sent += 1
-            pace.succeeded(now)
+            pace.record_success(now)
         now += max(wait, 0.001)
     return sent
 
@@ -195,9 +195,9 @@ def test_late_refusals_of_the_same_burst_change_nothing() -> None:
     """Refusals of requests that went out before the pause do not slow down further."""
     pace = Pacer()
     for _ in range(60):
-        pace.succeeded(5.0)
+        pace.record_success(5.0)
     for late in range(8):
-        pace.throttled(refusal(), sent_at=5.0, now=6.0 + late, wall=6.0 + late)
+        pace.record_throttling(refusal(), sent_at=5.0, now=6.0 + late, wall=6.0 + late)
 
     assert pace.reserve(14.0) == 46.0
     assert 60 <= sent_within(pace, 60.0, 120.0) <= 63
@@ -207,10 +207,10 @@ def test_a_refusal_right_after_the_pause_keeps_the_pace() -> None:
     """If the first request after a pause is refused again, the endpoint pauses again and keeps its pace."""
     pace = Pacer()
     for _ in range(30):
-        pace.succeeded(5.0)
-    pace.throttled(refusal(), sent_at=5.0, now=5.0, wall=5.0)
+        pace.record_success(5.0)
+    pace.record_throttling(refusal(), sent_at=5.0, now=5.0, wall=5.0)
     assert pace.reserve(60.0) == 0.0
-    pace.throttled(refusal(), sent_at=60.0, now=60.1, wall=60.1)
+    pace.record_throttling(refusal(), sent_at=60.0, now=60.1, wall=60.1)
 
     assert pace.reserve(60.1) == pytest.approx(59.9)
     assert 30 <= sent_within(pace, 120.0, 180.0) <= 31
@@ -220,11 +220,11 @@ def test_the_pace_learns_from_a_later_refusal() -> None:
     """A refusal in a paced minute lowers the pace, to half of the minute before at the least."""
     pace = Pacer()
     for _ in range(100):
-        pace.succeeded(5.0)
-    pace.throttled(refusal(), sent_at=5.0, now=5.0, wall=5.0)
+        pace.record_success(5.0)
+    pace.record_throttling(refusal(), sent_at=5.0, now=5.0, wall=5.0)
     for second in range(40):
-        pace.succeeded(60.0 + second)
-    pace.throttled(refusal(), sent_at=100.0, now=100.0, wall=100.0)
+        pace.record_success(60.0 + second)
+    pace.record_throttling(refusal(), sent_at=100.0, now=100.0, wall=100.0)
 
     assert 50 <= sent_within(pace, 120.0, 180.0) <= 52
 
@@ -233,8 +233,8 @@ def test_an_old_minute_is_forgotten() -> None:
     """What got through long ago does not count, but ten a minute go out in any case."""
     pace = Pacer()
     for _ in range(100):
-        pace.succeeded(5.0)
-    pace.succeeded(600.0)
-    pace.throttled(refusal(), sent_at=600.0, now=600.0, wall=600.0)
+        pace.record_success(5.0)
+    pace.record_success(600.0)
+    pace.record_throttling(refusal(), sent_at=600.0, now=600.0, wall=600.0)
 
     assert 10 <= sent_within(pace, 660.0, 720.0) <= 11

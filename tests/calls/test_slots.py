@@ -191,7 +191,7 @@ async def test_a_call_that_waits_too_long_for_its_slot_is_told() -> None:
     for _ in range(2):
         with pytest.raises(wxcv.SlotTimeoutError, match=r"nothing was sent: no slot within 0\.01 s"):
             await held(slots, free)
-    assert slots.waiting == 0
+    assert slots.waiting_count == 0
     go.set()
     await running
 
@@ -208,7 +208,7 @@ async def test_a_call_that_gets_its_slot_in_time_runs() -> None:
     go.set()
 
     assert (await waiting, await running) == ("free", True)
-    assert (slots.free, slots.waiting) == (1, 0)
+    assert (slots.free_count, slots.waiting_count) == (1, 0)
 
 
 async def test_more_waiting_calls_than_allowed_are_refused_at_once() -> None:
@@ -218,17 +218,17 @@ async def test_more_waiting_calls_than_allowed_are_refused_at_once() -> None:
     await asyncio.sleep(0)
     waiting = [asyncio.create_task(held(slots, free)) for _ in range(2)]
     await asyncio.sleep(0)
-    assert slots.waiting == 2
-    with pytest.raises(wxcv.SlotTimeoutError, match="2 calls wait for a slot already"):
+    assert slots.waiting_count == 2
+    with pytest.raises(wxcv.SlotTimeoutError, match="2 calls are already waiting for a slot"):
         await held(slots, free)
     waiting[0].cancel()
     await asyncio.sleep(0)
-    assert slots.waiting == 1
+    assert slots.waiting_count == 1
     third = asyncio.create_task(held(slots, free))
     go.set()
 
     assert (await waiting[1], await third, await running) == ("free", "free", True)
-    assert slots.waiting == 0
+    assert slots.waiting_count == 0
 
 
 async def test_the_limits_of_waiting_are_not_for_batches() -> None:
@@ -258,9 +258,9 @@ async def test_without_waiters_a_slot_that_is_had_in_the_last_moment_is_kept() -
     await asyncio.sleep(0)
     slots.release()
     assert slots._queue_deadlines is not None
-    slots._queue_deadlines.end()
+    slots._queue_deadlines.expire_all()
     with pytest.raises(wxcv.SlotTimeoutError):
         await waiting
 
-    assert slots.free == 1
+    assert slots.free_count == 1
     assert await held(slots, free) == "free"

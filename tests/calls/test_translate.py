@@ -27,7 +27,7 @@ RESET_TEXT, REFUSED_TEXT = os.strerror(errno.ECONNRESET), os.strerror(errno.ECON
 
 
 @pytest.mark.parametrize(
-    ("error", "has_left", "cls", "number", "told"),
+    ("error", "is_started", "cls", "number", "told"),
     [
         (RESET, True, wxcv.AnswerLostError, errno.ECONNRESET, f"(ClientOSError: {RESET_TEXT})"),
         (RESET, False, wxcv.ConnectError, errno.ECONNRESET, f"(ClientOSError: {RESET_TEXT})"),
@@ -48,10 +48,10 @@ RESET_TEXT, REFUSED_TEXT = os.strerror(errno.ECONNRESET), os.strerror(errno.ECON
     ],
 )
 def test_an_error_is_told_by_class_and_number(
-    error: Exception, has_left: bool, cls: type[wxcv.TransportError], number: int | None, told: str
+    error: Exception, is_started: bool, cls: type[wxcv.TransportError], number: int | None, told: str
 ) -> None:
     """Class, number and the system's words for it are told; aiohttp's text is not, as it may hold the URL."""
-    mine = translate(error, "host:1", has_left=has_left)
+    mine = translate(error, "host:1", is_started=is_started)
 
     assert type(mine) is cls
     assert isinstance(mine, wxcv.TransportError)
@@ -63,11 +63,11 @@ def test_an_error_is_told_by_class_and_number(
 
 def test_an_answer_that_is_no_http_is_a_protocol_error() -> None:
     """What cannot be parsed, after something was sent, is outside the protocol and has no status."""
-    mine = translate(NO_HTTP, "host:1", has_left=True)
+    mine = translate(NO_HTTP, "host:1", is_started=True)
 
     assert isinstance(mine, wxcv.ProtocolError)
     assert mine.status is None
-    assert "host:1 answered with something that is not HTTP (ClientResponseError)" in str(mine)
+    assert "the response of host:1 is not HTTP (ClientResponseError)" in str(mine)
 
 
 @pytest.mark.parametrize(("attempt", "connect"), [(30.0, 5.0), (5.0, 5.0), (2.0, 2.0)])

@@ -87,7 +87,7 @@ async def test_a_connection_that_closed_before_the_body_left_is_a_connect_error(
     with pytest.raises(aiohttp.ClientConnectionResetError) as caught:
         await payload.write(Writer())  # type: ignore[arg-type]
 
-    assert isinstance(translate(caught.value, "host", has_left=payload.has_left), wxcv.ConnectError)
+    assert isinstance(translate(caught.value, "host", is_started=payload.is_started), wxcv.ConnectError)
     assert payload.decode() == "head" + "x" * 600_000
 
 

@@ -67,7 +67,7 @@ async def test_one_bad_image_among_ten_costs_one_line(tmp_path: Path) -> None:
     rows = [json.loads(line) for line in out.splitlines()]
     assert [row["status"] for row in rows] == ["ok"] * 4 + ["failed"] + ["ok"] * 5
     assert rows[4]["answers"] == {}
-    assert rows[4]["error"].pop("message").startswith(f"{paths[4]}: not an image")
+    assert rows[4]["error"].pop("message").startswith(f"{paths[4]}: not a supported image")
     assert rows[4]["error"] == {
         "endpoint": "scan_qrcode",
         "type": "UnsupportedImageError",
@@ -78,7 +78,7 @@ async def test_one_bad_image_among_ten_costs_one_line(tmp_path: Path) -> None:
     }
     (line,) = err.splitlines()
     assert str(paths[4]) in line
-    assert "not an image" in line
+    assert "not a supported image" in line
 
 
 async def test_an_image_without_codes_says_so(tmp_path: Path) -> None:

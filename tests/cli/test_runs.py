@@ -92,7 +92,7 @@ async def test_ctrl_c_prints_what_is_under_way(names: list[str]) -> None:
         await held.until_waiting(8)
         process.send_signal(signal.SIGINT)
         assert process.stderr is not None
-        assert b"finishing what is under way" in await process.stderr.readline()
+        assert b"finishing the running calls" in await process.stderr.readline()
         held.go.set()
         out, err = await process.communicate()
     rows = objects(out)

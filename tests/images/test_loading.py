@@ -240,7 +240,9 @@ async def test_image_bytes_may_have_a_name_and_need_no_type(loader: ImageLoader)
 
     assert isinstance(loaded, LocalImage)
     assert (loaded.name, loaded.content_type) == ("from a form.png", "image/png")
-    with pytest.raises(wxcv.UnsupportedImageError, match=r"^upload-1: not an image by its first bytes"):
+    with pytest.raises(
+        wxcv.UnsupportedImageError, match=r"^upload-1: not a supported image, judging by its first bytes"
+    ):
         await loader.load(wxcv.ImageBytes(b"text", name="upload-1"))
 
 
@@ -249,7 +251,7 @@ async def test_a_url_may_have_4096_characters(loader: ImageLoader) -> None:
     url = "https://example.com/".ljust(4096, "x")
 
     assert await loader.load(url) == wxcv.ImageUrl(url)
-    with pytest.raises(wxcv.InvalidImageUrlError, match="4,097 characters; at most 4,096"):
+    with pytest.raises(wxcv.InvalidImageUrlError, match="4,097 characters, but at most 4,096"):
         await loader.load(url + "x")
 
 

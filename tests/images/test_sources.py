@@ -68,7 +68,7 @@ def test_the_first_bytes_decide_type_and_filename(content_type: str, data: bytes
 @pytest.mark.parametrize("data", ALMOST)
 def test_what_only_begins_like_an_image_is_none(data: bytes) -> None:
     """Bytes that differ from every image's first ones are refused."""
-    with pytest.raises(wxcv.UnsupportedImageError, match="not an image by its first bytes"):
+    with pytest.raises(wxcv.UnsupportedImageError, match="not a supported image, judging by its first bytes"):
         load(data)
 
 
@@ -166,10 +166,14 @@ REFUSED: list[tuple[Any, type[wxcv.ImageError], str]] = [
     (b"", wxcv.EmptyImageError, "image of 0 bytes: no bytes"),
     (io.BytesIO(), wxcv.EmptyImageError, "<BytesIO>: no bytes"),
     (wxcv.ImageBytes(b"", content_type="image/png"), wxcv.EmptyImageError, "no bytes"),
-    (b"hello world", wxcv.UnsupportedImageError, "not an image by its first bytes b'hello wo'; send JPEG"),
-    (b"x", wxcv.UnsupportedImageError, "not an image"),
-    (b"BMW is a maker of cars", wxcv.UnsupportedImageError, "not an image"),
-    (b"<svg xmlns='http://www.w3.org/2000/svg'/>", wxcv.UnsupportedImageError, "not an image"),
+    (
+        b"hello world",
+        wxcv.UnsupportedImageError,
+        "not a supported image, judging by its first bytes b'hello wo'; send JPEG",
+    ),
+    (b"x", wxcv.UnsupportedImageError, "not a supported image"),
+    (b"BMW is a maker of cars", wxcv.UnsupportedImageError, "not a supported image"),
+    (b"<svg xmlns='http://www.w3.org/2000/svg'/>", wxcv.UnsupportedImageError, "not a supported image"),
     (HEIC, wxcv.UnsupportedImageError, "HEIC or AVIF.*convert it to JPEG or PNG"),
     (HEIC.replace(b"heic", b"avif"), wxcv.UnsupportedImageError, "HEIC or AVIF"),
     (
@@ -189,7 +193,7 @@ REFUSED: list[tuple[Any, type[wxcv.ImageError], str]] = [
     (
         "https%3A%2F%2Fexample.com%2Fa.jpg",
         wxcv.InvalidImageUrlError,
-        "percent-encoded as a whole; pass it plain",
+        "percent-encoded as a whole; pass it unencoded",
     ),
     (
         "https://user:PASSWORD@example.com/a.jpg",
@@ -366,7 +370,7 @@ def test_an_image_url_is_checked_when_it_is_made() -> None:
     """ImageUrl refuses what is not a usable URL."""
     with pytest.raises(wxcv.InvalidImageUrlError, match="only http and https"):
         wxcv.ImageUrl("photo.jpg")
-    with pytest.raises(wxcv.InvalidImageUrlError, match="a URL is a str, not bytes"):
+    with pytest.raises(wxcv.InvalidImageUrlError, match="a URL must be a str, not bytes"):
         wxcv.ImageUrl(b"https://example.com")  # type: ignore[arg-type]
 
 

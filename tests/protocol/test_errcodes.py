@@ -7,7 +7,7 @@ import re
 import pytest
 
 import wxcv
-from wxcv.protocol.errcodes import ERRCODES, api_error
+from wxcv.protocol.errcodes import ERRCODES, make_api_error
 
 BUSY, RATE, QUOTA = wxcv.SystemBusyError, wxcv.RateLimitedError, wxcv.QuotaExhaustedError
 TOKEN, CREDENTIAL, PERMISSION = (
@@ -18,12 +18,12 @@ TOKEN, CREDENTIAL, PERMISSION = (
 IMAGE, IMAGE_URL, OTHER = wxcv.ImageRejectedError, wxcv.ImageUrlRejectedError, wxcv.APIError
 
 BUG = "please report it to the wxcv project"
-SET_UP = "check the set-up of the third-party platform"
-CERTIFY = "the account must be certified, and a third-party platform .* permission set 117"
+SET_UP = "check the configuration of the third-party platform"
+CERTIFY = "the account must be verified; a third-party platform .* permission set 117"
 FORM = "send JPEG or PNG of less than 2 MB"
-ADMIN = "administrator must confirm .* ask again after that"
+ADMIN = "administrator must confirm .* try again after that"
 PACK = "wait for the next day or buy a pack"
-TICKET = "wait for the next component_verify_ticket .* hand in the newest"
+TICKET = "wait for the next component_verify_ticket .* use the newest"
 ADDRESS = "IP whitelist in WeChat's console"
 
 # From WeChat's global return codes, the pages of the endpoints and of their tokens, and the troubleshooting
@@ -31,28 +31,28 @@ ADDRESS = "IP whitelist in WeChat's console"
 TABLE: list[tuple[type[wxcv.APIError], str, str, tuple[int, ...]]] = [
     (BUSY, "system busy", "try again in a moment", (-1, 268487001, 268487002)),
     (BUSY, "service market timed out", "try again in a moment", (9301012,)),
-    (BUSY, "cloud token is not ready", "try again in some minutes", (85113,)),
+    (BUSY, "cloud token is not ready", "try again in a few minutes", (85113,)),
     (RATE, "too many calls in this minute", "slow down until the next minute", (45011,)),
     (RATE, "HTTP status 429", "slow down", (429,)),
     (RATE, "too many service market calls", "slow down", (9301011,)),
     (QUOTA, "the day's quota is used up", "wait for the next day or call clear_quota", (45009,)),
-    (QUOTA, "no market quota is left", PACK, (101003,)),
+    (QUOTA, "no service market quota is left", PACK, (101003,)),
     (QUOTA, "no service market quota is left", PACK, (9301010,)),
     (QUOTA, "the month's quota is used up", "wait for the next month", (45040,)),
     (QUOTA, "no quota resets are left", "wait for the next month", (48006,)),
-    (TOKEN, "invalid or not the latest", "another process .* use the stable kind everywhere", (40001,)),
+    (TOKEN, "invalid or not the latest", "another process .* use stable tokens in all of them", (40001,)),
     (TOKEN, "access_token is invalid", "", (40014,)),
     (TOKEN, "access_token expired", "", (42001,)),
     (TOKEN, "component_access_token expired", "refresh the component token", (42006,)),
-    (TOKEN, "the password was changed", "the merchant must authorise again", (42007,)),
-    (TOKEN, "access_token is missing", "switch the open interface service on and build a new", (41001,)),
+    (TOKEN, "the password was changed", "the authorizer must authorise again", (42007,)),
+    (TOKEN, "access_token is missing", "enable the open interface service and build a new", (41001,)),
     (CREDENTIAL, "grant_type is invalid", BUG, (40002,)),
     (CREDENTIAL, "appid is invalid", "check the appid", (40013,)),
     (CREDENTIAL, "secret is invalid", "check the AppSecret in WeChat's console", (40125,)),
     (CREDENTIAL, "appid is missing", "check the appid", (41002,)),
     (CREDENTIAL, "secret is missing", "check the secret", (41004,)),
     (CREDENTIAL, "the AppSecret is frozen", "unfreeze it in WeChat's console", (40243,)),
-    (CREDENTIAL, "may not ask for tokens", "", (50004,)),
+    (CREDENTIAL, "may not fetch tokens", "", (50004,)),
     (CREDENTIAL, "the account is frozen", "", (50007,)),
     (CREDENTIAL, "IP address is not on the whitelist", ADDRESS, (40164, 45035)),
     (CREDENTIAL, "IP address is not registered", ADDRESS, (61004,)),
@@ -68,28 +68,38 @@ TABLE: list[tuple[type[wxcv.APIError], str, str, tuple[int, ...]]] = [
     (CREDENTIAL, "authorisation code expired", SET_UP, (61010,)),
     (CREDENTIAL, "the component is invalid", SET_UP, (61011,)),
     (CREDENTIAL, "a component token is needed", SET_UP, (61014,)),
-    (CREDENTIAL, "a merchant's token is needed", SET_UP, (61015,)),
-    (CREDENTIAL, "authorizer_refresh_token is invalid", "was a newer one lost.*authorise again", (61023,)),
+    (CREDENTIAL, "an authorizer's token is needed", SET_UP, (61015,)),
+    (
+        CREDENTIAL,
+        "authorizer_refresh_token is invalid",
+        "use the newest one; if it is lost.*authorise again",
+        (61023,),
+    ),
     (CREDENTIAL, "must use api_component_token", SET_UP, (61024,)),
     (CREDENTIAL, "component is not published", SET_UP, (61028,)),
     (PERMISSION, "the account may not use this API", CERTIFY, (48001,)),
-    (PERMISSION, "merchant did not grant this API", CERTIFY, (61007,)),
+    (PERMISSION, "authorizer did not grant this API", CERTIFY, (61007,)),
     (PERMISSION, "has not authorised this component", SET_UP, (61003,)),
     (PERMISSION, "permission set is not confirmed", CERTIFY, (61016,)),
     (PERMISSION, "permission set is not granted", CERTIFY, (61017,)),
     (PERMISSION, "banned for this account", "", (48004,)),
-    (PERMISSION, "term ended", "", (48009,)),
+    (PERMISSION, "has expired", "", (48009,)),
     (PERMISSION, "this token may not use the API", "", (48012,)),
-    (PERMISSION, "mini program is not certified", "certify it", (43016,)),
-    (PERMISSION, "blocked by supervision", "", (45501,)),
-    (PERMISSION, "blocked for now", "", (45102,)),
+    (PERMISSION, "mini program is not verified", "verify it", (43016,)),
+    (PERMISSION, "blocked by the platform's supervision", "", (45501,)),
+    (PERMISSION, "blocked temporarily", "", (45102,)),
     (PERMISSION, "withdrawn", "", (45103,)),
-    (PERMISSION, "user or account is limited", "", (50001, 50002, 50003)),
+    (PERMISSION, "user or account is restricted", "", (50001, 50002, 50003)),
     (PERMISSION, "cloud: the account may not use this API", CERTIFY, (85105,)),
     (PERMISSION, "not on the allow-list", "add /cv/x to the open interface .* build a new", (85107,)),
     (PERMISSION, "cloudbase_secret not found", "report it to WeChat", (85112,)),
     (PERMISSION, "HTTPS is required", "use an https base_url", (43003,)),
-    (IMAGE_URL, "could not fetch img_url", "encode it once, or upload the bytes instead", (101000,)),
+    (
+        IMAGE_URL,
+        "could not fetch img_url",
+        "check that the URL is publicly reachable, or upload the bytes instead",
+        (101000,),
+    ),
     (IMAGE, "document was not found in the image", "", (101001,)),
     (IMAGE, "cannot be decoded or is too large", FORM, (101002,)),
     (IMAGE, "missing or empty", FORM, (41005, 44001, 44006)),
@@ -114,7 +124,7 @@ def test_every_documented_code_has_its_class_meaning_and_remedy(
     cls: type[wxcv.APIError], meaning: str, remedy: str, code: int
 ) -> None:
     """Each code becomes exactly its error class, and tells what it means and what to do."""
-    error = api_error(code, "text", path="/cv/x")
+    error = make_api_error(code, "text", path="/cv/x")
 
     assert type(error) is cls
     assert error.errcode == code
@@ -128,7 +138,7 @@ def test_every_documented_code_has_its_class_meaning_and_remedy(
 def test_no_other_code_is_known() -> None:
     """What is not documented is a plain APIError without meaning and remedy."""
     assert set(ERRCODES) == {code for _, _, _, codes in TABLE for code in codes}
-    error = api_error(99999, "text")
+    error = make_api_error(99999, "text")
 
     assert (type(error), error.meaning, error.remedy) == (wxcv.APIError, "", "")
 
@@ -159,29 +169,35 @@ def test_every_class_of_the_table_is_public() -> None:
 )
 def test_rid_and_hint_are_taken_out(errmsg: str, text: str, hint: str | None, rid: str | None) -> None:
     """Rid and hint become fields of their own, and errmsg keeps the rest."""
-    error = api_error(45009, errmsg)
+    error = make_api_error(45009, errmsg)
 
     assert (text, hint, rid) == (error.errmsg, error.hint, error.rid)
 
 
 def test_101002_is_decided_by_its_text() -> None:
     """101002 is a bad image, unless its text speaks of the market quota, as it did for years."""
-    assert type(api_error(101002, "decode image failed")) is wxcv.ImageRejectedError
-    assert type(api_error(101002, "not enough market quota hint: [x]")) is wxcv.QuotaExhaustedError
-    assert type(api_error(101001, "not enough market quota")) is wxcv.ImageRejectedError
+    assert type(make_api_error(101002, "decode image failed")) is wxcv.ImageRejectedError
+    assert type(make_api_error(101002, "not enough market quota hint: [x]")) is wxcv.QuotaExhaustedError
+    assert type(make_api_error(101001, "not enough market quota")) is wxcv.ImageRejectedError
 
 
 def test_40001_has_two_meanings() -> None:
     """40001 is a wrong secret on an app's own token call and a refused token on a business call."""
-    assert type(api_error(40001, "invalid credential", is_own=True)) is wxcv.CredentialRejectedError
-    assert type(api_error(40014, "invalid access_token", is_own=True)) is wxcv.TokenRejectedError
-    assert type(api_error(40001, "invalid credential")) is wxcv.TokenRejectedError
+    assert (
+        type(make_api_error(40001, "invalid credential", is_app_secret_request=True))
+        is wxcv.CredentialRejectedError
+    )
+    assert (
+        type(make_api_error(40014, "invalid access_token", is_app_secret_request=True))
+        is wxcv.TokenRejectedError
+    )
+    assert type(make_api_error(40001, "invalid credential")) is wxcv.TokenRejectedError
 
 
 def test_only_three_codes_are_refreshable() -> None:
     """A new token is worth a try after 40001, 40014 and 42001 only."""
     codes = [code for code, row in ERRCODES.items() if row.error is wxcv.TokenRejectedError]
-    refreshable = {code for code in codes if api_error(code, "").is_refreshable}  # type: ignore[attr-defined]
+    refreshable = {code for code in codes if make_api_error(code, "").is_refreshable}  # type: ignore[attr-defined]
 
     assert refreshable == {40001, 40014, 42001}
 
@@ -189,9 +205,9 @@ def test_only_three_codes_are_refreshable() -> None:
 @pytest.mark.parametrize("filler", [" ", ", ", "rid:", "hint: [", "rid: x"])
 def test_a_hostile_errmsg_is_read_all_the_same(filler: str) -> None:
     """A megabyte of what looks like a suffix is cut first, so that it cannot hold the event loop."""
-    assert len(api_error(1, filler * 200_000).errmsg) <= 300
+    assert len(make_api_error(1, filler * 200_000).errmsg) <= 300
 
 
 def test_a_long_errmsg_is_cut() -> None:
     """At most 300 characters of a server's text are kept."""
-    assert len(api_error(1, "x" * 10_000).errmsg) == 300
+    assert len(make_api_error(1, "x" * 10_000).errmsg) == 300

@@ -17,7 +17,7 @@ from wxcv.endpoints.printed_text import PRINTED_TEXT
 from wxcv.endpoints.qrcode import SCAN_QRCODE
 from wxcv.images.sources import ImageUrl, LocalImage
 from wxcv.protocol.answers import ANSWER_LIMIT, Response, decode, read_answer
-from wxcv.protocol.requests import Body, image_request, json_request, target, with_token
+from wxcv.protocol.requests import Body, add_token, build_image_request, build_json_request, build_target
 
 IMAGE = LocalImage("a.png", b"\x89PNG\r\n\x1a\n--\r\n\0", "image/png")
 EXTRA = wxcv.Endpoint("crop", "/cv/img/aicrop", dict, fields=("ratios",))
@@ -41,7 +41,7 @@ def parsed(body: Body) -> list[Any]:
 
 def test_an_upload_has_the_part_that_the_page_asks_for() -> None:
     """The part is named img and has a quoted filename, a content type and its own length."""
-    request = image_request(SCAN_QRCODE, IMAGE)
+    request = build_image_request(SCAN_QRCODE, IMAGE)
     assert request.body is not None
     (part,) = parsed(request.body)
 
@@ -55,15 +55,15 @@ def test_an_upload_has_the_part_that_the_page_asks_for() -> None:
 
 def test_two_requests_have_different_boundaries() -> None:
     """The boundary is random, so no image can be made to hold it."""
-    bodies = [image_request(SCAN_QRCODE, IMAGE).body for _ in range(2)]
+    bodies = [build_image_request(SCAN_QRCODE, IMAGE).body for _ in range(2)]
 
     assert len({body.content_type for body in bodies if body}) == 2
 
 
 def test_extra_fields_stand_before_the_image() -> None:
     """The fields that a page knows are form fields of an upload and query parameters beside a URL."""
-    upload = image_request(EXTRA, IMAGE, {"ratios": "1,2.35"})
-    by_url = image_request(EXTRA, ImageUrl("https://x/a"), {"ratios": "1"})
+    upload = build_image_request(EXTRA, IMAGE, {"ratios": "1,2.35"})
+    by_url = build_image_request(EXTRA, ImageUrl("https://x/a"), {"ratios": "1"})
     assert upload.body is not None
 
     assert parsed(upload.body)[0].get_payload() == "1,2.35"
@@ -73,8 +73,8 @@ def test_extra_fields_stand_before_the_image() -> None:
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"size": "1"}, "it knows: ratios"),
-        ({1: "1", "b": "2"}, "it knows: ratios"),
+        ({"size": "1"}, "it accepts: ratios"),
+        ({1: "1", "b": "2"}, "it accepts: ratios"),
         ({"ratios": 1}, "strings"),
         ({"ratios": "\ud800"}, "UTF-8"),
     ],
@@ -82,16 +82,16 @@ def test_extra_fields_stand_before_the_image() -> None:
 def test_wrong_fields_are_refused(fields: dict[str, Any], message: str) -> None:
     """A field that the page does not know, or that is no string, is refused by name."""
     with pytest.raises(ValueError, match=message):
-        image_request(EXTRA, IMAGE, fields)
-    with pytest.raises(ValueError, match="it knows: none"):
-        image_request(SCAN_QRCODE, IMAGE, {"a": "b"})
+        build_image_request(EXTRA, IMAGE, fields)
+    with pytest.raises(ValueError, match="it accepts: none"):
+        build_image_request(SCAN_QRCODE, IMAGE, {"a": "b"})
 
 
 def test_img_url_is_encoded_once() -> None:
     """The URL stands in the query, percent-encoded exactly once, beside the token."""
     url = "https://example.com/a%20b.jpg?x=1&y=图#z"
-    request = with_token(image_request(PRINTED_TEXT, ImageUrl(url)), "access_token", "T/+=&")
-    query = urlsplit(target(request.path, request.query)).query
+    request = add_token(build_image_request(PRINTED_TEXT, ImageUrl(url)), "access_token", "T/+=&")
+    query = urlsplit(build_target(request.path, request.query)).query
 
     assert parse_qs(query, strict_parsing=True) == {"access_token": ["T/+=&"], "img_url": [url]}
     assert "https%3A%2F%2Fexample.com%2Fa%2520b.jpg" in query
@@ -100,16 +100,16 @@ def test_img_url_is_encoded_once() -> None:
 
 def test_a_request_hides_its_query_and_body() -> None:
     """Neither the token nor the body is in a request's repr."""
-    request = with_token(json_request("/x", {"secret": "MARKED"}), "access_token", "MARKED")
+    request = add_token(build_json_request("/x", {"secret": "MARKED"}), "access_token", "MARKED")
 
     assert "MARKED" not in repr(request)
-    assert target("/x", ()) == "/x"
+    assert build_target("/x", ()) == "/x"
     assert "MARKED" not in repr(Response(200, {"x-echo": "MARKED"}, b"MARKED"))
 
 
 def test_a_json_request_carries_json() -> None:
     """A token request has a JSON body."""
-    request = json_request("/x", {"a": True})
+    request = build_json_request("/x", {"a": True})
 
     assert request.body is not None
     assert (request.body.content_type, json.loads(request.body.parts[0])) == ("application/json", {"a": True})
@@ -162,7 +162,7 @@ def test_bytes_that_are_not_utf8_are_replaced() -> None:
         ("echo.html", "HTML or XML"),
         ("empty.json", "an empty body"),
         ("array.json", "a JSON array"),
-        ("null.json", "no JSON object"),
+        ("null.json", "not a JSON object"),
         ("truncated.json", "broken JSON"),
     ],
 )
@@ -220,7 +220,7 @@ def test_no_errcode_means_success(body: bytes) -> None:
         (500, "HTTP status 500", True),
         (502, "JSON without an errcode", True),
         (413, "refuses a request of this size", False),
-        (407, "the proxy wants a user and a password", False),
+        (407, "the proxy requires a user and a password", False),
         (302, "a redirect, which is not followed", False),
         (300, "a redirect, which is not followed", False),
         (399, "a redirect, which is not followed", False),

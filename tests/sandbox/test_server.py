@@ -63,7 +63,7 @@ def test_base_url_before_the_start_is_an_error() -> None:
 async def test_cannot_be_started_twice() -> None:
     """Starting a started sandbox raises and leaves it running."""
     async with calling() as caller:
-        with pytest.raises(RuntimeError, match="started already"):
+        with pytest.raises(RuntimeError, match="already started"):
             await caller.box.start()
         assert "access_token" in await caller.stable()
 

@@ -121,7 +121,7 @@ async def test_a_block_that_is_cancelled_leaves_calls_one_second(
 async def test_closing_does_not_wait_for_a_disk() -> None:
     """A reader thread that is still busy with a file does not hold up aclose()."""
     session, go = wxcv.Session(APP), threading.Event()
-    reading = session._state.readers.submit(go.wait, 30)
+    reading = session._state.reader_threads.submit(go.wait, 30)
     await session.aclose()
 
     assert not reading.done()
@@ -133,10 +133,10 @@ def test_a_session_of_an_ended_loop_is_closed_without_waiting_for_a_disk() -> No
     session, go = wxcv.Session(APP), threading.Event()
 
     async def use() -> None:
-        session._state.require_usable()
+        session._state.bind_to_running_loop()
 
     asyncio.run(use())
-    reading = session._state.readers.submit(go.wait, 30)
+    reading = session._state.reader_threads.submit(go.wait, 30)
     asyncio.run(session.aclose())
 
     assert not reading.done()

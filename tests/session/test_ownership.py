@@ -107,7 +107,7 @@ def test_a_forked_child_is_refused(use: str) -> None:
                 await session.scan_qrcode(PICTURE)  # the parent's goes on
                 return told_by_child
 
-    assert "was forked; open a new one" in asyncio.run(in_parent())
+    assert "belongs to the parent process; open a new session" in asyncio.run(in_parent())
 
 
 async def test_a_session_whose_event_loop_is_gone_can_be_closed() -> None:

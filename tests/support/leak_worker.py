@@ -16,7 +16,7 @@ import traceback
 from pathlib import Path
 
 import wxcv
-from wxcv.tokens.cache import manager_of
+from wxcv.tokens.cache import get_manager
 
 MARK = "MARKED"
 SECRET, TICKET, REFRESH = (f"{MARK}-{name}" for name in ("SECRET", "TICKET", "REFRESH"))
@@ -90,7 +90,7 @@ async def refresh_in_background(ports: dict[str, dict[str, int]]) -> None:
             url = f"http://127.0.0.1:{ports[peer]['close']}"
             async with wxcv.Session(credential, base_url=url, tokens=cache) as session:
                 await session.token()
-                while manager_of(cache)._refreshing:
+                while get_manager(cache)._refreshing:
                     await asyncio.sleep(0)
             clock.advance(7000)
 

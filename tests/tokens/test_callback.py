@@ -95,11 +95,14 @@ async def test_what_a_token_function_raises_is_told_as_its_own_fault(
     [
         (None, "must return an AccessToken, not NoneType"),
         ("MARKED", "must return an AccessToken, not str"),
-        (wxcv.AccessToken("", 5), "cannot be used: value is missing"),
-        (wxcv.AccessToken("MARKED ", 5), "cannot be used: value must be ASCII without white space"),
-        (wxcv.AccessToken("M" * 2049, 5), "cannot be used: value must have at most 2,048 characters"),
-        (wxcv.AccessToken("MARKED", 0), "cannot be used: expires_in must be a number of seconds above 0"),
-        (wxcv.AccessToken(5, 5), "cannot be used: value must be a str, not int"),  # type: ignore[arg-type]
+        (wxcv.AccessToken("", 5), "unusable AccessToken: value is missing"),
+        (wxcv.AccessToken("MARKED ", 5), "unusable AccessToken: value must be ASCII without white space"),
+        (wxcv.AccessToken("M" * 2049, 5), "unusable AccessToken: value must have at most 2,048 characters"),
+        (
+            wxcv.AccessToken("MARKED", 0),
+            "unusable AccessToken: expires_in must be a number of seconds above 0",
+        ),
+        (wxcv.AccessToken(5, 5), "unusable AccessToken: value must be a str, not int"),  # type: ignore[arg-type]
     ],
 )
 async def test_a_wrong_return_value_is_told_as_the_functions_fault(value: Any, said: str) -> None:

@@ -10,7 +10,7 @@ from support.steps import ASKED, answer, body, run
 
 import wxcv
 from wxcv.protocol.answers import Response
-from wxcv.protocol.requests import target
+from wxcv.protocol.requests import build_target
 from wxcv.tokens.credential import (
     CallFunction,
     GetToken,
@@ -104,7 +104,10 @@ def test_a_merchants_token_is_asked_with_the_components() -> None:
     (newest, token_of, request, keep), token = run(MERCHANT.refresh(ASKED), *replies)
 
     assert (newest, token_of) == (LoadRefreshToken(), GetToken(COMPONENT))
-    assert target(request.path, request.query) == "/cgi-bin/component/api_authorizer_token?access_token=C%2F1"
+    assert (
+        build_target(request.path, request.query)
+        == "/cgi-bin/component/api_authorizer_token?access_token=C%2F1"
+    )
     assert body(request) == {
         "component_appid": "wxp",
         "authorizer_appid": "wxm",
@@ -132,7 +135,7 @@ def test_a_refused_component_token_is_refreshed_once(errcode: int) -> None:
 
     assert isinstance(steps[3], InvalidateToken)
     assert (steps[3].credential, steps[3].token) == (COMPONENT, "C1")
-    assert "access_token=C2" in target(steps[5].path, steps[5].query)
+    assert "access_token=C2" in build_target(steps[5].path, steps[5].query)
     with pytest.raises(wxcv.TokenRejectedError):
         run(MERCHANT.refresh(ASKED), None, "C1", refused, None, "C2", refused)
 

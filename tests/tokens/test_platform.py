@@ -13,7 +13,7 @@ from support.redis_server import RedisServer
 
 import wxcv
 from wxcv.sandbox import Choices, Sandbox
-from wxcv.tokens.cache import manager_of
+from wxcv.tokens.cache import get_manager
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -62,7 +62,7 @@ async def test_five_thousand_merchants_share_one_component_token(box: Sandbox) -
             await asyncio.gather(*(merchant.token() for merchant in merchants[start : start + 500]))
 
     assert (box.tokens_issued["component"], box.tokens_issued["authorizer"]) == (1, 5000)
-    manager = manager_of(tokens)
+    manager = get_manager(tokens)
     assert len(manager._cached) == len(manager._accounts) == 1000
     assert len(manager._refresh_state.refresh_tokens) == 5000
 
@@ -189,7 +189,7 @@ async def test_a_refresh_token_that_cannot_be_shared_is_kept_here(caplog: pytest
             await session.token()
     await server.aclose()
 
-    assert "the new refresh token is not shared" in caplog.text
+    assert "the new refresh token was not stored" in caplog.text
 
 
 async def test_closing_waits_for_a_refresh_token_that_is_being_kept() -> None:
@@ -264,7 +264,7 @@ async def test_a_callback_that_hangs_does_not_cost_the_token(caplog: pytest.LogC
 
             assert (await call).kind == "authorizer"
             assert ended.is_set()
-    assert "keep did not save the new refresh token: it did not end within 5 s" in caplog.text
+    assert "keep did not save the new refresh token: it did not finish within 5 s" in caplog.text
 
 
 async def test_a_function_that_is_cancelled_by_itself_is_no_storm(box: Sandbox) -> None:

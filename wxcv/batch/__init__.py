@@ -1,1 +1,60 @@
-"""Many calls: batches, their outcomes, and what they do during an outage."""
+"""Bulk runs: any number of images in bounded memory, with an outcome for each.
+
+`wxcv.Session.batch` takes an iterable or async iterable of images and yields an outcome for each, so that
+no image is lost and none is silently sent twice:
+
+```python
+async with session.batch(wxcv.SCAN_QRCODE, paths) as outcomes:
+    async for outcome in outcomes:
+        if outcome.status == "ok":
+            save(outcome.item, outcome.unwrap())
+        elif outcome.status == "not_sent":
+            keep_for_later(outcome.item)
+        else:
+            report(outcome.item, outcome.status, outcome.error)
+```
+
+## The four statuses
+
+- `"ok"`: the endpoint answered; `outcome.answer` is its answer.
+- `"failed"`: wxcv or WeChat refused the image, its attempts are used up, or the response was not one of
+  WeChat's API. It will fail again, unless `error.account_wide` or `error.retryable`.
+- `"not_sent"`: it was not sent, or refused only because of the token. Sending it again later is safe.
+- `"unknown"`: it was sent and no complete response was received. WeChat may have counted it. Send it again
+  if a second charge costs you less than a missing answer.
+
+## Memory and order
+
+The iterable is consumed only as fast as you consume outcomes. At most `2 * concurrency` images are held.
+With `ordered=True`, outcomes come in the order of the images, and at most `window` images are in progress
+or waiting for an earlier one.
+
+Pass paths rather than bytes: a path is read when its call runs. `key=` returns the image of an item, so
+that the items can be messages of a queue:
+
+```python
+async with session.batch(wxcv.PRINTED_TEXT, messages, key=lambda message: message.body) as outcomes:
+    async for outcome in outcomes:
+        if outcome.status in ("ok", "failed"):
+            await outcome.item.acknowledge()
+```
+
+## When a batch stops
+
+After the first account-wide error, such as `wxcv.QuotaExhaustedError`, nothing more is sent: running calls
+finish, and every remaining image is `"not_sent"` with that error. While the server cannot be reached,
+images are tried again; if the outage lasts for the session's `call_timeout`, the batch stops in the same
+way. So a network failure never turns images into failed ones.
+
+An endless iterable never ends after a stop: leave the block when `outcome.status == "not_sent"`. Leaving
+the block cancels the running calls; outcomes that were not consumed are dropped.
+
+## Speed and quotas
+
+`concurrency` limits the calls that run at a time. After a throttling (45011) the endpoint pauses until the
+minute ends, and continues at the rate that WeChat accepted, which then grows slowly.
+`wxcv.RetryPolicy(at_most_once=True)` never sends again what WeChat may already have counted.
+`session.stats()` shows how many images were sent.
+"""
+
+__all__: list[str] = []  # the guide is all that is public here; the names are those of wxcv

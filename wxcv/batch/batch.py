@@ -1,4 +1,4 @@
-"""Batch: a bounded stream of outcomes."""
+"""Batch: a stream of outcomes with bounded memory."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ AnswerT = TypeVar("AnswerT")
 
 
 class Batch(Generic[ItemT, AnswerT]):
-    """Outcomes of any number of images, as they come or in the order of the images.
+    """The outcomes of any number of images, as they are ready or in the order of the images.
 
-    Use it as ``async with session.batch(...) as outcomes: async for outcome in outcomes``; leaving the block
-    ends all its work and leaves the session usable. At most ``2 * concurrency`` images are held at a time
-    (ordered: ``concurrency`` are worked on, and up to ``window`` outcomes wait for an earlier one), and
-    images are taken only as fast as outcomes are. An error that the images' iterable raises is raised after
-    the outcomes of the images before it.
+    Use it as ``async with session.batch(...) as outcomes: async for outcome in outcomes``. Leaving the block
+    ends all its work; the session remains usable. At most ``2 * concurrency`` images are held at a time
+    (ordered: at most ``window`` images are in progress or waiting for an earlier one; a window below
+    ``concurrency`` reduces the concurrency), and images are consumed only as fast as outcomes are. An
+    exception that the images' iterable raises is raised after the outcomes of the images before it.
 
-    After the first error that is account-wide (``error.account_wide``) nothing more is sent: what is under
-    way finishes, and every image left is "not_sent" with that error. While the server cannot be reached, or
-    no token can be fetched because of the network, images are tried again; after ``call_timeout`` of that the
-    batch stops in the same way. ``slot_timeout`` and ``max_waiting`` of the session do not apply.
+    After the first account-wide error (``error.account_wide``) nothing more is sent: calls that are running
+    finish, and every remaining image is "not_sent" with that error. While the server cannot be reached, or no
+    token can be fetched because of the network, images are tried again; if that lasts for ``call_timeout``,
+    the batch stops in the same way. The session's ``slot_timeout`` and ``max_waiting`` do not apply.
     """
 
     def __init__(self, runner: BatchRunner[ItemT, AnswerT]) -> None:
@@ -47,5 +47,5 @@ class Batch(Generic[ItemT, AnswerT]):
         await self.aclose()
 
     async def aclose(self) -> None:
-        """End and await all work; outcomes that were not taken are dropped. May be called again."""
+        """Cancel and await all work; outcomes that were not consumed are dropped. May be called again."""
         await self._runner.aclose()

@@ -1,4 +1,4 @@
-"""Outages: for how long a batch waits for a server that cannot be reached, and when it gives up."""
+"""OutageDetector: how long a batch waits for a server that cannot be reached, and when it gives up."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ if TYPE_CHECKING:
     from wxcv.clock import Clock
 
 _SHORTEST_DELAY, _LONGEST_DELAY = 0.2, 5.0
-_SHARE = 0.5  # of the outage so far: a short one is noticed soon, a long one costs few attempts
+_SHARE = 0.5  # a wait is this share of the outage so far: short outages end soon, long ones take few attempts
 
 
 class OutageDetector:
-    """Tells failures of the network from failures of an image.
+    """Distinguishes failures of the network from failures of an image.
 
     Args:
-        clock: where time comes from.
-        patience: seconds of an outage after which to give up.
-        seconds_until_refresh: gives the seconds until a token may be fetched again.
+        clock: the source of time.
+        patience: seconds of an outage after which the batch gives up.
+        seconds_until_refresh: returns the seconds until a token may be fetched again.
     """
 
     def __init__(self, clock: Clock, patience: float, seconds_until_refresh: Callable[[], float]) -> None:
@@ -33,15 +33,15 @@ class OutageDetector:
 
     @property
     def is_over(self) -> bool:
-        """Whether patience is at its end: nothing was reached for that long."""
+        """Whether the outage has lasted for ``patience`` seconds, so that the batch gives up."""
         return self._began_at is not None and self.is_patience_over(self._began_at)
 
     def is_patience_over(self, began_at: float) -> bool:
-        """Tell whether patience is over for what began to fail at that moment of the monotonic clock."""
+        """Return whether ``patience`` seconds have passed since this monotonic time."""
         return self._remaining(began_at) <= 0
 
     def retry_delay(self, result: CallResult[Any]) -> float | None:
-        """Return the seconds after which to try an image again, or None if its result is final."""
+        """Return the seconds to wait before trying an image again, or None if its result is final."""
         report = result.report
         if report.sends > report.unanswered:
             self._began_at = None
@@ -65,7 +65,7 @@ class OutageDetector:
             return False
         if report.is_waiting_for_token:
             return error.retryable
-        # A call that used up its own time, on a file that cannot be read perhaps, has been patient enough.
+        # A call that used up its call_timeout, perhaps on a slow file, is not tried again.
         return (
             result.is_unsent and isinstance(error, TransportError) and not isinstance(error, CallTimeoutError)
         )

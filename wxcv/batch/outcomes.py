@@ -1,4 +1,4 @@
-"""Outcomes: what became of each image of a batch."""
+"""The outcomes of the images of a batch."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ AnswerT = TypeVar("AnswerT")
 
 @attrs.frozen(repr=False, kw_only=True)
 class Answered(Value, Generic[ItemT, AnswerT]):
-    """An image of a batch that was answered.
+    """The outcome of an image that was read successfully: the endpoint's answer.
 
     Attributes:
-        index: the place of the item among the images, from 0.
-        item: as the iterable gave it.
-        image: the item, or what ``key`` made of it.
+        index: the position of the item in the iterable, from 0.
+        item: the item that the iterable yielded.
+        image: the item, or the image that ``key`` returned for it.
         status: "ok".
         answer: the endpoint's answer.
         error: None.
-        sends: how many times it was sent, wholly or in part.
-        elapsed: seconds since it had its slot.
+        sends: how many times the image was sent, in full or in part, over all its tries.
+        elapsed: seconds from when its last try got a slot to the answer.
     """
 
     index: int
@@ -46,20 +46,24 @@ class Answered(Value, Generic[ItemT, AnswerT]):
 
 @attrs.frozen(repr=False, kw_only=True)
 class Unanswered(Value, Generic[ItemT]):
-    """An image of a batch without an answer.
+    """The outcome of an image without an answer of the endpoint, including one that WeChat refused.
 
     Attributes:
-        index: the place of the item among the images, from 0.
-        item: as the iterable gave it.
-        image: the item, or what ``key`` made of it.
-        status: "failed": refused here or by WeChat, or its attempts are used up, and the same image will fail
-            again (unless ``error.account_wide`` or ``error.retryable``); "not_sent": nothing of it was sent,
-            try it again later; "unknown": it was sent and no usable answer came, so WeChat may have counted
-            it.
+        index: the position of the item in the iterable, from 0.
+        item: the item that the iterable yielded.
+        image: the item, or the image that ``key`` returned for it; None if ``key`` raised.
+        status: "failed", "not_sent" or "unknown".
+
+            - "failed": wxcv or WeChat refused it, its attempts are used up, or the response was not one of
+              WeChat's API (ProtocolError). It will fail again, unless ``error.account_wide`` or
+              ``error.retryable``.
+            - "not_sent": it was not sent, or WeChat refused it only because of the token, so that it is safe
+              to send it again later.
+            - "unknown": it was sent and no complete HTTP response was received; WeChat may have counted it.
         answer: None.
-        error: why.
-        sends: how many times it was sent, wholly or in part.
-        elapsed: seconds since it had its slot; 0.0 if it never had one.
+        error: the error.
+        sends: how many times the image was sent, in full or in part, over all its tries.
+        elapsed: seconds from when its last try got a slot to the error; 0.0 if the batch stopped first.
     """
 
     index: int
@@ -77,4 +81,4 @@ class Unanswered(Value, Generic[ItemT]):
 
 
 Outcome = Answered[ItemT, AnswerT] | Unanswered[ItemT]
-"""What became of one image of a batch; ``status`` tells the two apart."""
+"""The outcome of one image of a batch; ``status`` distinguishes the two classes."""

@@ -1,4 +1,4 @@
-"""BatchRunner: a bounded stream of outcomes over one coroutine function."""
+"""BatchRunner: does the work of a Batch."""
 
 from __future__ import annotations
 
@@ -41,18 +41,18 @@ async def _iterate(images: Iterable[ItemT] | AsyncIterable[ItemT]) -> AsyncGener
 
 
 class BatchRunner(Generic[ItemT, AnswerT]):
-    """Does the work of a Batch, which says what is promised.
+    """Does the work of a Batch, whose docstring is the contract.
 
     Args:
-        work: makes one call for an image; its second argument is called before every send.
+        work: makes one call for an image; its second argument is called before every attempt.
         images: the items.
-        outages: of the whole batch.
-        clock: where time comes from.
-        concurrency: how many images are worked on at a time.
-        window: how many outcomes may wait to be taken, or for an earlier one if ordered.
-        ordered: give the outcomes in the order of the images.
-        key: gives the image of an item; without it, the item is the image.
-        require_usable: called when the work begins.
+        outages: the outage detector of the batch.
+        clock: the source of time.
+        concurrency: the number of workers.
+        window: how many images may be in progress or have outcomes that were not consumed.
+        ordered: yield the outcomes in the order of the images.
+        key: returns the image of an item; None if the items are the images.
+        require_usable: called when the work begins; raises if the session is unusable.
         forget: called when the work has ended.
     """
 
@@ -104,16 +104,16 @@ class BatchRunner(Generic[ItemT, AnswerT]):
         return self._ready.popleft()
 
     async def aclose(self) -> None:
-        """End and await all work; outcomes that were not taken are dropped. May be called again."""
+        """Cancel and await all work; outcomes that were not consumed are dropped. May be called again."""
         await self.end(None)
         self._ready.clear()
 
     def stop_pulling(self) -> None:
-        """Take no further images; work under way goes on."""
+        """Consume no further images; calls that are running continue."""
         self._closed = True
 
     async def end(self, fault: WxcvError | None) -> None:
-        """End and await all work; if images are left, ``fault`` is raised after the ready outcomes."""
+        """Cancel and await all work; if images remain, ``fault`` is raised after the ready outcomes."""
         self.stop_pulling()
         running = [worker for worker in self._workers if not worker.done()]
         if running or not self._exhausted:
@@ -134,7 +134,7 @@ class BatchRunner(Generic[ItemT, AnswerT]):
             asyncio.create_task(self._run_worker(), name="wxcv batch") for _ in range(self._concurrency)
         ]
         for worker in self._workers:  # not in the worker, which may be cancelled before its first step
-            worker.add_done_callback(self._note_end)
+            worker.add_done_callback(self._record_end)
 
     async def _run_worker(self) -> None:
         nesting.enter(asyncio.current_task())
@@ -144,24 +144,24 @@ class BatchRunner(Generic[ItemT, AnswerT]):
         except asyncio.CancelledError:
             if self._closed or is_cancelled():
                 raise
-            self._break(RuntimeError("the work on an image was cancelled, and nobody asked for it"))
-        except Exception as error:  # noqa: BLE001 - raised where the outcomes are taken
+            self._break(RuntimeError("the call of an image was cancelled, but not by the batch"))
+        except Exception as error:  # noqa: BLE001 - raised where the outcomes are consumed
             self._break(error)
 
     def _break(self, fault: BaseException) -> None:
-        """Let all workers end, also those that wait behind an outcome that will not come."""
+        """Make all workers end, including those that wait for an outcome that will never be ready."""
         self._fault, self._exhausted = fault, True
         for _ in self._workers:
             self._capacity.release()
 
-    def _note_end(self, _worker: asyncio.Task[None]) -> None:
+    def _record_end(self, _worker: asyncio.Task[None]) -> None:
         self._ended += 1
         self._changed.set()
         if self._ended == len(self._workers):
             self._forget(self)
 
     async def _pull(self) -> tuple[int, ItemT] | None:
-        """Return the next item with its index, when there is room for its outcome; None at the end."""
+        """Wait for capacity and return the next item with its index, or None at the end."""
         await self._capacity.acquire()
         async with self._source_lock:
             try:
@@ -177,7 +177,7 @@ class BatchRunner(Generic[ItemT, AnswerT]):
                 self._fault, self._exhausted = RuntimeError("the images' iterable was cancelled"), True
             except Exception as error:  # noqa: BLE001 - the caller's iterable may raise anything
                 self._fault, self._exhausted = error, True
-        self._capacity.release()  # for the next worker to find out too
+        self._capacity.release()  # so that the next worker ends too
         return None
 
     def _deliver(self, outcome: Outcome[ItemT, AnswerT]) -> None:

@@ -1,1 +1,1 @@
-"""One call: slots, deadlines, retries, pacing and transport."""
+"""How one call is made: slots, deadlines, retries, pacing and transport."""

@@ -1,4 +1,4 @@
-"""One call, from its slot to its answer: read, keep the pace, get a token, send, decode, perhaps again."""
+"""Call: waits for a slot, reads the image, gets a token, sends, decodes the answer, and retries."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from wxcv.clock import next_midnight
 from wxcv.errors import APIError, QuotaExhaustedError, RateLimitedError, TokenRejectedError, WxcvError
 from wxcv.images.sources import ImageUrl, LocalImage
 from wxcv.protocol.answers import Response, read_answer
-from wxcv.protocol.requests import Request, image_request, with_token
+from wxcv.protocol.requests import Request, add_token, build_image_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -29,8 +29,8 @@ AnswerT = TypeVar("AnswerT")
 
 logger = logging.getLogger("wxcv")
 
-_LEAST_REMAINING = 1.0  # seconds of a deadline for which it is worth waiting
-_MOST_THROTTLINGS = 10  # of one call, should every minute begin with a refusal
+_LEAST_REMAINING = 1.0  # seconds that must remain for an attempt after a wait
+_MOST_THROTTLINGS = 10  # of one call, in case every minute starts with a throttling
 _DAILY_QUOTA = 45009
 
 
@@ -38,14 +38,15 @@ class Call(Generic[AnswerT]):
     """One call.
 
     Args:
-        state: what the calls of its session share.
-        credential: the account's.
-        endpoint: where it goes.
-        before_send: called before every send; what it raises ends the call. With it, as in a batch, the wait
-            for a slot is not limited, and waits after a throttling do not count in the call's deadline.
+        state: the state that the calls of its session share.
+        credential: the credential of the account.
+        endpoint: the endpoint to call.
+        before_send: called before every attempt; an exception that it raises ends the call. With it, as in a
+            batch, the wait for a slot is not limited, and waits after a throttling do not count towards the
+            call's deadline.
 
     Attributes:
-        report: what it did so far.
+        report: what the call has done so far.
     """
 
     __slots__ = (
@@ -83,12 +84,12 @@ class Call(Generic[AnswerT]):
         self._pacer: Pacer
 
     def _elapsed(self) -> float:
-        """Return the seconds since it had its slot."""
+        """Return the seconds since the call got its slot."""
         return 0.0 if self._started_at is None else self.state.clock.monotonic() - self._started_at
 
     async def run(self, image: Image, fields: Mapping[str, str] | None) -> AnswerT:
-        """Wait for a slot and make the call in it; an error tells of the whole call."""
-        self.state.require_usable()
+        """Wait for a slot, make the call in it, and complete any error with the call's report."""
+        self.state.bind_to_running_loop()
         try:
             async with self.state.slots.acquire(is_limited=self.before_send is None) as self._deadline:
                 return await self._run_in_slot(image, fields)
@@ -98,8 +99,8 @@ class Call(Generic[AnswerT]):
                 raise
             raise self.report.complete(error) from error
 
-    async def finish(self, image: Image, fields: Mapping[str, str] | None) -> CallResult[AnswerT]:
-        """Run, and return an error instead of raising it."""
+    async def run_to_result(self, image: Image, fields: Mapping[str, str] | None) -> CallResult[AnswerT]:
+        """Make the call and return its result: the answer or the error, and the report."""
         answer = failure = None
         try:
             answer = await self.run(image, fields)
@@ -116,8 +117,8 @@ class Call(Generic[AnswerT]):
         self.report.image = loaded.name
         self.report.image_size = len(loaded.data) if isinstance(loaded, LocalImage) else 0
         self._image_secrets = loaded.secrets if isinstance(loaded, ImageUrl) else ()
-        self._pacer = state.pacer(self.endpoint.path)
-        return await self._send_until_final(image_request(self.endpoint, loaded, fields))
+        self._pacer = state.get_pacer(self.endpoint.path)
+        return await self._send_until_final(build_image_request(self.endpoint, loaded, fields))
 
     async def _send_until_final(self, request: Request) -> AnswerT:
         while True:
@@ -130,12 +131,12 @@ class Call(Generic[AnswerT]):
                 if delay is None:
                     raise
             else:
-                self.state.retry_quota.succeeded(self._quota_taken)
+                self.state.retry_quota.record_success(self._quota_taken)
                 return answer
             await self.state.clock.sleep(delay)
 
     async def _send_with_refresh(self, request: Request) -> AnswerT:
-        """Send, and once more with a new token if WeChat refused the first."""
+        """Send, and repeat once with a new token if WeChat refused the first one."""
         token = await self._get_token()
         self.report.attempts += 1
         try:
@@ -164,9 +165,9 @@ class Call(Generic[AnswerT]):
     def _retry_delay(self, error: WxcvError) -> float | None:
         """Return the seconds until the next attempt, or None if the error is final."""
         report = self.report
-        if report.is_waiting_for_token:  # the TokenCache has retried already
+        if report.is_waiting_for_token:  # the refresh has already been retried
             return None
-        if isinstance(error, RateLimitedError):  # the pacer says how long
+        if isinstance(error, RateLimitedError):  # the pacer knows how long to wait
             return 0.0 if self._throttlings <= _MOST_THROTTLINGS else None
         delay = self.state.retry_policy.wait(error, report.attempts, report.unanswered)
         if delay is None or delay >= self._remaining():
@@ -176,7 +177,7 @@ class Call(Generic[AnswerT]):
         return delay if taken else None
 
     async def _wait_for_pace(self) -> None:
-        """Wait until the endpoint's pacer lets a request out, if the deadline allows it."""
+        """Wait until the endpoint's pacer allows a request; raise its error if the deadline comes first."""
         clock, deadline = self.state.clock, self._deadline
         while (wait := self._pacer.reserve(clock.monotonic())) > 0:
             if self.before_send is None and wait + _LEAST_REMAINING >= self._remaining():
@@ -193,7 +194,7 @@ class Call(Generic[AnswerT]):
         state.bytes_sent += report.image_size
         state.retries += report.sends > 0
         report.sends += 1
-        report.unanswered += 1  # until an answer comes
+        report.unanswered += 1  # until a response is received
 
     async def _send_once(self, request: Request, token: str) -> AnswerT:
         clock, report = self.state.clock, self.report
@@ -204,7 +205,7 @@ class Call(Generic[AnswerT]):
         started_at = clock.monotonic()
         try:
             self._tokens.add(token)
-            authorized = with_token(request, self.credential.token_parameter, token)
+            authorized = add_token(request, self.credential.token_parameter, token)
             response = await self.state.transport.send(authorized, self._count_send)
             report.unanswered -= 1
             status = response.status
@@ -213,34 +214,36 @@ class Call(Generic[AnswerT]):
             errcode = 0
         except APIError as error:
             errcode = error.errcode
-            self._note_refusal(error, started_at)
+            self._record_refusal(error, started_at)
             raise
         else:
-            self._pacer.succeeded(clock.wall())
+            self._pacer.record_success(clock.wall())
             return answer
         finally:
             if self.state.on_attempt is not None or logger.isEnabledFor(logging.DEBUG):
-                self._tell(status, errcode, clock.monotonic() - started_at)
+                self._report_attempt(status, errcode, clock.monotonic() - started_at)
 
     async def _decode(self, response: Response) -> AnswerT:
         known = (*self._tokens, *self._image_secrets, *self.state.tokens.secrets(self.credential))
         if not response.is_slow_to_decode:
             return read_answer(self.endpoint, response, known)
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self.state.readers, read_answer, self.endpoint, response, known)
+        return await loop.run_in_executor(
+            self.state.reader_threads, read_answer, self.endpoint, response, known
+        )
 
-    def _note_refusal(self, error: APIError, sent_at: float) -> None:
+    def _record_refusal(self, error: APIError, sent_at: float) -> None:
         clock = self.state.clock
         if isinstance(error, RateLimitedError):
             self.report.attempts -= 1
             self._throttlings += 1
-            self._pacer.throttled(error, sent_at, clock.monotonic(), clock.wall())
+            self._pacer.record_throttling(error, sent_at, clock.monotonic(), clock.wall())
             return
         if isinstance(error, QuotaExhaustedError) and error.errcode == _DAILY_QUOTA:
             error.resets_at = next_midnight(clock.wall())
-        self._pacer.succeeded(clock.wall())
+        self._pacer.record_success(clock.wall())
 
-    def _tell(self, status: int | None, errcode: int | None, seconds: float) -> None:
+    def _report_attempt(self, status: int | None, errcode: int | None, seconds: float) -> None:
         report = self.report
         event = AttemptEvent(self.endpoint.path, report.requests, status, errcode, report.image_size, seconds)
         logger.debug("%s", event)
@@ -249,4 +252,4 @@ class Call(Generic[AnswerT]):
         try:
             self.state.on_attempt(event)
         except Exception as error:  # noqa: BLE001 - a caller's function may raise anything
-            logger.error("on_attempt raised %s; the call goes on", CallbackError(error))  # noqa: TRY400 - its text may hold a secret
+            logger.error("on_attempt raised %s; the call continues", CallbackError(error))  # noqa: TRY400 - the text may hold a secret

@@ -1,4 +1,4 @@
-"""A guard for kept-alive connections, so that a late answer never becomes the next request's."""
+"""GuardedConnection: keeps a late response on a kept-alive connection from answering the next request."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ _TURNS = 3  # of the event loop: one to find that there is something to read, on
 
 
 class GuardedConnection(asyncio.Protocol):
-    """Stands between a connection and aiohttp, and closes it if anything arrives while it is idle.
+    """A protocol between a connection and aiohttp that closes it if data arrives while it is idle.
 
-    aiohttp (3.14.5) keeps its parser on a pooled connection, and takes what it parsed there for the answer to
+    aiohttp (3.14.5) keeps its parser on a pooled connection, and uses what it parsed there as the response to
     the next request.
 
     Args:
-        transport: of the connection.
-        handler: aiohttp's protocol, which reads the answers.
+        transport: the transport of the connection.
+        handler: aiohttp's protocol, which reads the responses.
 
     Attributes:
-        user: the request that the connection serves now, or None while it is idle.
+        user: the request that uses the connection now, or None while it is idle.
     """
 
     def __init__(self, transport: asyncio.Transport, handler: ResponseHandler) -> None:
@@ -35,7 +35,7 @@ class GuardedConnection(asyncio.Protocol):
 
     @classmethod
     def of(cls, transport: asyncio.Transport) -> GuardedConnection:
-        """Return the guard of a connection; the first time, put one up."""
+        """Return the GuardedConnection of a transport; install one the first time."""
         protocol = transport.get_protocol()
         if isinstance(protocol, cls):
             return protocol
@@ -65,11 +65,11 @@ class GuardedConnection(asyncio.Protocol):
         return bool(poll.poll(0))
 
     def finish(self, user: object) -> bool:
-        """Let the connection be idle, unless it serves another request already.
+        """Mark the connection as idle, unless another request already uses it.
 
         Returns:
-            Whether more than one answer has arrived, so that nobody knows which is the right one. The
-            connection is then closed.
+            Whether more than one response has arrived, so that the right one is unknown. The connection is
+            then closed.
         """
         if self.user is not user:
             return False
@@ -80,24 +80,24 @@ class GuardedConnection(asyncio.Protocol):
         return has_more
 
     def data_received(self, data: bytes) -> None:
-        """Hand on what belongs to a request; anything else ends the connection."""
+        """Pass on data for the current request; while the connection is idle, close it instead."""
         if self.user is None:
             self._transport.abort()
         else:
             self.handler.data_received(data)
 
     def eof_received(self) -> None:
-        """Hand it on."""
+        """Pass it on to aiohttp."""
         self.handler.eof_received()
 
     def connection_lost(self, error: BaseException | None) -> None:
-        """Hand it on."""
+        """Pass it on to aiohttp."""
         self.handler.connection_lost(error)
 
     def pause_writing(self) -> None:
-        """Hand it on."""
+        """Pass it on to aiohttp."""
         self.handler.pause_writing()
 
     def resume_writing(self) -> None:
-        """Hand it on."""
+        """Pass it on to aiohttp."""
         self.handler.resume_writing()

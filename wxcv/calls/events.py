@@ -1,4 +1,4 @@
-"""What ``on_attempt`` is told."""
+"""AttemptEvent: the argument of ``on_attempt``."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from wxcv.values import Value
 
 @attrs.frozen(repr=False)
 class AttemptEvent(Value):
-    """One attempt of a call, as told to ``on_attempt``; it holds nothing secret.
+    """One attempt of a call, as passed to ``on_attempt``. It holds no secrets.
 
     Attributes:
         path: the endpoint's path.
-        attempt: 1 for the first attempt of the call.
-        status: the HTTP status, or None if no answer came.
-        errcode: WeChat's code, 0 for success, or None if no answer could be read.
-        bytes: of the image that was to be uploaded; 0 for an ``img_url``.
-        seconds: from the request to its answer or failure.
+        attempt: the number of the attempt in its call, from 1. Every request with the image counts, also
+            those after a throttling or a refused token, which ``RetryPolicy.attempts`` does not count.
+        status: the HTTP status, or None if no usable response was received.
+        errcode: WeChat's code, 0 for success, or None if the response could not be read.
+        bytes: the size of the image to upload in bytes; 0 for an ``img_url``.
+        seconds: the time from the start of the request to its response or failure.
     """
 
     path: str

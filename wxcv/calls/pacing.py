@@ -1,4 +1,4 @@
-"""How fast requests to an endpoint may follow one another after a throttling, without I/O."""
+"""Pacer: spreads the requests to an endpoint after a throttling, without I/O."""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ from wxcv.errors import RateLimitedError
 
 _LONGEST_RETRY_AFTER = 60.0
 _MINUTE = 60.0
-_GROWTH = 1.05  # a minute
-_SLOWEST = 10  # a minute
-_PACED = 600.0  # seconds without a throttling after which an endpoint is no longer paced
+_GROWTH = 1.05  # factor of the rate, per minute
+_SLOWEST = 10  # requests per minute
+_PACED = 600.0  # seconds without a throttling after which pacing ends
 
 
 class Pacer:
-    """When the next request to an endpoint may go out, after WeChat has said "too many in this minute".
+    """Decides when the next request to an endpoint may be sent, after WeChat has throttled one.
 
-    Nothing goes out until the minute ends (or as Retry-After says); then as many a minute as got through in
-    the last one (at least 10), and 5 % more with every minute, until ten minutes went well. ``now`` is
-    monotonic time; ``wall`` tells the minute's end.
+    Nothing is sent until the minute ends, or for as long as Retry-After says, at most 60 s. Then the rate is
+    the largest of 10 requests a minute, the requests accepted in this minute, and half of those accepted in
+    the previous minute. It grows by 5 % a minute; pacing ends after ten minutes without a throttling. ``now``
+    is monotonic time; ``wall`` is Unix time, from which the end of the minute is computed.
     """
 
     def __init__(self) -> None:
@@ -28,11 +29,11 @@ class Pacer:
 
     @property
     def is_pacing(self) -> bool:
-        """Whether there was a throttling of late."""
+        """Whether requests are paced because of a recent throttling."""
         return self._per_minute is not None
 
     def reserve(self, now: float) -> float:
-        """Return 0 and count a request that goes out now, or the seconds after which to ask again."""
+        """Return 0 for a request that is sent now, or the seconds to wait before calling again."""
         if self._per_minute is None:
             return 0.0
         if now < self._next:
@@ -44,27 +45,27 @@ class Pacer:
         self._next = now + _MINUTE / grown
         return 0.0
 
-    def succeeded(self, wall: float) -> None:
-        """Count a request that was answered with anything but a throttling."""
-        self._turn(wall)
+    def record_success(self, wall: float) -> None:
+        """Count a request that was not throttled."""
+        self._start_minute(wall)
         self._through += 1
         self._through_since += 1
 
-    def throttled(self, error: RateLimitedError, sent_at: float, now: float, wall: float) -> None:
-        """Slow down; refusals of what went out before the last one was noticed change nothing more."""
+    def record_throttling(self, error: RateLimitedError, sent_at: float, now: float, wall: float) -> None:
+        """Slow down, unless the request was sent before the last throttling was noticed."""
         self.error = error
         if self._per_minute is not None and sent_at < self._paced_from:
             return
-        self._turn(wall)
+        self._start_minute(wall)
         if self._per_minute is None or self._through_since:
-            # Half of the minute before, because a refusal early in this one says little; and never slower
-            # than a few a minute, as others may have used the minute up.
+            # Half of the previous minute counts, as a throttling early in this one says little; and there is
+            # a minimum, as other programs may have used this minute up.
             self._per_minute = float(max(_SLOWEST, self._through, self._through_before // 2))
         rest = _MINUTE - wall % _MINUTE if error.retry_after is None else error.retry_after
         self._paced_from = self._next = now + min(rest, _LONGEST_RETRY_AFTER)
         self._through_since = 0
 
-    def _turn(self, wall: float) -> None:
+    def _start_minute(self, wall: float) -> None:
         minute = wall // _MINUTE
         if minute != self._minute:
             self._through_before = self._through if minute == self._minute + 1 else 0

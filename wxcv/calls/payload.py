@@ -1,4 +1,4 @@
-"""A request's body, as aiohttp writes it."""
+"""Payload: writes the body of a request for aiohttp."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ _FIRST = 64 * 1024
 
 
 class Payload(aiohttp.Payload):
-    """A body that is written in as few pieces as possible, and tells when its first byte is about to leave.
+    """A body that is written in as few pieces as possible, with a callback before its first byte.
 
-    Every piece is a system call and wakes the peer, which costs more than to copy what is small: up to _WHOLE
-    bytes are written in one piece with the request's head, and of more the first _FIRST.
+    Every piece is a system call and wakes the peer, which costs more than copying a small body: up to _WHOLE
+    bytes are written in one piece with the request's head; of a larger body, the first _FIRST bytes.
 
     Args:
-        body: what is to be written.
-        before_first_byte: called when the first of it is about to leave.
-        buffers: of _WHOLE bytes, which are free. New memory for every copy would cost more than the copy.
-        is_guarded: whether the connection belongs to wxcv alone, and is to have a guard.
+        body: the body to write.
+        before_first_byte: called when its first byte is about to be sent.
+        buffers: free buffers of _WHOLE bytes; allocating memory for every copy would cost more than the copy.
+        is_guarded: whether the connection is wxcv's own and gets a GuardedConnection.
 
     Attributes:
-        has_left: whether any of it was sent.
-        is_complete: whether all of it was handed to the connection.
-        connection: the guard of the connection, when it has left through one.
+        is_started: whether writing has begun.
+        is_complete: whether all of it was passed to the connection.
+        connection: the GuardedConnection through which it is sent, or None.
     """
 
     def __init__(
@@ -53,11 +53,11 @@ class Payload(aiohttp.Payload):
         self._before_first_byte = before_first_byte
         self._buffers = buffers
         self._is_guarded = is_guarded
-        self.has_left = self.is_complete = False
+        self.is_started = self.is_complete = False
         self.connection: GuardedConnection | None = None
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
-        """Return the body as text; aiohttp asks for it in messages only."""
+        """Return the body as text; aiohttp calls it for messages only."""
         return b"".join(self._body.parts).decode(encoding, errors)
 
     async def write(self, writer: AbstractStreamWriter) -> None:
@@ -70,15 +70,17 @@ class Payload(aiohttp.Payload):
         content_length: int | None,  # noqa: ARG002 - always the whole body
     ) -> None:
         """Write the body, once."""
-        if self.has_left:  # aiohttp repeats a GET by itself, and every token request may end the token before
+        if (
+            self.is_started
+        ):  # aiohttp repeats a GET by itself, and every token request may end the token before
             raise RuntimeError("a request is sent once")
         transport = await self._claim(getattr(writer, "transport", None))
-        self.has_left = True
+        self.is_started = True
         self._before_first_byte()
         buffer = self._buffers.pop() if self._buffers else memoryview(bytearray(_WHOLE))
         end, rest = _fill(buffer, self._body)
         await writer.write(buffer[:end])
-        if transport.get_write_buffer_size() == 0:  # else some of it may wait there
+        if transport.get_write_buffer_size() == 0:  # else some of it may still be needed
             self._buffers.append(buffer)
         size = _piece_size(transport) if rest else 0
         for view in rest:
@@ -90,7 +92,7 @@ class Payload(aiohttp.Payload):
         """Return the transport if the request may use it.
 
         Raises:
-            ClientConnectionResetError: it is closed, or an answer that nobody asked for has arrived there.
+            ClientConnectionResetError: it is closed, or an unsolicited response has arrived on it.
         """
         handler: asyncio.BaseProtocol | None = None if transport is None else transport.get_protocol()
         if transport is not None and self._is_guarded:
@@ -103,7 +105,7 @@ class Payload(aiohttp.Payload):
 
 
 def _fill(buffer: memoryview, body: Body) -> tuple[int, list[memoryview]]:
-    """Copy the first of the body into the buffer; return how many bytes that were, and what remains."""
+    """Copy the start of the body into the buffer; return the number of bytes copied, and the rest."""
     limit = _WHOLE if body.size <= _WHOLE else _FIRST
     end, rest = 0, []
     for part in body.parts:
@@ -119,10 +121,10 @@ def _fill(buffer: memoryview, body: Body) -> tuple[int, list[memoryview]]:
 
 
 def _piece_size(transport: asyncio.Transport) -> int:
-    """Return the bytes of one write: what the system takes at once, as asyncio on 3.11 copies the rest."""
+    """Return the size of one write: what the system accepts at once, as asyncio on 3.11 copies the rest."""
     connection = transport.get_extra_info("socket")
     if connection is None:
         return _SLICE
-    # Linux tells twice the size that it was asked for, to have room for its own bookkeeping.
+    # Linux reports twice the requested size, which includes its own bookkeeping.
     size: int = connection.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) // 2
     return max(_SLICE, size)

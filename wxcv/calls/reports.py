@@ -1,4 +1,4 @@
-"""What a call did so far: one report, from which its error and its outcome are made."""
+"""CallReport: what a call has done, from which its error and its outcome are made."""
 
 from __future__ import annotations
 
@@ -16,17 +16,18 @@ AnswerT = TypeVar("AnswerT")
 
 @attrs.define(eq=False)
 class CallReport:
-    """What one call did.
+    """What one call has done.
 
     Attributes:
-        image: a short name of the image, when it has been read.
-        image_size: bytes that an upload carries; 0 for an ``img_url``.
-        attempts: those that count for the RetryPolicy: not after a throttling, nor after a refused token.
-        requests: all requests that were tried with the image, each of which ``on_attempt`` is told of.
-        sends: requests of which at least one byte was sent.
-        unanswered: sends to which no answer came.
-        is_waiting_for_token: it waits for a token, or ended so.
-        elapsed: seconds since it had its slot, when it has ended.
+        image: a short name of the image, once it has been read.
+        image_size: the size of the image in bytes; 0 for an ``img_url``.
+        attempts: attempts as the RetryPolicy counts them: throttled requests and the repeat after a refused
+            token are not counted.
+        requests: all requests with the image; ``on_attempt`` is called after each.
+        sends: requests whose body was begun.
+        unanswered: sends without a complete response.
+        is_waiting_for_token: whether it waits for a token, or ended while waiting.
+        elapsed: seconds from when it got its slot to its end.
     """
 
     image: str | None = None
@@ -39,20 +40,20 @@ class CallReport:
     elapsed: float = 0.0
 
     def complete(self, error: WxcvError) -> WxcvError:
-        """Return the error for the whole call: with its sends, its time and its image.
+        """Return the error for the whole call, with its sends, its elapsed time and its image.
 
-        A ConnectError says that nothing was sent. If an earlier attempt was, it becomes an AnswerLostError.
+        A ConnectError means that nothing was sent; if an earlier attempt was, return an AnswerLostError.
         """
         if isinstance(error, ConnectError) and self.sends:
-            told = "the image was sent and no usable answer came; a later attempt could not connect"
-            error = AnswerLostError(f"{told} ({error.reason})", reason=error.reason, errno=error.errno)
+            message = "the image was sent, but no response was received; a later attempt could not connect"
+            error = AnswerLostError(f"{message} ({error.reason})", reason=error.reason, errno=error.errno)
         error.sends, error.elapsed = self.sends, self.elapsed
         error.image = error.image or self.image
         return error
 
 
 class CallResult(NamedTuple, Generic[AnswerT]):
-    """How a call ended: with an answer or an error, and its report."""
+    """The result of a call: an answer or an error, and the report."""
 
     answer: AnswerT | None
     error: WxcvError | None
@@ -60,10 +61,10 @@ class CallResult(NamedTuple, Generic[AnswerT]):
 
     @property
     def is_unsent(self) -> bool:
-        """Whether it failed, and surely nothing of it was sent."""
+        """Whether it failed and nothing of it was sent."""
         return self.error is not None and not self.report.sends
 
     @property
-    def any_answer(self) -> Any:  # noqa: ANN401 - the endpoint's answer, which is there if there is no error
-        """The answer, for where it is known to be there."""
+    def any_answer(self) -> Any:  # noqa: ANN401 - the answer, which is not None if there is no error
+        """The answer, for use when ``error`` is None."""
         return self.answer

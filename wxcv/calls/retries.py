@@ -1,4 +1,4 @@
-"""What to do after a failure, without I/O: try again and when, or not."""
+"""Whether and when to retry after a failure, without I/O."""
 
 from __future__ import annotations
 
@@ -22,32 +22,38 @@ _QUOTA, _COST, _TIMEOUT_COST = 500.0, 5.0, 10.0
 
 
 def _seconds(_policy: object, field: attrs.Attribute[float], value: object) -> None:
-    checks.seconds(field.name, value)
+    checks.check_seconds(field.name, value)
 
 
 def _whole(_policy: object, field: attrs.Attribute[int], value: object) -> None:
-    checks.whole(field.name, value)
+    checks.check_integer(field.name, value)
 
 
 def _flag(_policy: object, field: attrs.Attribute[bool], value: object) -> None:
-    checks.flag(field.name, value)
+    checks.check_bool(field.name, value)
 
 
 @attrs.frozen(kw_only=True, repr=False)
 class RetryPolicy(Value):
-    """How often and how soon a call is tried again; every wait ends before the call's ``call_timeout``.
+    """How often and how soon a failed call is retried, always within its ``call_timeout``.
 
-    What surely was not sent, and what WeChat answered with "busy" or a status of 500 or more, is tried again
-    up to ``attempts`` times in all. What was sent and had no answer may have been counted: it is tried once
-    more, or never with ``at_most_once``. Waits are random between 0 and ``base * 2 ** n``, at most ``cap``
-    seconds; a Retry-After of up to 60 s goes before. When many calls fail, a quota of retries for the whole
-    session ends the trying early. A refused token, and a throttling (45011 or HTTP 429), use no attempt.
+    A request that was not sent, or that WeChat answered with "busy" or a status of 500 or more, is retried
+    until ``attempts`` attempts have been made. A request that was sent and got no response may have been
+    counted: it is retried once, or never with ``at_most_once``.
+
+    The wait before retry n (from 1) is random between 0 and ``min(cap, base * 2 ** (n - 1))`` seconds. A
+    Retry-After of up to 60 s replaces it, plus up to 20 %; with a longer one the call is not retried. When
+    many calls fail, a retry quota for the whole session stops retries early. A refused token and a throttling
+    (45011, 9301011 or HTTP 429) use no attempt.
 
     Args:
-        attempts: in all, 1 or more.
-        base: seconds.
-        cap: seconds.
-        at_most_once: never send twice what WeChat may have counted already.
+        attempts: maximum attempts of one call, including the first; 1 to 10 ** 9.
+        base: upper bound of the first wait in seconds; above 0.
+        cap: upper bound of any wait in seconds; above 0.
+        at_most_once: never send again what WeChat may already have counted.
+
+    Raises:
+        ValueError, TypeError: an argument is out of range; the message names it.
     """
 
     attempts: int = attrs.field(default=3, validator=_whole)
@@ -56,12 +62,12 @@ class RetryPolicy(Value):
     at_most_once: bool = attrs.field(default=False, validator=_flag)
 
     def wait(self, error: WxcvError, attempts: int, unanswered: int) -> float | None:
-        """Return the seconds to wait before the next attempt, or None if there is to be none.
+        """Return the seconds to wait before the next attempt, or None for no further attempt; do not wait.
 
         Args:
-            error: how the last attempt ended.
-            attempts: how many there were.
-            unanswered: how many of them were sent and had no answer.
+            error: the error of the last attempt.
+            attempts: how many attempts there were.
+            unanswered: how many of them were sent and got no response.
         """
         if attempts >= self.attempts or not self._may_repeat(error, unanswered):
             return None
@@ -79,19 +85,19 @@ class RetryPolicy(Value):
 
 
 class RetryQuota:
-    """How many retries a session has left: failing ones use it up, successes refill it."""
+    """The retries that a session has left: failed retries use them up, successful calls refill them."""
 
     def __init__(self) -> None:
         self.left = _QUOTA
 
     def take(self, error: WxcvError) -> float:
-        """Take what a retry after this error costs; return it, or 0 if there is not so much left."""
+        """Take the cost of a retry after this error and return it, or 0 if too little is left."""
         cost = _TIMEOUT_COST if isinstance(error, CallTimeoutError) else _COST
         if cost > self.left:
             return 0.0
         self.left -= cost
         return cost
 
-    def succeeded(self, taken: float) -> None:
-        """Give back what a call's retries took, or a little for a call that needed none."""
+    def record_success(self, taken: float) -> None:
+        """Give back what the retries of a successful call took, or 1 for a call without retries."""
         self.left = min(_QUOTA, self.left + (taken or 1.0))

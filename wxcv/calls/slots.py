@@ -1,4 +1,4 @@
-"""Slots: how many calls run at a time, and how all of them end when their session closes."""
+"""Slots: limit how many calls run at a time, and end all of them when their session closes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from wxcv import nesting
-from wxcv.calls.deadlines import Deadline, Deadlines
+from wxcv.calls.deadlines import Deadline, DeadlineTimer
 from wxcv.errors import CallTimeoutError, SessionClosedError, SlotTimeoutError, WxcvError
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Slot:
-    """The right to run, for as long as the ``async with`` block; its deadline is the block's target."""
+    """The right to run during an ``async with`` block; entering it returns its Deadline."""
 
     __slots__ = ("_deadline", "_is_limited", "_slots", "_token")
 
@@ -37,16 +37,16 @@ class Slot:
         nesting.leave(self._token)
         self._slots.release()
         if is_ended_here:
-            failure = self._slots.why_ended()
+            failure = self._slots.make_end_error()
             try:
                 raise failure
             finally:
-                failure.__context__ = None  # the cancellation that ended the block is nobody's concern
-                del failure  # which its own traceback leads to
+                failure.__context__ = None  # the cancellation is an implementation detail
+                del failure  # avoids a reference cycle through its own traceback
 
 
 class Slots:
-    """A number of slots, first come first served, with a deadline for whoever holds one.
+    """A number of slots, first come first served, with a deadline for every holder.
 
     ::
 
@@ -54,16 +54,16 @@ class Slots:
             return await work()
 
     Args:
-        count: how many may be held at a time.
-        seconds: for which one may be held.
-        slot_timeout: seconds for which a call may wait for one, or None.
-        max_waiting: how many calls may wait at a time, or None.
+        count: the number of slots.
+        seconds: how long a slot may be held.
+        slot_timeout: seconds for which a call may wait for a slot, or None for no limit.
+        max_waiting: how many calls may wait at a time, or None for no limit.
 
     Attributes:
-        closed: nobody gets a slot any more.
-        free: how many are held by nobody.
-        waiting: how many calls wait for one.
-        deadlines: of those who hold one.
+        is_closed: whether closing has begun; no call gets a slot any more.
+        free_count: how many slots are free.
+        waiting_count: how many calls wait for a slot.
+        deadlines: the timer for the deadlines of the slots that are held.
     """
 
     def __init__(
@@ -74,39 +74,39 @@ class Slots:
         slot_timeout: float | None = None,
         max_waiting: int | None = None,
     ) -> None:
-        self.closed = False
-        self.count = self.free = count
-        self.waiting = 0
-        self.deadlines = Deadlines(seconds)
+        self.is_closed = False
+        self.count = self.free_count = count
+        self.waiting_count = 0
+        self.deadlines = DeadlineTimer(seconds)
         self._max_waiting = max_waiting
         self._slot_timeout = slot_timeout
-        self._queue_deadlines = None if slot_timeout is None else Deadlines(slot_timeout)
-        # asyncio.Semaphore cannot be closed. The result of a future tells whether it came to a slot.
+        self._queue_deadlines = None if slot_timeout is None else DeadlineTimer(slot_timeout)
+        # asyncio.Semaphore cannot be closed. The result of a future is whether it got a slot.
         self._queue: deque[asyncio.Future[bool]] = deque()
         self._idle = asyncio.Event()
 
     def acquire(self, *, is_limited: bool = True) -> Slot:
-        """Return a context manager that waits for a slot, and gives it back.
+        """Return a context manager that waits for a slot and releases it.
 
         Args:
             is_limited: whether ``slot_timeout`` and ``max_waiting`` apply.
 
-        Raises (when the block is entered or left):
-            SlotTimeoutError: no slot in time.
+        Raises (on entering or leaving the block):
+            SlotTimeoutError: no slot in time, or too many calls are already waiting.
             SessionClosedError: closing has begun, or ended the block.
             CallTimeoutError: the block took too long.
         """
         return Slot(self, is_limited=is_limited)
 
     async def wait_for_slot(self, *, is_limited: bool) -> None:
-        """Return when a slot is had; ``release`` must follow."""
+        """Wait until a slot is free and take it; ``release`` must follow."""
         self._require_open()
-        if self.free:
-            self.free -= 1
+        if self.free_count:
+            self.free_count -= 1
             return
-        if is_limited and self._max_waiting is not None and self.waiting >= self._max_waiting:
+        if is_limited and self._max_waiting is not None and self.waiting_count >= self._max_waiting:
             raise SlotTimeoutError(
-                f"nothing was sent: {self.waiting} calls wait for a slot already (max_waiting)"
+                f"nothing was sent: {self.waiting_count} calls are already waiting for a slot (max_waiting)"
             )
         if not is_limited or self._queue_deadlines is None:
             await self._queue_up()
@@ -119,46 +119,46 @@ class Slots:
     async def _queue_up(self) -> None:
         future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._queue.append(future)
-        self.waiting += 1
+        self.waiting_count += 1
         try:
             await future
             self._require_open()
         except BaseException:
             if not future.cancel() and not future.cancelled() and future.result():
-                self.release()  # ended in the very moment of getting it
+                self.release()  # cancelled at the moment of getting it
             raise
         finally:
-            self.waiting -= 1
+            self.waiting_count -= 1
 
     def _require_open(self) -> None:
-        if self.closed:
+        if self.is_closed:
             raise SessionClosedError("the session is closed; open a new one")
 
     def is_held_here(self) -> bool:
         """Tell whether the running code is part of a call that holds a slot."""
         return nesting.is_inside(self)
 
-    def why_ended(self) -> WxcvError:
-        """Return the error for a block that was ended."""
-        if self.closed:
-            return SessionClosedError("the session was closed before the call had ended")
+    def make_end_error(self) -> WxcvError:
+        """Make the error for a block that was ended by its deadline or by closing."""
+        if self.is_closed:
+            return SessionClosedError("the session was closed before the call finished")
         seconds = self.deadlines.seconds
-        return CallTimeoutError(f"the call did not end within {seconds:g} s", reason="call_timeout")
+        return CallTimeoutError(f"the call did not finish within {seconds:g} s", reason="call_timeout")
 
     def release(self) -> None:
-        """Hand a slot on to the first who waits and was not cancelled."""
+        """Pass a slot to the first waiting call that was not cancelled, or free it."""
         while self._queue:
             future = self._queue.popleft()
             if not future.done():
                 future.set_result(True)
                 return
-        self.free += 1
-        if self.free == self.count:
+        self.free_count += 1
+        if self.free_count == self.count:
             self._idle.set()
 
     async def aclose(self, grace: float) -> None:
-        """End the waiting calls now, and the running ones when ``grace`` seconds have passed."""
-        self.closed = True
+        """End the waiting calls now, and the running ones after ``grace`` seconds."""
+        self.is_closed = True
         while self._queue:
             future = self._queue.popleft()
             if not future.done():
@@ -168,10 +168,10 @@ class Slots:
                 async with asyncio.timeout(grace):
                     await self._wait_until_idle()
         finally:  # also when closing itself is cancelled
-            self.deadlines.end()
+            self.deadlines.expire_all()
         await self._wait_until_idle()
 
     async def _wait_until_idle(self) -> None:
-        if self.free < self.count:
+        if self.free_count < self.count:
             self._idle.clear()
             await self._idle.wait()

@@ -1,4 +1,4 @@
-"""What the calls of a session share, whichever account they are for."""
+"""SessionState: what the calls of a session share, for all its accounts."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ if TYPE_CHECKING:
 
 @attrs.frozen(repr=False, kw_only=True)
 class SessionStats(Value):
-    """What a session does now, and what it has done since it was made, for all its accounts.
+    """What a session is doing, and has done since it was constructed, for all its accounts.
 
     Attributes:
-        running: calls that hold a slot, of at most ``concurrency``.
-        waiting: calls that wait for a slot.
-        calls: calls that had a slot.
-        sends: how many times an image was sent, wholly or in part.
-        retries: sends beyond the first of a call.
-        refreshes: token refreshes that this session started.
-        bytes_sent: bytes of images in those sends.
+        running: the calls that hold a slot now, at most ``concurrency``.
+        waiting: the calls that wait for a slot now.
+        calls: the calls that got a slot.
+        sends: how many times an image was sent, in full or in part.
+        retries: the sends after the first one of each call.
+        refreshes: the token refreshes that this session started.
+        bytes_sent: the total size of the images in those sends, in bytes.
     """
 
     running: int
@@ -51,12 +51,12 @@ class SessionStats(Value):
 
 @attrs.define(eq=False, repr=False, kw_only=True)
 class SessionState:
-    """What the calls of a session share, and how much they did.
+    """What the calls of a session share, and what they have done.
 
     Attributes:
-        loop: the event loop to which the session belongs, from its first use on.
-        pid: the process in which it was made.
-        calls, sends, retries, bytes_sent: as in SessionStats.
+        loop: the event loop to which the session belongs; None before its first use.
+        pid: the process in which it was constructed.
+        calls, sends, retries, bytes_sent: see SessionStats.
     """
 
     transport: Transport
@@ -66,7 +66,7 @@ class SessionState:
     retry_policy: RetryPolicy
     call_timeout: float
     loader: ImageLoader
-    readers: Executor
+    reader_threads: Executor
     on_attempt: Callable[[AttemptEvent], object] | None
     retry_quota: RetryQuota = attrs.field(factory=RetryQuota)
     pacers: dict[str, Pacer] = attrs.field(factory=dict)
@@ -77,60 +77,63 @@ class SessionState:
     retries: int = 0
     bytes_sent: int = 0
 
-    def require_usable(self) -> None:
-        """Claim the session for the running event loop.
+    def bind_to_running_loop(self) -> None:
+        """Bind the session to the running event loop, or check that it is bound to it.
 
         Raises:
-            SessionClosedError: it is closed, or belongs to another event loop or another process.
+            SessionClosedError: it is closed, or belongs to another event loop or process.
         """
         self.require_same_process()
         loop = asyncio.get_running_loop()
         if self.loop is not loop:
             if self.loop is not None:
                 raise SessionClosedError(
-                    "the session belongs to another event loop; open a new one in this one"
+                    "the session belongs to another event loop; open a new session in this event loop"
                 )
             self.loop = loop
-        if self.slots.closed:
+        if self.slots.is_closed:
             raise SessionClosedError("the session is closed; open a new one")
         self.transport.require_open()
 
-    def may_close(self) -> bool:
-        """Return whether there is something left to close in the running event loop.
+    def prepare_to_close(self) -> bool:
+        """Return whether the session can be closed in the running event loop.
+
+        If its own event loop is closed, nothing of it can be awaited any more: close its connections without
+        waiting, shut its threads down, and return False.
 
         Raises:
-            SessionClosedError: it belongs to another event loop that still exists, or to another process.
+            SessionClosedError: it belongs to another event loop that is not closed, or to another process.
         """
         self.require_same_process()
         if self.loop is None or self.loop is asyncio.get_running_loop():
             return True
         if not self.loop.is_closed():
             raise SessionClosedError("the session belongs to another event loop; close it there")
-        self.transport.abandon()  # nothing of it can be awaited any more
-        self.transport.refuse()
-        self.readers.shutdown(wait=False)
+        self.transport.close_without_waiting()
+        self.transport.stop_sending()
+        self.reader_threads.shutdown(wait=False)
         return False
 
     def require_same_process(self) -> None:
         """Raise SessionClosedError in a forked child, which shares the connections of its parent."""
         if self.pid != os.getpid():
             raise SessionClosedError(
-                "the session belongs to the process that was forked; open a new one in this one"
+                "the session belongs to the parent process; open a new session in this process"
             )
 
-    def pacer(self, path: str) -> Pacer:
-        """Return the pacer of an endpoint, for all accounts of the session."""
+    def get_pacer(self, path: str) -> Pacer:
+        """Return the pacer of an endpoint, which all accounts of the session share."""
         pacer = self.pacers.get(path)
         if pacer is None:
             pacer = self.pacers[path] = Pacer()
         return pacer
 
     def stats(self) -> SessionStats:
-        """Return what is done now, and was done so far."""
+        """Return the session's statistics."""
         slots = self.slots
         return SessionStats(
-            running=slots.count - slots.free,
-            waiting=slots.waiting,
+            running=slots.count - slots.free_count,
+            waiting=slots.waiting_count,
             calls=self.calls,
             sends=self.sends,
             retries=self.retries,
@@ -139,9 +142,9 @@ class SessionState:
         )
 
     def __del__(self) -> None:
-        # A session that was only half made has no transport.
+        # A session whose construction failed has no transport.
         transport = getattr(self, "transport", None)
-        if transport is not None and self.pid == os.getpid() and transport.abandon():
+        if transport is not None and self.pid == os.getpid() and transport.close_without_waiting():
             warnings.warn(
                 "unclosed wxcv.Session; use it as `async with Session(...)`, or await its aclose()",
                 ResourceWarning,

@@ -1,4 +1,4 @@
-"""The only place that talks through aiohttp: a request value in, a response value or our error out."""
+"""Transport: sends a request through aiohttp, and returns a response or raises an error of wxcv."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from urllib.request import getproxies
 import aiohttp
 from yarl import URL
 
-from wxcv.calls.deadlines import Deadline, Deadlines
+from wxcv.calls.deadlines import Deadline, DeadlineTimer
 from wxcv.calls.payload import Payload
 from wxcv.errors import (
     AnswerLostError,
@@ -24,8 +24,8 @@ from wxcv.errors import (
     WxcvError,
 )
 from wxcv.masking import class_name
-from wxcv.protocol.answers import ANSWER_LIMIT, Response, too_large
-from wxcv.protocol.requests import Body, Request, target
+from wxcv.protocol.answers import ANSWER_LIMIT, Response, make_too_large_error
+from wxcv.protocol.requests import Body, Request, build_target
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -33,12 +33,12 @@ if TYPE_CHECKING:
 _CONNECT_SECONDS = 5.0
 _KEEPALIVE_SECONDS = 15.0
 _SUCCESS = 2  # the hundreds of an HTTP status
-_SWITCHING_PROTOCOLS = 101  # after which aiohttp leaves the connection to its reader
+_SWITCHING_PROTOCOLS = 101  # after this status aiohttp does not close the connection by itself
 _HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "wxcv"}
 _NO_BODY = Body("application/x-www-form-urlencoded", ())
 
-# The first class of an error's ancestry that stands here decides. "lost" and "timeout" become
-# ConnectError when nothing of the body was sent.
+# The first class in an exception's MRO that is listed here decides. Every kind becomes ConnectError if
+# nothing of the body was sent.
 ERROR_KINDS: dict[type[BaseException], str] = {
     aiohttp.ClientConnectorError: "connect",
     aiohttp.ClientHttpProxyError: "connect",
@@ -56,7 +56,7 @@ ERROR_KINDS: dict[type[BaseException], str] = {
     OSError: "lost",
     Exception: "lost",
 }
-# What the error number of these would say is misleading; their own texts are never used.
+# For these the text of the error number would be misleading; the exceptions' own texts are never used.
 _TEXTS: dict[type[BaseException], str] = {
     aiohttp.ClientConnectorCertificateError: "its certificate was not accepted",
     aiohttp.ClientConnectorDNSError: "its name could not be resolved",
@@ -73,38 +73,38 @@ def _find(table: dict[type[BaseException], str], error: BaseException) -> str:
     return next(table[cls] for cls in type(error).__mro__ if cls in table)
 
 
-def translate(error: Exception, host: str, *, has_left: bool) -> WxcvError:
-    """Make our error: of aiohttp's only the class and the error number, as its text may hold the URL.
+def translate(error: Exception, host: str, *, is_started: bool) -> WxcvError:
+    """Make an error of wxcv from the class and error number of aiohttp's, whose text may hold the URL.
 
     Args:
-        error: what aiohttp raised.
-        host: host and port.
-        has_left: whether any byte of the body was sent.
+        error: the exception that aiohttp raised.
+        host: host and port of the server.
+        is_started: whether the body was begun.
     """
     kind, reason = _find(ERROR_KINDS, error), class_name(error)
     errno = getattr(error, "errno", None)
     errno = errno if isinstance(errno, int) else None
     text = _find(_TEXTS, error) or (os.strerror(errno) if errno is not None and errno > 0 else "")
     detail = f"{reason}: {text}" if text else reason
-    if kind == "protocol" and has_left:
-        return ProtocolError(f"{host} answered with something that is not HTTP ({reason})", status=None)
-    if kind == "connect" or not has_left:
+    if kind == "protocol" and is_started:
+        return ProtocolError(f"the response of {host} is not HTTP ({reason})", status=None)
+    if kind == "connect" or not is_started:
         return ConnectError(f"cannot reach {host}, nothing was sent ({detail})", reason=reason, errno=errno)
     if kind == "timeout":
-        return CallTimeoutError(f"no answer of {host} in time ({detail})", reason=reason, errno=errno)
-    return AnswerLostError(f"the answer of {host} was lost ({detail})", reason=reason, errno=errno)
+        return CallTimeoutError(f"no response from {host} in time ({detail})", reason=reason, errno=errno)
+    return AnswerLostError(f"the response of {host} was lost ({detail})", reason=reason, errno=errno)
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:
     length = response.content_length
     if length is not None and length <= ANSWER_LIMIT and response.status != _SWITCHING_PROTOCOLS:
-        return await response.read()  # which lets go of the connection, and closes it after an error
+        return await response.read()  # which also releases the connection
     chunks, size = [], 0
     async with response:
         async for chunk in response.content.iter_any():
             size += len(chunk)
             if size > ANSWER_LIMIT:
-                raise too_large(response.status)
+                raise make_too_large_error(response.status)
             chunks.append(chunk)
     return b"".join(chunks)
 
@@ -124,15 +124,16 @@ def _proxy_secrets(urls: Iterable[str]) -> tuple[str, ...]:
 
 
 class Transport:
-    """Sends requests below one base URL over an aiohttp.ClientSession, its own or a borrowed one.
+    """Sends requests to one base URL through an aiohttp.ClientSession, its own or a borrowed one.
 
     Args:
         base_url: scheme, host and port.
-        connections: how many connections an own session may hold.
-        attempt_timeout: seconds for one request with its body and answer.
-        http: a borrowed session, which is never closed here; what it may have switched on is overridden.
+        connections: maximum connections of its own ClientSession.
+        attempt_timeout: seconds for one request, including its body and response.
+        http: a borrowed ClientSession, which is never closed here, and whose settings are overridden; or
+            None.
         proxy: the URL of an HTTP proxy, or None.
-        trust_env: whether an own session takes proxies from the environment.
+        trust_env: whether its own ClientSession takes proxies from the environment.
     """
 
     def __init__(  # noqa: PLR0913 - the settings of one connection pool
@@ -148,22 +149,22 @@ class Transport:
         if http is not None and not isinstance(http, aiohttp.ClientSession):
             raise TypeError(f"http must be an aiohttp.ClientSession, not {class_name(http)}")
         self._host = URL(base_url).authority
-        # Uploads share a target as long as their token lives, and a URL remembers what aiohttp asks of it.
+        # Uploads with the same token share a URL, and a URL caches what aiohttp reads from it.
         self._url = lru_cache(maxsize=64)(
-            lambda path, query: URL(base_url + target(path, query), encoded=True)
+            lambda path, query: URL(base_url + build_target(path, query), encoded=True)
         )
         self._connections = connections
         self._owned = http is None
         self._http = http
-        self._headers = None if self._owned else _HEADERS  # an own session has them once and for all
+        self._headers = None if self._owned else _HEADERS  # its own ClientSession has them as defaults
         self._proxy = proxy
         self._trust_env = trust_env
         self._known = _proxy_secrets([proxy or "", *(getproxies().values() if trust_env else ())])
         self._closed = False
         self._buffers: list[memoryview] = []
-        self._deadlines = Deadlines(attempt_timeout)
+        self._deadlines = DeadlineTimer(attempt_timeout)
         self._timeout = aiohttp.ClientTimeout(
-            total=None,  # the deadline, which bounds everything
+            total=None,  # a Deadline covers everything
             connect=min(_CONNECT_SECONDS, attempt_timeout) if self._owned else None,
             sock_connect=min(_CONNECT_SECONDS, attempt_timeout),
         )
@@ -181,31 +182,32 @@ class Transport:
         return self._http
 
     def require_open(self) -> None:
-        """Raise SessionClosedError if nothing can be sent any more."""
+        """Raise SessionClosedError if requests can no longer be sent."""
         if self._closed or (self._http is not None and self._http.closed):
             raise SessionClosedError("the HTTP session is closed; open a new one")
 
     async def send(self, request: Request, before_first_byte: Callable[[], None] = lambda: None) -> Response:
-        """Send once and read the answer, whatever its status; redirects are not followed.
+        """Send a request once and read the response, whatever its status; redirects are not followed.
 
         Args:
-            request: with everything it needs; its query is secret.
-            before_first_byte: called when the first byte is about to leave, also if no answer comes.
+            request: the complete request; its query is secret.
+            before_first_byte: called when the first byte of the body is about to be sent.
 
         Raises:
-            TransportError: no answer; its class tells whether anything was sent.
-            ProtocolError: more than ANSWER_LIMIT bytes, or no HTTP.
+            TransportError: no response; its class says whether anything was sent.
+            ProtocolError: the response has more than ANSWER_LIMIT bytes or is not HTTP.
             SessionClosedError: the session was closed.
         """
         payload = Payload(request.body or _NO_BODY, before_first_byte, self._buffers, is_guarded=self._owned)
         result = await self._exchange(request, payload)
         if isinstance(result, Response):
             return result
-        # Raised out here: where aiohttp's error was caught, it would be the context, and it holds the URL.
+        # Raised outside the except block: inside it, aiohttp's error, which holds the URL, would be the
+        # context.
         try:
             raise result
         finally:
-            del result  # which its own traceback leads to
+            del result  # avoids a reference cycle through its own traceback
 
     async def _exchange(self, request: Request, payload: Payload) -> Response | WxcvError:
         deadline = Deadline(self._deadlines)
@@ -225,43 +227,45 @@ class Transport:
                 )
                 is_early = not payload.is_complete
                 answer = Response(response.status, response.headers, await _read(response), self._known)
-                return self._reason_to_distrust(payload, response.status, is_early=is_early) or answer
-            return translate(TimeoutError(), self._host, has_left=payload.has_left)
+                return self._find_mismatch(payload, response.status, is_early=is_early) or answer
+            return translate(TimeoutError(), self._host, is_started=payload.is_started)
         except WxcvError:
             raise
         except asyncio.CancelledError:
             if deadline.is_task_cancelled:
                 raise
-            # A connector that is closed cancels what its callers wait for, and not the callers.
-            return translate(aiohttp.ClientConnectionError(), self._host, has_left=payload.has_left)
+            # Closing a connector cancels the futures that its callers wait for, not the callers.
+            return translate(aiohttp.ClientConnectionError(), self._host, is_started=payload.is_started)
         except Exception as error:  # noqa: BLE001 - a name that cannot be encoded, a caller's trace hook
-            return translate(error, self._host, has_left=payload.has_left)
+            return translate(error, self._host, is_started=payload.is_started)
 
-    def _reason_to_distrust(self, payload: Payload, status: int, *, is_early: bool) -> WxcvError | None:
-        """Return the error for an answer that cannot belong to the request, or None."""
+    def _find_mismatch(self, payload: Payload, status: int, *, is_early: bool) -> WxcvError | None:
+        """Return the error for a response that cannot belong to the request, or None."""
         has_more = payload.connection is not None and payload.connection.finish(payload)
-        if not payload.has_left:  # it came before the request: aiohttp hands out what was there
-            return translate(aiohttp.ClientConnectionResetError(), self._host, has_left=False)
+        if not payload.is_started:  # aiohttp returned a response from before the request
+            return translate(aiohttp.ClientConnectionResetError(), self._host, is_started=False)
         if is_early and status // 100 == _SUCCESS:
-            return AnswerLostError(f"{self._host} answered before it had the whole image")
+            return AnswerLostError(f"{self._host} responded before it had received the whole image")
         return (
-            AnswerLostError(f"{self._host} sent more than one answer, and none is used") if has_more else None
+            AnswerLostError(f"{self._host} sent more than one response, and none is used")
+            if has_more
+            else None
         )
 
-    def refuse(self) -> None:
-        """Send nothing more; what is under way goes on."""
+    def stop_sending(self) -> None:
+        """Refuse further requests; those that are running continue."""
         self._closed = True
 
     async def aclose(self) -> None:
-        """Close an own session and its connections; a borrowed one is left as it is."""
-        self.refuse()
+        """Close its own ClientSession with all connections; leave a borrowed one unchanged."""
+        self.stop_sending()
         if self._owned and self._http is not None:
             await self._http.close()
 
-    def abandon(self) -> bool:
-        """Close an own session that nobody closed, without waiting; return whether there was one."""
+    def close_without_waiting(self) -> bool:
+        """Close its own unclosed ClientSession without waiting; return whether there was one."""
         http, self._http = self._http, None
         if not self._owned or http is None or http.closed or http.connector is None:
             return False
-        http.connector.__exit__()  # the only way to close it that need not be awaited
+        http.connector.__exit__()  # the only way to close it without awaiting
         return True

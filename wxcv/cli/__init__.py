@@ -6,15 +6,15 @@ import sys
 
 
 def main() -> None:
-    """Run the command ``wxcv``; without its extra, say in one line what to install and exit with 2."""
-    if sys.stderr is None:  # closed by whoever started the command
+    """Run the command ``wxcv``; without its extra, print what to install and exit with 2."""
+    if sys.stderr is None:  # closed by the parent process
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - until the process ends
     if sys.stdout is None:
         sys.stderr.write("wxcv: cannot print: standard output is closed\n")
         raise SystemExit(1)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # no name or code may stop the printing
+            stream.reconfigure(errors="backslashreplace")  # so that any name or code can be printed
     try:
         import rich  # noqa: F401, PLC0415 - typer prints with it
 

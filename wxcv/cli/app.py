@@ -1,4 +1,4 @@
-"""The commands, thin over the public names of wxcv."""
+"""The commands, which use public names of wxcv only."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import wxcv
 from wxcv.cli import exits, output
 from wxcv.cli.inputs import SUFFIXES, Names
 from wxcv.cli.interrupts import Interrupts
-from wxcv.cli.reading import Reader, Reading
+from wxcv.cli.reading import ImageReader, ImageReport
 from wxcv.sandbox import Sandbox
 
 if TYPE_CHECKING:
@@ -35,30 +35,30 @@ Images = Annotated[
     list[str],
     typer.Argument(
         metavar="IMAGE...",
-        help="Paths, http(s) URLs, folders (of which files ending in "
-        f"{', '.join(sorted(SUFFIXES))} are taken), or - for names on standard input, one a line.",
+        help="Paths, http(s) URLs, folders (files ending in "
+        f"{', '.join(sorted(SUFFIXES))} are read), or - for names on standard input, one per line.",
     ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object for every image, a line each.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object per image, one per line.")]
 UseSandbox = Annotated[
-    bool, typer.Option("--sandbox", help="Ask a local sandbox instead of WeChat; no account needed.")
+    bool, typer.Option("--sandbox", help="Use a local sandbox instead of WeChat; no account needed.")
 ]
 Concurrency = Annotated[
-    int | None, typer.Option(min=1, help="How many calls run at a time; 8 by default, 2 with --sandbox.")
+    int | None, typer.Option(min=1, help="How many calls run at a time. Default: 8, with --sandbox 2.")
 ]
 Timeout = Annotated[
     float | None,
     typer.Option(
         callback=_check_timeout,
-        help="Seconds for one image, with all attempts; and for how long to wait for a server that cannot be "
-        "reached; 60 by default.",
+        help="Seconds for one call (one image, one endpoint) with all its retries; also how long to wait "
+        "while WeChat cannot be reached. Default: 60.",
     ),
 ]
 
 
 @attrs.frozen(kw_only=True)
 class Options:
-    """What all reading commands take."""
+    """The options of all commands that read images."""
 
     as_json: bool
     sandbox: bool
@@ -86,7 +86,7 @@ def _session_from_env(options: Options) -> wxcv.Session:
     try:
         return wxcv.Session.from_env(**options.of_session(concurrency=8))
     except ValueError as error:
-        output.say(f"no account to use: {error}; or add --sandbox, which needs none")
+        output.say(f"cannot open a session: {error} (or use --sandbox, which needs no account)")
     raise typer.Exit(exits.ACCOUNT)
 
 
@@ -95,7 +95,7 @@ async def _open_session(stack: AsyncExitStack, options: Options) -> wxcv.Session
         return await stack.enter_async_context(_session_from_env(options))
     box = await _start_sandbox(stack, Sandbox())
     credential = wxcv.AppCredential(box.appid, box.secret)
-    # It reads one page at a time, so more at once would only wait there.
+    # The sandbox reads the text of one image at a time, so that more calls would only wait there.
     session = wxcv.Session(credential, base_url=box.base_url, **options.of_session(concurrency=2))
     return await stack.enter_async_context(session)
 
@@ -103,11 +103,11 @@ async def _open_session(stack: AsyncExitStack, options: Options) -> wxcv.Session
 async def _read(images: Sequence[str], endpoints: Sequence[wxcv.Endpoint[Any]], options: Options) -> int:
     names, errors = Names(images), output.ErrorPrinter()
 
-    def print_reading(reading: Reading) -> None:
-        (output.print_json if options.as_json else output.print_rows)(reading)
-        errors.print_errors(reading)
+    def print_report(report: ImageReport) -> None:
+        (output.print_json if options.as_json else output.print_rows)(report)
+        errors.print_errors(report)
 
-    reader: Reader | None = None
+    reader: ImageReader | None = None
 
     def end() -> bool:
         if reader is not None:
@@ -117,7 +117,7 @@ async def _read(images: Sequence[str], endpoints: Sequence[wxcv.Endpoint[Any]], 
     with Interrupts(names.stop, end) as interrupts:
         async with AsyncExitStack() as stack:
             session = await _open_session(stack, options)
-            reader = Reader(session, names, endpoints, print_reading)
+            reader = ImageReader(session, names, endpoints, print_report)
             await reader.read()
     if reader is None:
         return interrupts.exit_code or exits.SOME_FAILED
@@ -127,7 +127,7 @@ async def _read(images: Sequence[str], endpoints: Sequence[wxcv.Endpoint[Any]], 
 
 
 def _run(work: Coroutine[Any, Any, int]) -> None:
-    """Run a command and exit with its code; nothing that happens to its output makes a traceback."""
+    """Run a command and exit with its code, without a traceback if its output fails."""
     try:
         code = asyncio.run(work)
     except KeyboardInterrupt:
@@ -150,7 +150,7 @@ def scan_qrcode(
     concurrency: Concurrency = None,
     timeout: Timeout = None,
 ) -> None:
-    """Read QR codes, barcodes, DataMatrix and PDF417."""
+    """Read QR codes and barcodes, including DataMatrix and PDF417."""
     options = Options(as_json=as_json, sandbox=sandbox, concurrency=concurrency, timeout=timeout)
     _run(_read(images, [wxcv.SCAN_QRCODE], options))
 
@@ -176,7 +176,7 @@ def read(
     concurrency: Concurrency = None,
     timeout: Timeout = None,
 ) -> None:
-    """Read codes and printed text of each image."""
+    """Read both codes and printed text; two calls per image."""
     options = Options(as_json=as_json, sandbox=sandbox, concurrency=concurrency, timeout=timeout)
     _run(_read(images, [wxcv.SCAN_QRCODE, wxcv.PRINTED_TEXT], options))
 
@@ -187,7 +187,7 @@ async def _serve(host: str, port: int, *, allow_loopback: bool) -> int:
     except ValueError as error:
         output.say(str(error))
         return exits.USAGE
-    with Interrupts() as interrupts:  # before anybody is told that it runs
+    with Interrupts() as interrupts:  # before the address is printed
         async with AsyncExitStack() as stack:
             box = await _start_sandbox(stack, sandbox, f"on {host!r} port {port} ")
             output.say("this sandbox answers like WeChat's image API until it is stopped (Ctrl-C)")
@@ -204,11 +204,13 @@ def _print_variables(box: Sandbox) -> None:
 
 @app.command("sandbox")
 def sandbox_command(
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8080,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="The port to listen on; 0 selects a free one.")
+    ] = 8080,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
-    allow_loopback: Annotated[bool, typer.Option(help="Let img_url point to this machine.")] = False,
+    allow_loopback: Annotated[bool, typer.Option(help="Allow img_url to point to this machine.")] = False,
 ) -> None:
-    """Serve a local WeChat that really decodes, for trials and tests."""
+    """Serve a local stand-in for WeChat that decodes real images, for trials and tests."""
     _run(_serve(host, port, allow_loopback=allow_loopback))
 
 

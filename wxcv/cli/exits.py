@@ -1,4 +1,4 @@
-"""Exit codes."""
+"""The exit codes of the commands; a higher one takes precedence."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ UNREACHABLE = 6
 INTERRUPTED = 128 + signal.SIGINT
 TERMINATED = 128 + signal.SIGTERM
 BROKEN_PIPE = 128 + 13
-"""As a shell reports a program that SIGPIPE ended; Windows has no such signal."""
+"""The code that a shell reports for a program that SIGPIPE ended; Windows has no such signal."""
 
 MEANINGS = {
     ALL_READ: "all images were read",
-    SOME_FAILED: "some image failed; each has its line on stderr",
+    SOME_FAILED: "some image failed (reported on stderr), or the output could not be written",
     USAGE: "wrong usage, or a missing extra",
     ACCOUNT: "no credentials, or WeChat refused them or the account",
     QUOTA: "the quota is exhausted",
     UNREACHABLE: "WeChat cannot be reached",
-    INTERRUPTED: "stopped by Ctrl-C (128 and the number of another signal)",
-    BROKEN_PIPE: "the reader of the output left",
+    INTERRUPTED: "stopped by Ctrl-C (another signal: 128 plus its number)",
+    BROKEN_PIPE: "the output pipe was closed",
 }
 
 

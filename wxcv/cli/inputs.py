@@ -1,4 +1,4 @@
-"""The images that a command line names: paths, URLs, folders, and names on standard input."""
+"""The names of the images on the command line: paths, URLs, folders, and names on standard input."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence
 
 SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
-"""Of the files that are taken from a folder."""
+"""The suffixes of the files that are read from a folder."""
 
 _AHEAD = 64
 
@@ -38,7 +38,7 @@ def _names_on_stdin() -> Iterator[str]:
 
 
 def expand(words: Sequence[str]) -> Iterator[str]:
-    """Yield the images' names: a folder is walked, ``-`` stands for the lines of standard input."""
+    """Yield the names of the images; walk folders, and read the lines of standard input for ``-``."""
     for word in words:
         if word == "-":
             yield from _names_on_stdin()
@@ -49,9 +49,9 @@ def expand(words: Sequence[str]) -> Iterator[str]:
 
 
 class Names:
-    """An async iterable over names, which a thread reads ahead; it can be ended early.
+    """An async iterable of names, which a thread reads ahead; it can be stopped early.
 
-    The thread is a daemon: a pipe on which nothing comes must not keep the command from ending.
+    The thread is a daemon, so that a silent pipe does not keep the command from ending.
     """
 
     def __init__(self, words: Sequence[str]) -> None:
@@ -62,7 +62,7 @@ class Names:
         self._is_stopped = False
 
     def stop(self) -> None:
-        """Let the iteration end."""
+        """End the iteration."""
         self._is_stopped = True
         self._changed.set()
 

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the first lets a command finish what is under way, the second ends it now."""
+"""Ctrl-C and SIGTERM: the first lets a command finish its running calls, the second ends it now."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interrupts:
-    """A ``with`` block of the current task that is left quietly when a signal ends it.
+    """A ``with`` block of the current task that a signal ends without an exception.
 
-    A signal that is ignored when the command begins, as under nohup, stays so.
+    A signal that is ignored when the command starts, as under nohup, stays ignored.
 
     Args:
         finish: called at the first signal; the block then has 10 s to end by itself. None: it ends at once.
@@ -27,7 +27,7 @@ class Interrupts:
             False.
 
     Attributes:
-        exit_code: 128 and the signal's number, or None if there was none.
+        exit_code: 128 plus the number of the signal, or None if there was no signal.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Interrupts:
     def _receive(self, number: signal.Signals) -> None:
         is_first, self.exit_code = self.exit_code is None, 128 + number
         if is_first and self._finish is not None:
-            say(f"finishing what is under way, for up to {_GRACE:g} s; stop again to end now")
+            say(f"finishing the running calls for up to {_GRACE:g} s; stop again to end now")
             self._finish()
             asyncio.get_running_loop().call_later(_GRACE, self._end)
         else:

@@ -14,27 +14,27 @@ import typer
 import wxcv
 
 if TYPE_CHECKING:
-    from wxcv.cli.reading import Reading
+    from wxcv.cli.reading import ImageReport
 
 
 def printable(text: str) -> str:
-    """Return a text on one line; a code or a name may hold a terminal's control characters."""
+    """Return a text on one line; codes and names may hold control characters of terminals."""
     return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def display_name(image: str) -> str:
-    """Return the image's name; the query of a URL may hold a signature."""
+    """Return the image's name without the query of a URL, which may hold a signature."""
     return printable(image.split("?", maxsplit=1)[0] if "://" in image else image)
 
 
-def print_rows(reading: Reading) -> None:
+def print_rows(report: ImageReport) -> None:
     """Print what was read in one image, a line each; no line is broken, however narrow the terminal is."""
-    if not reading.rows:
+    if not report.rows:
         return
-    width = max(len(printable(kind)) for kind, _ in reading.rows)
-    name = display_name(reading.image)
+    width = max(len(printable(kind)) for kind, _ in report.rows)
+    name = display_name(report.image)
     lines = [typer.style(name, bold=True) if sys.stdout.isatty() else name]
-    lines += [f"  {printable(kind):<{width}}  {printable(said)}" for kind, said in reading.rows]
+    lines += [f"  {printable(kind):<{width}}  {printable(said)}" for kind, said in report.rows]
     _write("\n".join(lines))
 
 
@@ -62,7 +62,7 @@ def _missing_fields(name: str) -> dict[str, Any]:
     }
 
 
-def print_json(reading: Reading) -> None:
+def print_json(report: ImageReport) -> None:
     """Print one JSON object on one line.
 
     It has ``image``, ``status`` ("ok", or that of the first endpoint without an answer), ``answers`` (by the
@@ -70,14 +70,14 @@ def print_json(reading: Reading) -> None:
     command was stopped is "unknown".
     """
     fields = {
-        "image": reading.image,
+        "image": report.image,
         "status": "ok",
-        "answers": {key: one.answer.to_dict() for key, one in reading.outcomes.items() if one.status == "ok"},
+        "answers": {key: one.answer.to_dict() for key, one in report.outcomes.items() if one.status == "ok"},
         "error": None,
     }
-    for name, outcome in reading.failures[:1]:
+    for name, outcome in report.failures[:1]:
         fields |= {"status": outcome.status, "error": _error_fields(name, outcome.error)}
-    for name in reading.missing[:1]:
+    for name in report.missing[:1]:
         fields |= {"status": "unknown", "error": _missing_fields(name)}
     is_utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
     _write(json.dumps(fields, ensure_ascii=not is_utf8))
@@ -89,7 +89,7 @@ def _write(text: str) -> None:
 
 
 def discard_stdout() -> None:
-    """Let what could not be printed be forgotten, instead of printed again at the end of Python."""
+    """Discard further output, so that Python does not try to flush it again when it exits."""
     sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - until the process ends
 
 
@@ -100,19 +100,19 @@ class ErrorPrinter:
         self._not_sent: Counter[str] = Counter()
         self._stopped = 0
 
-    def print_errors(self, reading: Reading) -> None:
+    def print_errors(self, report: ImageReport) -> None:
         """Print the failures of one image to stderr."""
-        told = set()
-        for name, outcome in reading.failures:
+        reported = set()
+        for name, outcome in report.failures:
             error, reason = outcome.error, _reason(outcome.error)
             if outcome.status == "not_sent":
                 self._not_sent[reason] += 1
-            elif reason not in told:
-                told.add(reason)  # both endpoints refuse an unreadable file in the same words
+            elif reason not in reported:
+                reported.add(reason)  # both endpoints refuse an unreadable file with the same message
                 where = "" if isinstance(error, wxcv.ImageError) else f"{name}: "
                 doubt = "WeChat may have counted it; " if outcome.status == "unknown" else ""
-                say(f"{display_name(reading.image)}: {where}{doubt}{reason}")
-        self._stopped += bool(reading.missing)
+                say(f"{display_name(report.image)}: {where}{doubt}{reason}")
+        self._stopped += bool(report.missing)
 
     def print_summary(self) -> None:
         """Print how many images were not sent, and why."""

@@ -1,4 +1,4 @@
-"""Reads the images of one command through a batch for each endpoint; no answer is lost."""
+"""Reads the images of one command, with a batch for each endpoint."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 
 @attrs.define
-class Reading:
-    """What became of one image: an outcome for each endpoint's name.
+class ImageReport:
+    """The outcomes of one image, one for each endpoint.
 
     Attributes:
         image: its name.
@@ -45,7 +45,7 @@ class Reading:
 
     @property
     def failures(self) -> list[tuple[str, wxcv.Unanswered[str]]]:
-        """The endpoint names and outcomes without an answer."""
+        """The endpoint names and outcomes of the calls that failed."""
         return [(name, one) for name, one in self.outcomes.items() if one.status != "ok"]
 
     @property
@@ -55,12 +55,12 @@ class Reading:
 
     @property
     def exit_code(self) -> int:
-        """The gravest of its failures."""
+        """The highest exit code of its failures."""
         return max((exits.code_of(one) for _, one in self.failures), default=exits.ALL_READ)
 
 
 class _Shared:
-    """Gives the names to several batches; those that one batch has taken wait for the others."""
+    """Passes every name to several batches; a name that one batch has taken waits for the others."""
 
     def __init__(self, names: AsyncIterator[str], count: int) -> None:
         self._names = names
@@ -82,17 +82,17 @@ class _Shared:
             yield mine.popleft()
 
 
-class Reader:
-    """Reads images, and prints each in the order of their names.
+class ImageReader:
+    """Reads images, and prints the results in the order in which the images were named.
 
     Args:
-        session: through which.
-        names: of the images.
-        endpoints: which read each image.
-        print_reading: called in a thread, so that a slow terminal or pipe does not hold up what is under way.
+        session: the session that makes the calls.
+        names: the names of the images.
+        endpoints: the endpoints that read each image.
+        print_report: prints one result; called in a thread, so that a slow terminal does not delay calls.
 
     Attributes:
-        exit_code: the gravest so far.
+        exit_code: the highest exit code of all failures so far.
     """
 
     def __init__(
@@ -100,23 +100,23 @@ class Reader:
         session: wxcv.Session,
         names: Names,
         endpoints: Sequence[wxcv.Endpoint[Any]],
-        print_reading: Callable[[Reading], None],
+        print_report: Callable[[ImageReport], None],
     ) -> None:
         self.exit_code = exits.ALL_READ
         self._session = session
         self._names = names
         self._endpoints = endpoints
-        self._print_reading = print_reading
+        self._print_reading = print_report
         self._printing = asyncio.Lock()
         self._printed = 0
-        self._readings: dict[int, Reading] = {}
+        self._readings: dict[int, ImageReport] = {}
         self._closing: asyncio.Task[None] | None = None
 
     async def read(self) -> None:
         """Read and print all images.
 
         Raises:
-            OSError: nothing can be printed any more.
+            OSError: the output cannot be written.
         """
         shared = _Shared(aiter(self._names), len(self._endpoints))
         tasks = [
@@ -138,9 +138,9 @@ class Reader:
         try:
             async with self._session.batch(endpoint, self._record(names)) as outcomes:
                 async for outcome in outcomes:
-                    reading = self._readings[outcome.index]
-                    reading.outcomes[endpoint.name] = outcome
-                    self.exit_code = max(self.exit_code, reading.exit_code)
+                    report = self._readings[outcome.index]
+                    report.outcomes[endpoint.name] = outcome
+                    self.exit_code = max(self.exit_code, report.exit_code)
                     async with self._printing:
                         await self._print_due()
         except wxcv.SessionClosedError:
@@ -153,15 +153,15 @@ class Reader:
         index = 0
         async for name in names:
             if index not in self._readings and index >= self._printed:
-                self._readings[index] = Reading(name, self._endpoints)
+                self._readings[index] = ImageReport(name, self._endpoints)
             index += 1
             yield name
 
     async def _print_due(self) -> None:
-        while (reading := self._readings.get(self._printed)) is not None and not reading.missing:
+        while (report := self._readings.get(self._printed)) is not None and not report.missing:
             del self._readings[self._printed]  # first, as a thread prints on when this is cancelled
             self._printed += 1
-            await asyncio.to_thread(self._print_reading, reading)
+            await asyncio.to_thread(self._print_reading, report)
 
     async def print_rest(self) -> None:
         """Print what has not been printed when the command was ended, with answers or without."""

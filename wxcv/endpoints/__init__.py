@@ -1,1 +1,1 @@
-"""WeChat's image pages: a file for each, with its Endpoint and its answer class."""
+"""WeChat's image endpoints: one file for each, with its Endpoint and its answer class."""

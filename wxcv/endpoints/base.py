@@ -1,4 +1,4 @@
-"""Endpoint: what distinguishes one page of WeChat's image API from another."""
+"""Endpoint: the description of one endpoint of WeChat's image API."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ def _usable_path(_endpoint: object, _field: object, value: str) -> None:
 
 
 def _word(_endpoint: object, field: attrs.Attribute[str], value: object) -> None:
-    checks.text(field.name, value)
+    checks.check_text(field.name, value)
 
 
 def _function(_endpoint: object, field: attrs.Attribute[Any], value: object) -> None:
-    checks.function(field.name, value)
+    checks.check_callable(field.name, value)
 
 
 def _field_names(_endpoint: object, field: attrs.Attribute[Any], value: object) -> None:
@@ -41,7 +41,7 @@ def _field_names(_endpoint: object, field: attrs.Attribute[Any], value: object) 
 
 
 def _flag(_endpoint: object, field: attrs.Attribute[Any], value: object) -> None:
-    checks.flag(field.name, value)
+    checks.check_bool(field.name, value)
 
 
 def _one_line(answer: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401 - of any endpoint
@@ -51,19 +51,23 @@ def _one_line(answer: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401 - of an
 
 @attrs.frozen(repr=False)
 class Endpoint(Value, Generic[AnswerT]):
-    """A page of WeChat's image API.
+    """An endpoint of WeChat's image API.
 
     Attributes:
-        name: the word used for it here and on the command line.
-        path: the path below the host.
-        read: makes the answer from WeChat's JSON object. For an object that does not match the documented
-            format it raises TypeError, ValueError, KeyError or AttributeError; the call then ends with
-            ProtocolError.
-        fields: the names of extra fields that the page takes; sent as form fields beside an uploaded
-            image and in the query beside an ``img_url``.
-        query_fields: the names of extra fields that the page takes in the query, however the image is sent.
-        is_personal: whether answers hold personal data, such as an ID card's; they are never cached.
-        table: yields a label and a text for each row in which the command line prints an answer.
+        name: the name used in error messages and as the key in the command line's ``--json`` output.
+        path: the path of the URL, such as ``/cv/ocr/comm``.
+        read: a function that parses WeChat's JSON object into the answer. For an object that does not match
+            the documented format it raises TypeError, ValueError, KeyError or AttributeError, and the call
+            raises ProtocolError.
+        fields: the names of the extra fields that the endpoint accepts; they are sent as form fields with an
+            uploaded image, and in the query with an ``img_url``.
+        query_fields: the names of the extra fields that the endpoint accepts in the query only.
+        is_personal: whether answers hold personal data, such as that of an ID card; they are never cached.
+        table: a function that returns the label and the text of each row in which the command line prints an
+            answer.
+
+    Raises:
+        ValueError, TypeError: a field is unusable; the message names it.
     """
 
     name: str = attrs.field(validator=_word)

@@ -1,4 +1,4 @@
-"""Positions and sizes as WeChat's answers give them."""
+"""Positions and sizes in WeChat's answers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from wxcv.endpoints.readers import number
+from wxcv.endpoints.readers import read_number
 from wxcv.values import Value
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @attrs.frozen(repr=False)
 class Point(Value):
-    """A point in pixels from the top left of the image as sent; int or float as WeChat gave it."""
+    """A point in pixels from the top left of the image as sent; int or float as in WeChat's answer."""
 
     x: Number
     y: Number
@@ -26,9 +26,9 @@ class Point(Value):
     def from_dict(cls, fields: Mapping[str, Any]) -> Point:
         """Read ``{"x": ..., "y": ...}``."""
         x, y = fields["x"], fields["y"]
-        if type(x) is int and type(y) is int:  # as in every answer that was ever seen
+        if type(x) is int and type(y) is int:  # as in every known answer
             return cls(x, y)
-        return cls(number(x), number(y))
+        return cls(read_number(x), read_number(y))
 
     def to_dict(self) -> dict[str, Number]:
         """Return WeChat's JSON shape."""
@@ -37,7 +37,10 @@ class Point(Value):
 
 @attrs.frozen(repr=False)
 class Pos(Value):
-    """The four corners of a code or a line of text: any quadrilateral, in the order of the code's corners."""
+    """The four corners of a code or a line of text, not necessarily a rectangle.
+
+    ``left_top`` is the code's own top left corner, so that a rotated code has a rotated Pos.
+    """
 
     left_top: Point
     right_top: Point
@@ -46,7 +49,7 @@ class Pos(Value):
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any] | None) -> Pos | None:
-        """Read the four corners; None for a missing pos, a null one, and one whose numbers are all -1."""
+        """Read the four corners; return None if pos is missing or null, or if all its numbers are -1."""
         if not fields:
             return None
         point = Point.from_dict
@@ -68,34 +71,34 @@ class Pos(Value):
         }
 
 
-# A sibling service of Tencent answers -1 where there is no position.
+# A related service of Tencent returns -1 where there is no position.
 _NOWHERE = Pos(Point(-1, -1), Point(-1, -1), Point(-1, -1), Point(-1, -1))
 
 
 @attrs.frozen(repr=False)
 class ImgSize(Value):
-    """Width and height of the image in pixels, as WeChat saw it."""
+    """The width and height of the image in pixels, as WeChat decoded it."""
 
     w: Number
     h: Number
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any] | None) -> ImgSize | None:
-        """Read ``{"w": ..., "h": ...}``; None when missing or null."""
-        return cls(number(fields["w"]), number(fields["h"])) if fields else None
+        """Read ``{"w": ..., "h": ...}``; return None if it is missing or null."""
+        return cls(read_number(fields["w"]), read_number(fields["h"])) if fields else None
 
     def to_dict(self) -> dict[str, Number]:
         """Return WeChat's JSON shape."""
         return {"w": self.w, "h": self.h}
 
 
-def with_size(answer: dict[str, Any], img_size: ImgSize | None) -> dict[str, Any]:
+def add_size(answer: dict[str, Any], img_size: ImgSize | None) -> dict[str, Any]:
     if img_size is not None:
         answer["img_size"] = img_size.to_dict()
     return answer
 
 
-def with_pos(row: dict[str, Any], pos: Pos | None) -> dict[str, Any]:
+def add_pos(row: dict[str, Any], pos: Pos | None) -> dict[str, Any]:
     if pos is not None:
         row["pos"] = pos.to_dict()
     return row

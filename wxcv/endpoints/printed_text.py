@@ -1,6 +1,6 @@
-"""Printed text.
+"""The endpoint for printed text.
 
-Page: https://developers.weixin.qq.com/doc/service/en/api/openpoc/ocr/api_commocr
+Source: https://developers.weixin.qq.com/doc/service/en/api/openpoc/ocr/api_commocr
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from wxcv.endpoints.base import Endpoint
-from wxcv.endpoints.geometry import ImgSize, Pos, with_pos, with_size
-from wxcv.endpoints.readers import rows, text
+from wxcv.endpoints.geometry import ImgSize, Pos, add_pos, add_size
+from wxcv.endpoints.readers import read_rows, read_text
 from wxcv.values import Value
 
 if TYPE_CHECKING:
@@ -20,7 +20,12 @@ if TYPE_CHECKING:
 
 @attrs.frozen(repr=False)
 class TextItem(Value):
-    """One line of text and its corners, or None where WeChat gave none."""
+    """One line of text.
+
+    Attributes:
+        text: the characters of the line.
+        pos: its corners, or None if WeChat returned none.
+    """
 
     text: str
     pos: Pos | None = None
@@ -28,11 +33,11 @@ class TextItem(Value):
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> TextItem:
         """Read one row of ``items``."""
-        return cls(text(fields, "text"), Pos.from_dict(fields.get("pos")))
+        return cls(read_text(fields, "text"), Pos.from_dict(fields.get("pos")))
 
     def to_dict(self) -> dict[str, Any]:
         """Return WeChat's JSON shape."""
-        return with_pos({"text": self.text}, self.pos)
+        return add_pos({"text": self.text}, self.pos)
 
 
 @attrs.frozen(repr=False)
@@ -41,7 +46,7 @@ class PrintedText(Value):
 
     Attributes:
         items: the lines in WeChat's order, which is not strictly from top to bottom; empty if none was found.
-        img_size: the image's size, or None if WeChat did not say.
+        img_size: the size of the image, or None if WeChat returned none.
     """
 
     items: tuple[TextItem, ...] = ()
@@ -55,12 +60,12 @@ class PrintedText(Value):
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> PrintedText:
         """Read WeChat's JSON."""
-        items = tuple(map(TextItem.from_dict, rows(fields, "items")))
+        items = tuple(map(TextItem.from_dict, read_rows(fields, "items")))
         return cls(items, ImgSize.from_dict(fields.get("img_size")))
 
     def to_dict(self) -> dict[str, Any]:
         """Return WeChat's JSON shape, without errcode and errmsg."""
-        return with_size({"items": [item.to_dict() for item in self.items]}, self.img_size)
+        return add_size({"items": [item.to_dict() for item in self.items]}, self.img_size)
 
 
 def _table(page: PrintedText) -> Iterator[tuple[str, str]]:

@@ -1,6 +1,6 @@
-"""QR codes and barcodes.
+"""The endpoint for QR codes and barcodes.
 
-Page: https://developers.weixin.qq.com/doc/service/en/api/openpoc/image/api_imgqrcode
+Source: https://developers.weixin.qq.com/doc/service/en/api/openpoc/image/api_imgqrcode
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from wxcv.endpoints.base import Endpoint
-from wxcv.endpoints.geometry import ImgSize, Pos, with_pos, with_size
-from wxcv.endpoints.readers import rows, text
+from wxcv.endpoints.geometry import ImgSize, Pos, add_pos, add_size
+from wxcv.endpoints.readers import read_rows, read_text
 from wxcv.values import Value
 
 if TYPE_CHECKING:
@@ -23,9 +23,9 @@ class CodeResult(Value):
     """One code in the image.
 
     Attributes:
-        type_name: the kind of code in WeChat's spelling ("QR_CODE", "EAN_13", ...); an open set.
-        data: what the code says.
-        pos: the corners, or None: WeChat gives them for QR codes and DataMatrix only.
+        type_name: the kind of code in WeChat's spelling, such as "QR_CODE" or "EAN_13"; WeChat may add more.
+        data: the decoded content.
+        pos: its corners, or None: WeChat returns them for QR codes and DataMatrix only.
     """
 
     type_name: str
@@ -35,11 +35,13 @@ class CodeResult(Value):
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> CodeResult:
         """Read one row of ``code_results``."""
-        return cls(text(fields, "type_name"), text(fields, "data"), Pos.from_dict(fields.get("pos")))
+        return cls(
+            read_text(fields, "type_name"), read_text(fields, "data"), Pos.from_dict(fields.get("pos"))
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return WeChat's JSON shape."""
-        return with_pos({"type_name": self.type_name, "data": self.data}, self.pos)
+        return add_pos({"type_name": self.type_name, "data": self.data}, self.pos)
 
 
 @attrs.frozen(repr=False)
@@ -47,8 +49,8 @@ class QrcodeScan(Value):
     """The answer of ``scan_qrcode``.
 
     Attributes:
-        code_results: the codes in WeChat's order, which is no order of places; empty if none was found.
-        img_size: the image's size, or None if WeChat did not say.
+        code_results: the codes in WeChat's order, which is not by position; empty if none was found.
+        img_size: the size of the image, or None if WeChat returned none.
     """
 
     code_results: tuple[CodeResult, ...] = ()
@@ -57,12 +59,12 @@ class QrcodeScan(Value):
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> QrcodeScan:
         """Read WeChat's JSON."""
-        codes = tuple(map(CodeResult.from_dict, rows(fields, "code_results")))
+        codes = tuple(map(CodeResult.from_dict, read_rows(fields, "code_results")))
         return cls(codes, ImgSize.from_dict(fields.get("img_size")))
 
     def to_dict(self) -> dict[str, Any]:
         """Return WeChat's JSON shape, without errcode and errmsg."""
-        return with_size({"code_results": [code.to_dict() for code in self.code_results]}, self.img_size)
+        return add_size({"code_results": [code.to_dict() for code in self.code_results]}, self.img_size)
 
 
 def _table(scan: QrcodeScan) -> Iterator[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""Readers of the fields of WeChat's JSON; each raises one of SHAPE_ERRORS for a value that cannot be right."""
+"""Read the fields of WeChat's JSON; each function raises one of SHAPE_ERRORS for an unusable value."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ Number = int | float
 SHAPE_ERRORS = (TypeError, ValueError, KeyError, AttributeError)
 
 
-def number(value: object) -> Number:
+def read_number(value: object) -> Number:
     if type(value) is int or (type(value) is float and math.isfinite(value)):
         return value
-    raise TypeError(f"a number is needed, not {type(value).__name__}")
+    raise TypeError(f"expected a number, not {type(value).__name__}")
 
 
-def rows(fields: Mapping[str, Any], name: str) -> list[Any]:
-    """Return the list of that name; a missing or null one is empty."""
+def read_rows(fields: Mapping[str, Any], name: str) -> list[Any]:
+    """Return the list of that name; an empty one if it is missing or null."""
     rows = fields.get(name)
     if rows is None:
         return []
@@ -29,7 +29,7 @@ def rows(fields: Mapping[str, Any], name: str) -> list[Any]:
     raise TypeError(f"{name} is not a list")
 
 
-def text(fields: Mapping[str, Any], name: str) -> str:
+def read_text(fields: Mapping[str, Any], name: str) -> str:
     value = fields.get(name, "")
     if isinstance(value, str):
         return value

@@ -1,21 +1,22 @@
-"""Every error that wxcv raises, under one root.
+"""Every error that wxcv raises, in one tree.
 
 ::
 
     WxcvError
-    ├── ImageError (ValueError)         refused here, nothing was sent
+    ├── ImageError (ValueError)         wxcv refused the image; nothing was sent
     │   ├── ImageTooLargeError
     │   ├── EmptyImageError
     │   ├── UnsupportedImageError
     │   ├── UnreadableImageError
     │   └── InvalidImageUrlError
-    ├── SlotTimeoutError                too many calls were waiting, nothing was sent
-    ├── TransportError                  no usable answer came
-    │   ├── ConnectError                surely not sent
-    │   ├── CallTimeoutError
-    │   └── AnswerLostError             sent, outcome unknown
-    ├── ProtocolError                   an answer outside the protocol
-    ├── APIError                        WeChat answered with an errcode
+    ├── SlotTimeoutError                no slot within slot_timeout, or max_waiting calls are already
+    │                                   waiting; nothing was sent
+    ├── TransportError                  no complete HTTP response was received
+    │   ├── ConnectError                nothing was sent
+    │   ├── CallTimeoutError            time ran out
+    │   └── AnswerLostError             sent, result unknown
+    ├── ProtocolError                   a response that is not one of WeChat's API
+    ├── APIError                        WeChat returned an errcode
     │   ├── SystemBusyError
     │   ├── RateLimitedError
     │   ├── QuotaExhaustedError         *
@@ -24,14 +25,14 @@
     │   ├── PermissionDeniedError       *
     │   ├── ImageRejectedError
     │   └── ImageUrlRejectedError
-    ├── TokenSourceError                * the caller's own token function failed
+    ├── TokenSourceError                * the caller's own token or ticket function failed
     ├── SessionClosedError (RuntimeError)
-    └── StoreError
+    └── StoreError                      the shared token store failed
 
-    * account-wide: every other image would meet the same error
+    * account-wide: every other image sent to the same endpoint would get the same error
 
-A call that raises any of them leaves the session usable, except SessionClosedError.
-No error holds a token, a secret, or a URL with its query; all can be pickled and copied.
+After any of these errors except SessionClosedError, the session remains usable.
+No error holds a token, a secret, or the query of a URL. Errors can be pickled and copied.
 """
 
 from __future__ import annotations

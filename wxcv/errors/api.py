@@ -1,4 +1,4 @@
-"""WeChat's refusals."""
+"""Errors for WeChat's error codes."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ if TYPE_CHECKING:
 
 
 class APIError(WxcvError):
-    """WeChat answered with an errcode other than 0.
+    """WeChat returned an errcode other than 0.
 
-    Codes without a class of their own are plain APIErrors and are not retryable.
+    A code without a class of its own becomes a plain APIError, which is not retryable.
 
     Attributes:
-        errcode: WeChat's code; 429 where an HTTP status 429 came without one.
-        errmsg: WeChat's text without its rid and hint, masked.
-        rid: WeChat's id of the request, to be quoted to its support, or None.
-        hint: WeChat's older id of the request, or None.
-        meaning: the code in English, or "".
-        remedy: what to do, or "".
+        errcode: WeChat's code; 429 for an HTTP status 429 without a code.
+        errmsg: WeChat's text without its rid and hint, masked, at most 300 characters.
+        rid: WeChat's ID of the request, to quote to WeChat's support, or None.
+        hint: WeChat's older ID of the request, or None.
+        meaning: what the code means, in English, or "" for an unknown code.
+        remedy: what to do about it, or "".
     """
 
-    def __init__(  # noqa: PLR0913 - the fields of one answer
+    def __init__(  # noqa: PLR0913 - the fields of one response
         self,
         errcode: int,
         errmsg: str,
@@ -34,9 +34,11 @@ class APIError(WxcvError):
         meaning: str = "",
         remedy: str = "",
     ) -> None:
-        told = "; ".join(part for part in (meaning, remedy) if part)
+        explanation = "; ".join(part for part in (meaning, remedy) if part)
         trace = f" [rid {rid}]" if rid else ""
-        super().__init__(f"errcode {errcode}: {errmsg}" + (f" ({told})" if told else "") + trace)
+        super().__init__(
+            f"errcode {errcode}: {errmsg}" + (f" ({explanation})" if explanation else "") + trace
+        )
         self.errcode = errcode
         self.errmsg = errmsg
         self.rid = rid
@@ -46,7 +48,7 @@ class APIError(WxcvError):
 
 
 class SystemBusyError(APIError):
-    """WeChat is busy; the same call may succeed in a moment."""
+    """WeChat is busy; the same call may succeed a moment later."""
 
     retryable = True
     user_message = AT_ONCE
@@ -81,24 +83,27 @@ class RateLimitedError(APIError):
 
 
 class QuotaExhaustedError(APIError):
-    """The day's quota, or the paid pack, is used up: every further call fails until it is refilled.
+    """A daily or monthly quota, or a paid pack, is used up; calls fail until it is refilled.
 
     Attributes:
-        resets_at: when the day's quota of the endpoint (45009) begins anew, in UTC: midnight in UTC+8, which
-            is assumed, as no page says it. None for 101003, which may be a pack that is used up, and for
-            monthly quotas.
+        resets_at: for 45009 on an image call, the UTC time at which the endpoint's daily quota resets. It is
+            assumed to be midnight in UTC+8, as WeChat does not document it. None for every other errcode and
+            for token requests.
     """
 
     account_wide = True
-    user_message = "The limit of images is reached; please try again later."
+    user_message = "The image limit has been reached; please try again later."
     resets_at: datetime | None = None
 
 
 class TokenRejectedError(APIError):
-    """WeChat refused the access_token of a call, also after one refresh where a refresh can help.
+    """WeChat refused the access_token of a call, even after one refresh if a refresh can help.
 
-    The refused token is dropped, and the next call fetches a new one; unless this very token had replaced a
-    refused one: then calls get this error for 30 s.
+    The refused token is dropped and the next call fetches another one, unless it had replaced a refused token
+    less than 30 s before: then calls raise this error for 30 s.
+
+    Also raised, with errcode 40001, while WeChat returns no other token than the one that
+    ``Session.invalidate_token`` dropped.
     """
 
     account_wide = True
@@ -106,37 +111,37 @@ class TokenRejectedError(APIError):
 
     @classmethod
     def dropped_here(cls) -> Self:
-        """Make the error for a token that ``Session.invalidate_token`` dropped and WeChat hands out again."""
+        """Make the error for a token that ``Session.invalidate_token`` dropped and WeChat returned again."""
         error = cls(40001, "")
-        told = (
-            "this program dropped the token with invalidate_token(), and WeChat hands out no other one yet; "
-            "a forced refresh is allowed once in 30 s and 10 times a day"
+        message = (
+            "this program dropped the token with invalidate_token(), and WeChat still returns the same one; "
+            "a forced refresh is allowed every 30 s, at most 10 times a day"
         )
-        error.args = (told,)
+        error.args = (message,)
         return error
 
     @property
     def is_refreshable(self) -> bool:
-        """Whether a new access_token can help, by WeChat's code."""
+        """Whether a new access_token can help, according to WeChat's code."""
         return self.errcode in {40001, 40014, 42001}
 
 
 class CredentialRejectedError(APIError):
-    """WeChat refused to give a token: appid, secret, caller's address, or the account's state."""
+    """WeChat refused to issue a token because of the appid, secret, caller's IP address or account status."""
 
     account_wide = True
     user_message = OPERATOR
 
 
 class PermissionDeniedError(APIError):
-    """The account may not use this endpoint."""
+    """The account is not allowed to use this endpoint."""
 
     account_wide = True
     user_message = OPERATOR
 
 
 class ImageRejectedError(APIError):
-    """WeChat could not use this image; other images are not concerned."""
+    """WeChat could not process this image; other images are not affected."""
 
     user_message = "The image could not be read; please send a clear JPEG or PNG."
 

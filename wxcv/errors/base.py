@@ -1,4 +1,4 @@
-"""The root of all errors, and what concerns no image, answer or connection."""
+"""The root of the error tree, and the errors that are not about an image, a response or a connection."""
 
 from __future__ import annotations
 
@@ -19,16 +19,18 @@ def _rebuild(cls: type[WxcvError], args: tuple[object, ...], state: dict[str, An
 
 
 class WxcvError(Exception):
-    """Root of all errors of wxcv.
+    """The base class of all errors that wxcv raises.
 
     Attributes:
-        retryable: whether the very same call may succeed later with nothing changed.
-        account_wide: whether every other image of this account would meet the same error.
-        sends: how many times the image was sent, wholly or in part, before this error.
-        elapsed: seconds since the call had its slot.
-        image: a short name of the image: its path, its URL without the query, or its size; None if the error
-            is not about an image, such as one of ``session.token()``.
-        user_message: one short English sentence fit for an end user, without codes and names.
+        retryable: whether the same call may succeed later with nothing changed.
+        account_wide: whether every other image sent to the same endpoint for this account would get the same
+            error.
+        sends: how many times the image was sent, in full or in part, before this error.
+        elapsed: seconds from when the call got its slot to this error; 0.0 if it got none.
+        image: a short name of the image: the ``name`` of an ImageBytes, its path, its URL without the query,
+            the name of a file object, the size of bytes, or a class name in angle brackets. None if the error
+            is not about an image, such as one raised by ``session.token()``.
+        user_message: one short English sentence for an end user, without codes and names.
     """
 
     retryable: bool = False
@@ -53,9 +55,10 @@ class WxcvError(Exception):
 
 
 class SlotTimeoutError(WxcvError):
-    """The call had no slot within ``slot_timeout``, or ``max_waiting`` calls waited already.
+    """The call got no slot within ``slot_timeout``, or ``max_waiting`` calls were already waiting.
 
-    Nothing was sent, and the image was not read. Concurrency, or the number of callers, is the caller's.
+    In the second case it is raised at once. Nothing was sent, and the image was not read. Raise
+    ``concurrency`` or reduce the number of callers.
     """
 
     retryable = True
@@ -63,14 +66,16 @@ class SlotTimeoutError(WxcvError):
 
 
 class TokenSourceError(WxcvError):
-    """The caller's own token or ticket function raised, or returned something else than it must.
+    """A token or ticket function, or a credential, store or clock of the caller's, failed.
 
-    The message names the class of what was raised, and the file and line; its text is left out and it is not
-    chained, as both may hold a secret. The function is called again for the first call after 60 s.
+    It raised an exception or returned something unusable. The message names the class of the exception and
+    the file and line; its text is left out and it is not chained, as both may hold a secret. The function is
+    called again by the first call after 60 s.
 
     Attributes:
-        reason: the name of the class that was raised or returned.
-        location: the file and line in the caller's code, or "" where there is none.
+        reason: the name of the class that was raised or returned, or "" if the class was right and its value
+            unusable.
+        location: the file and line in the caller's code, or "" if unknown.
     """
 
     account_wide = True
@@ -85,14 +90,14 @@ class TokenSourceError(WxcvError):
 class SessionClosedError(WxcvError, RuntimeError):
     """The session is closed, or was closed while the call waited or ran; open a new one.
 
-    Also for a session that is used in another event loop, or in another process, than the one it belongs to.
+    Also raised when a session is used in an event loop or a process other than its own.
     """
 
     user_message = AT_ONCE
 
 
 class StoreError(WxcvError):
-    """The shared token store failed, and no token may be fetched without it."""
+    """The shared token store failed, and a token of this kind must not be fetched without it."""
 
     retryable = True
     user_message = LATER

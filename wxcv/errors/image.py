@@ -1,4 +1,4 @@
-"""Images that are refused here, before anything is sent."""
+"""Errors for images that wxcv refuses before anything is sent."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from wxcv.errors.base import WxcvError
 
 
 class ImageError(WxcvError, ValueError):
-    """The image was refused here; nothing was sent and no quota was used. The caller must mend it."""
+    """wxcv refused the image; nothing was sent and no quota was used. Fix the image and try again."""
 
     user_message = "The image cannot be used."
 
@@ -16,20 +16,20 @@ class ImageError(WxcvError, ValueError):
 
 
 class ImageTooLargeError(ImageError):
-    """The image reaches the limit. WeChat takes files of less than 2 MB.
+    """The image is too large. WeChat accepts files of less than 2 MB.
 
     Attributes:
-        size: bytes of the image; None for a stream whose end was not reached.
-        limit: bytes; an image must be smaller.
+        size: size of the image in bytes; None for a stream that was not read to its end.
+        limit: size in bytes that an image must stay below.
     """
 
     user_message = "The image is too large."
 
     def __init__(self, image: str, size: int | None, limit: int) -> None:
-        told = f"at least {limit:,}" if size is None else f"{size:,}"
+        shown = f"at least {limit:,}" if size is None else f"{size:,}"
         super().__init__(
             image,
-            f"it has {told} bytes, but an image must have fewer than {limit:,}; "
+            f"it has {shown} bytes, but an image must have fewer than {limit:,}; "
             "scale it down or compress it more",
         )
         self.size = size
@@ -37,27 +37,27 @@ class ImageTooLargeError(ImageError):
 
 
 class EmptyImageError(ImageError):
-    """The image has no bytes: an empty file, or a file object that stands at its end."""
+    """The image has no bytes: the file is empty, or the file object is at its end."""
 
     user_message = "The image is empty."
 
 
 class UnsupportedImageError(ImageError):
-    """The first bytes are not those of an image that WeChat is known to read."""
+    """The first bytes are not those of an image format that WeChat is known to read."""
 
     user_message = "This file is not a supported image; please use a JPEG or PNG."
 
 
 class UnreadableImageError(ImageError):
-    """The image cannot be read: missing, not a regular file, no permission, or it changed meanwhile.
+    """The image cannot be read: missing, not a regular file, not permitted, or changed while being read.
 
-    Also for a path where the session takes none (``local_files=False``), and for an object that is no image.
+    Also raised for a path in a session with ``local_files=False``, and for an object that is not an image.
     """
 
     user_message = "The image could not be read."
 
 
 class InvalidImageUrlError(ImageError):
-    """The URL cannot be handed to WeChat as ``img_url``."""
+    """The URL cannot be passed to WeChat as ``img_url``."""
 
     user_message = "The address of the image is not valid."

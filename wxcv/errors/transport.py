@@ -1,4 +1,4 @@
-"""Requests without a usable answer."""
+"""Errors for requests without a usable response."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from wxcv.errors.base import LATER, WxcvError
 
 
 class TransportError(WxcvError):
-    """No usable answer came: the network's or the server's fault.
+    """No complete HTTP response was received, because of the network, a proxy, the server or a timeout.
 
     Attributes:
-        reason: the name of the error class of aiohttp or of Python that reported it.
+        reason: the name of the exception class of aiohttp or Python that reported it, or "".
         errno: the operating system's error number, or None.
     """
 
@@ -23,32 +23,36 @@ class TransportError(WxcvError):
 
 
 class ConnectError(TransportError):
-    """Nothing of the whole call was sent: the connection, the name lookup, TLS or the proxy failed first.
+    """No byte of the image was sent, and no quota was used.
 
-    No quota was used.
+    The connection, the name lookup, TLS or the proxy failed, a timeout came first, or no token could be
+    obtained in time (including a cloud token file that cannot be read or is empty).
     """
 
 
 class CallTimeoutError(TransportError):
-    """Time ran out. If ``sends`` is not 0, the image may have been read and counted by WeChat."""
+    """Time ran out. If ``sends`` is not 0, WeChat may have read and counted the image."""
 
 
 class AnswerLostError(TransportError):
-    """The image was sent, wholly or in part, and no usable answer came: WeChat may have counted it.
+    """A request was sent, in full or in part, and its response was lost.
 
-    Also where a later attempt of the same call could not connect: its ConnectError is then ``__cause__``.
+    If ``sends`` is not 0, it was the image, and WeChat may have counted it; if it is 0, it was a token
+    request. Also raised when a later attempt of the same call could not connect; its ConnectError is then
+    ``__cause__``.
     """
 
 
 class ProtocolError(WxcvError):
-    """An answer outside the protocol: a 5xx, a 413, a redirect, HTML, an answer too large.
+    """A response that is not one of WeChat's API: a 5xx, a 413, a redirect, HTML, or one that is too large.
 
-    Often a proxy or a captive portal between here and WeChat. Retryable if the status is 500 or more.
+    The cause is often a proxy or a captive portal on the way to WeChat. Retryable if the status is 500 or
+    more, except for relay errors of cloud hosting.
 
     Attributes:
-        status: the HTTP status, or None if what came was no HTTP.
-        excerpt: the start of the answer, masked; empty for the answers of token requests.
-        retry_after: seconds to wait as the answer's Retry-After says, or None.
+        status: the HTTP status, or None if the response was not HTTP.
+        excerpt: the start of the response, masked; empty for responses to token requests.
+        retry_after: seconds to wait according to the response's Retry-After header, or None.
     """
 
     retry_after: float | None = None

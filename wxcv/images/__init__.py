@@ -1,1 +1,1 @@
-"""From what the caller passes to checked bytes."""
+"""Images: turns what the caller passes into checked bytes or a checked URL."""

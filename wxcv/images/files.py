@@ -1,4 +1,4 @@
-"""Reads an image from a path or a file object: once, to a bound, and never waiting on what is no file."""
+"""Reads an image from a path or a file object, once and up to a limit."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ class AsyncBinaryFile(Protocol):
 
 
 def path_name(path: str | os.PathLike[str]) -> str:
-    """Return a path for people."""
+    """Return the name of a path for messages."""
     return short_name(os.fsdecode(path))
 
 
 def file_name(file: object) -> str:
-    """Return the name of a file object, or its class, for people."""
+    """Return the name of a file object, or of its class, for messages."""
     for attribute in ("name", "filename"):
         given = getattr(file, attribute, None)
         if isinstance(given, str) and given:
@@ -52,11 +52,11 @@ def file_name(file: object) -> str:
 
 
 def read_path(path: str | os.PathLike[str], limit: int) -> bytes:
-    """Read a regular file, at most ``limit`` bytes of it.
+    """Read a regular file of fewer than ``limit`` bytes.
 
     Raises:
         ImageTooLargeError: it has ``limit`` bytes or more; nothing was read.
-        UnreadableImageError: it is missing, no regular file, may not be read, or changed meanwhile.
+        UnreadableImageError: it is missing, not a regular file, not readable, or changed while being read.
     """
     name = path_name(path)
     try:
@@ -66,7 +66,7 @@ def read_path(path: str | os.PathLike[str], limit: int) -> bytes:
     except IrregularFileError as error:
         fault = f"{error.strerror}; pass the path of an image file"
     except ChangedFileError as error:
-        fault = f"{error.strerror}; try again when its writer has finished"
+        fault = f"{error.strerror}; try again when it has been written completely"
     except OSError as error:
         fault = f"cannot be read ({error.strerror or class_name(error)}); check the path and its permissions"
     except ValueError as error:  # a null byte in the path
@@ -80,20 +80,20 @@ def _require_bytes(chunk: object, name: str) -> bytes | bytearray:
     raise UnreadableImageError(name, f"its read() returned {class_name(chunk)}, not bytes; {_BINARY}")
 
 
-def _unreadable(file: object, failure: CallbackError) -> UnreadableImageError:
+def _make_unreadable_error(file: object, failure: CallbackError) -> UnreadableImageError:
     fault = "it is closed" if getattr(file, "closed", False) is True else f"its read() failed ({failure})"
     return UnreadableImageError(file_name(file), fault)
 
 
 def read_file(file: Any, limit: int) -> bytes | Awaitable[bytes]:  # noqa: ANN401 - checked here
-    """Read a file object from where it stands, at most ``limit`` bytes.
+    """Read a file object from its current position, at most ``limit`` bytes.
 
     Returns:
-        The bytes; or what its first ``read`` returned, if that must be awaited.
+        The bytes, or the awaitable that its first ``read`` returned.
 
     Raises:
-        ImageTooLargeError: it has ``limit`` bytes or more; so many were read.
-        UnreadableImageError: it raised something, or gave no bytes.
+        ImageTooLargeError: it has ``limit`` bytes or more; that many were read.
+        UnreadableImageError: it raised an exception or did not return bytes.
     """
     name = file_name(file)
     awaited: Awaitable[bytes] | None = None
@@ -115,17 +115,17 @@ def read_file(file: Any, limit: int) -> bytes | Awaitable[bytes]:  # noqa: ANN40
     except BaseException as error:  # noqa: BLE001 - a caller's file object may raise anything, in a thread
         failure = CallbackError(error)
     else:
-        return _within(data, size, name, limit)
-    raise _unreadable(file, failure)
+        return _check_size(data, size, name, limit)
+    raise _make_unreadable_error(file, failure)
 
 
 async def read_async_file(file: Any, limit: int, first: Awaitable[bytes] | None = None) -> bytes:  # noqa: ANN401 - checked here
     """Read an async file object as ``read_file`` does.
 
     Args:
-        file: its ``read`` returns something to be awaited.
-        limit: bytes.
-        first: what its first ``read`` has returned already, or None.
+        file: a file object whose ``read`` returns an awaitable.
+        limit: maximum bytes to read.
+        first: the awaitable that its first ``read`` has already returned, or None.
     """
     name = file_name(file)
     data = bytearray()
@@ -139,19 +139,19 @@ async def read_async_file(file: Any, limit: int, first: Awaitable[bytes] | None 
     except CallbackError as error:
         failure = error
     else:
-        size = getattr(file, "size", None)  # of an UploadFile, which cannot seek from its end
-        return _within(bytes(data), size if isinstance(size, int) else None, name, limit)
-    raise _unreadable(file, failure)
+        size = getattr(file, "size", None)  # an UploadFile has it, and cannot seek from its end
+        return _check_size(bytes(data), size if isinstance(size, int) else None, name, limit)
+    raise _make_unreadable_error(file, failure)
 
 
-def _within(data: bytes, size: int | None, name: str, limit: int) -> bytes:
+def _check_size(data: bytes, size: int | None, name: str, limit: int) -> bytes:
     if len(data) >= limit:
         raise ImageTooLargeError(name, size, limit)
     return data
 
 
 def _remaining_size(file: Any, read: int) -> int | None:  # noqa: ANN401 - checked here
-    """Return the bytes from where reading began to the end, or None where that cannot be told."""
+    """Return the size in bytes from where reading began to the end, or None if unknown."""
     if not hasattr(file, "seek"):
         return None
     try:

@@ -1,4 +1,4 @@
-"""Loads an image of any kind, in the event loop or in a thread, as its kind needs it."""
+"""Loads an image of any kind, in the event loop or in a thread, so that the event loop never blocks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from wxcv.callbacks import CallbackError, is_cancelled
 from wxcv.errors import ImageError, UnreadableImageError
 from wxcv.images.files import file_name, path_name, read_async_file, read_file
-from wxcv.images.sources import ImageUrl, LocalImage, check, from_memory, from_path, looks_like_url
+from wxcv.images.sources import ImageUrl, LocalImage, check_image, from_memory, from_path, looks_like_url
 from wxcv.masking import class_name
 
 if TYPE_CHECKING:
@@ -24,9 +24,9 @@ class ImageLoader:
     """Reads and checks images.
 
     Args:
-        limit: bytes; an image must be smaller, and no more than that is read.
-        readers: threads for files.
-        local_files: whether paths are read, or refused.
+        limit: size in bytes that an image must stay below; no more is read.
+        readers: the threads that read files.
+        local_files: whether paths are read or refused.
     """
 
     def __init__(self, limit: int, readers: Executor, *, local_files: bool) -> None:
@@ -39,11 +39,11 @@ class ImageLoader:
 
         Args:
             image: bytes-like, an ``os.PathLike`` or ``str`` path, an ``http(s)://`` URL or ImageUrl, a binary
-                file object (read from where it stands), one whose ``read`` is awaited, or ImageBytes.
+                file object whose ``read`` may be async (read from its current position), or ImageBytes.
 
         Raises:
-            ImageError: one of its kinds, with the image's name and the remedy. A file object has then been
-                read up to the limit; nothing else has changed.
+            ImageError: the image is unusable; the message has its name and the remedy. A file object may have
+                been read up to the limit.
         """
         if isinstance(image, _IN_MEMORY):
             return from_memory(image, self.limit)
@@ -55,7 +55,7 @@ class ImageLoader:
             if is_cancelled():
                 raise
             failure = CallbackError(error)
-        except Exception as error:  # noqa: BLE001 - an object of a caller's may raise anything
+        except Exception as error:  # noqa: BLE001 - an object of the caller's may raise anything
             failure = CallbackError(error)
         raise UnreadableImageError(f"<{class_name(image)}>", f"the image cannot be read ({failure})")
 
@@ -65,7 +65,7 @@ class ImageLoader:
         if isinstance(image, os.PathLike):
             return await self._load_path(image)
         if not isinstance(image, str) and hasattr(image, "read"):
-            return check(await self._read(image), file_name(image))
+            return check_image(await self._read(image), file_name(image))
         return from_memory(image, self.limit)
 
     async def _load_path(self, path: str | PurePath | os.PathLike[str]) -> LocalImage:
@@ -76,7 +76,7 @@ class ImageLoader:
             )
         if isinstance(path, str) or type(path).__module__ == "pathlib":
             return await asyncio.get_running_loop().run_in_executor(self.readers, from_path, path, self.limit)
-        # A path object of the caller's own may wait for anything.
+        # A path class of the caller's own may block for any time.
         return await asyncio.to_thread(from_path, path, self.limit)
 
     async def _read(self, file: Any) -> bytes:  # noqa: ANN401 - a caller's

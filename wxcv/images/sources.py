@@ -1,7 +1,4 @@
-"""What may be sent: local bytes under the limit that are an image by their first bytes, or a remote URL.
-
-Everything here is checked before anything is sent.
-"""
+"""The images that may be sent: checked bytes under the limit, or a checked URL that WeChat fetches."""
 
 from __future__ import annotations
 
@@ -28,7 +25,7 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 IMAGE_LIMIT = 2 * 1024 * 1024
-"""Bytes; the pages say "less than 2 M", so an image of exactly this size is refused."""
+"""Size in bytes that an image must stay below; WeChat's documentation says "less than 2 M"."""
 
 _EXTENSIONS = {
     "image/jpeg": "jpg",
@@ -41,7 +38,7 @@ _EXTENSIONS = {
 _CONTENT_TYPE = r"(?a)[\w.+-]+/[\w.+-]+"
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"avif", b"avis"}
 URL_LIMIT = 4096
-"""Characters of an ``img_url``; longer ones are refused here."""
+"""Maximum characters of an ``img_url``."""
 
 _URL_START = r"(?i)\s*([a-z][a-z0-9+.-]*)://|\s*(data|file|cloud|https?):"
 _ENCODED_URL = r"(?i)\s*https?%3a"
@@ -50,15 +47,15 @@ _NOT_IN_URL = r"[\x00-\x20\x7f-\x9f\s\ud800-\udfff]"
 
 @attrs.frozen(repr=False)
 class ImageUrl(Value):
-    """The address of an image that WeChat is to fetch itself.
+    """The URL of an image that WeChat fetches itself.
 
     Args:
-        url: http or https, at most 4,096 characters, not percent-encoded as a whole (it is encoded once when
-            it is sent), without a user part, spaces or control characters. WeChat must be able to reach it
-            from outside.
+        url: an http or https URL of at most 4,096 characters with a host, not percent-encoded as a whole
+            (wxcv encodes it once), without a user part, spaces or control characters. It must be publicly
+            reachable.
 
     Raises:
-        InvalidImageUrlError: it is none of that.
+        InvalidImageUrlError: any of these conditions is not met.
     """
 
     url: str = attrs.field(repr=lambda url: repr(_url_name(url)))
@@ -66,17 +63,17 @@ class ImageUrl(Value):
     def __attrs_post_init__(self) -> None:
         fault = _url_fault(self.url)
         if fault:
-            # What stands before an @, however it is written, may be a user and a password.
+            # The part before an @, encoded or not, may be a user and a password.
             raise InvalidImageUrlError(re.split("@|%40", self.name)[-1], fault)
 
     @property
     def name(self) -> str:
-        """Host and path for people; the query may hold a signature and is left out."""
+        """Scheme, host and path, for messages; the query may hold a signature and is left out."""
         return _url_name(self.url)
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What is masked wherever a server repeats it: the URL, without its scheme, and its query alone."""
+        """The texts to mask if a server repeats them: the URL without its scheme, and the query alone."""
         rest, _, query = self.url.partition("//")[2].partition("?")
         return (f"{rest}?{query}", query) if query else (rest,)
 
@@ -89,11 +86,11 @@ def _url_name(url: str) -> str:
 
 def _url_fault(url: str) -> str:  # noqa: PLR0911 - one return a fault
     if not isinstance(url, str):
-        return f"a URL is a str, not {class_name(url)}"
+        return f"a URL must be a str, not {class_name(url)}"
     if len(url) > URL_LIMIT:
-        return f"the URL has {len(url):,} characters; at most {URL_LIMIT:,} are sent, so upload the bytes"
+        return f"the URL has {len(url):,} characters, but at most {URL_LIMIT:,} are allowed; upload the bytes"
     if re.match(_ENCODED_URL, url):
-        return "the URL is percent-encoded as a whole; pass it plain, it is encoded once when it is sent"
+        return "the URL is percent-encoded as a whole; pass it unencoded, as wxcv encodes it"
     if re.search(_NOT_IN_URL, url):
         return "the URL holds spaces or control characters; strip them, or percent-encode them in its path"
     try:
@@ -110,47 +107,47 @@ def _url_fault(url: str) -> str:  # noqa: PLR0911 - one return a fault
     return "" if host else "the URL has no host"
 
 
-def _checked_data(_image: object, _field: object, value: Any) -> None:  # noqa: ANN401 - checked here
+def _validate_data(_image: object, _field: object, value: Any) -> None:  # noqa: ANN401 - checked here
     try:
         memoryview(value)
     except TypeError:
         raise TypeError(f"data must be bytes-like, not {class_name(value)}") from None
 
 
-def _checked_content_type(_image: object, _field: object, value: str) -> None:
+def _validate_content_type(_image: object, _field: object, value: str) -> None:
     if not isinstance(value, str) or not re.fullmatch(_CONTENT_TYPE, value):
         raise ValueError("content_type must look like image/jpeg")
 
 
-def _checked_name(_image: object, _field: object, value: str | None) -> None:
+def _validate_name(_image: object, _field: object, value: str | None) -> None:
     if value is not None and not isinstance(value, str):
         raise TypeError(f"name must be a str, not {class_name(value)}")
 
 
 @attrs.frozen(repr=False)
 class ImageBytes(Value):
-    """Bytes with what the caller knows of them.
+    """The bytes of an image, with a content type or a name.
 
     Args:
-        data: bytes-like; still refused when empty or too large.
-        content_type: such as ``image/heic``; sent as the part's content type as it is. None: decided by the
-            first bytes, which must then be those of a supported image.
-        name: for errors only, such as the name of an uploaded file; it is not sent.
+        data: bytes-like. A call still refuses them if they are empty or too large.
+        content_type: the content type of the upload, such as ``image/heic``, sent unchanged. None derives it
+            from the first bytes, which must then be those of a supported image.
+        name: a name for errors only, such as the name of an uploaded file; it is not sent.
 
     Raises:
-        TypeError: data is not bytes-like, or name not a str.
+        TypeError: data is not bytes-like, or name is not a str.
         ValueError: content_type is not of the form type/subtype.
     """
 
-    data: Buffer = attrs.field(repr=False, validator=_checked_data)
+    data: Buffer = attrs.field(repr=False, validator=_validate_data)
     content_type: str | None = attrs.field(
-        default=None, validator=attrs.validators.optional(_checked_content_type)
+        default=None, validator=attrs.validators.optional(_validate_content_type)
     )
-    name: str | None = attrs.field(default=None, validator=_checked_name)
+    name: str | None = attrs.field(default=None, validator=_validate_name)
 
 
 class LocalImage(NamedTuple):
-    """An image that may be uploaded: checked bytes, and a name that is for errors only."""
+    """An image that may be uploaded: its checked bytes, its content type, and a name for errors only."""
 
     name: str
     data: bytes
@@ -158,7 +155,7 @@ class LocalImage(NamedTuple):
 
     @property
     def filename(self) -> str:
-        """The part's filename: from the content type, so that no caller's name can break a header."""
+        """The filename in the upload, derived from the content type; a caller's name could break a header."""
         return f"image.{_EXTENSIONS.get(self.content_type, 'bin')}"
 
     def __repr__(self) -> str:
@@ -176,18 +173,18 @@ Image = (
     | ImageUrl
     | ImageBytes
 )
-"""What a call takes (any other bytes-like object too)."""
+"""The types of images that a call accepts; any other bytes-like object is accepted too."""
 
 
-def _content_type(data: bytes, name: str) -> str:
-    """Decide by the first bytes alone."""
+def _detect_content_type(data: bytes, name: str) -> str:
+    """Return the content type, judging by the first bytes alone."""
     if data.startswith(b"\xff\xd8\xff"):
         return "image/jpeg"
     if data.startswith(b"\x89PNG\r\n\x1a\n"):
         return "image/png"
     if data.startswith((b"GIF87a", b"GIF89a")):
         return "image/gif"
-    if data.startswith(b"BM") and data[6:10] == bytes(4):  # the reserved field tells it from text
+    if data.startswith(b"BM") and data[6:10] == bytes(4):  # the reserved field distinguishes it from text
         return "image/bmp"
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "image/webp"
@@ -199,16 +196,16 @@ def _content_type(data: bytes, name: str) -> str:
         )
     raise UnsupportedImageError(
         name,
-        f"not an image by its first bytes {data[:8]!r}; send JPEG, PNG, GIF, BMP, WebP or TIFF "
-        "(or ImageBytes, to set the content type yourself)",
+        f"not a supported image, judging by its first bytes {data[:8]!r}; send JPEG, PNG, GIF, BMP, WebP or "
+        "TIFF (or ImageBytes, to set the content type yourself)",
     )
 
 
-def check(data: bytes, name: str, content_type: str | None = None) -> LocalImage:
-    """Check bytes that are known to be few enough; their type is decided by the first of them."""
+def check_image(data: bytes, name: str, content_type: str | None = None) -> LocalImage:
+    """Check bytes whose size has been checked, and detect their content type if none is given."""
     if not data:
-        raise EmptyImageError(name, "no bytes: the file is empty, or the file object stands at its end")
-    return LocalImage(name, data, content_type or _content_type(data, name))
+        raise EmptyImageError(name, "no bytes: the file is empty, or the file object is at its end")
+    return LocalImage(name, data, content_type or _detect_content_type(data, name))
 
 
 def _from_buffer(
@@ -218,26 +215,26 @@ def _from_buffer(
     shown = short_name(name) if name else f"image of {view.nbytes:,} bytes"
     if view.nbytes >= limit:
         raise ImageTooLargeError(shown, view.nbytes, limit)
-    # A copy of what could change between two sends; bytes cannot.
-    return check(data if type(data) is bytes else bytes(view), shown, content_type)
+    # Mutable buffers are copied, as they could change between two attempts.
+    return check_image(data if type(data) is bytes else bytes(view), shown, content_type)
 
 
 def looks_like_url(text: str) -> bool:
-    """Tell whether a str is meant as a URL; any other is a path."""
+    """Return whether a str is taken as a URL; any other is a path."""
     # One letter before a colon is a Windows drive.
     return bool(re.match(_URL_START, text) or re.match(_ENCODED_URL, text))
 
 
 def from_path(path: str | os.PathLike[str], limit: int) -> LocalImage:
-    """Read and check a file; may wait for the disk."""
-    return check(read_path(path, limit), path_name(path))
+    """Read and check a file; this blocks."""
+    return check_image(read_path(path, limit), path_name(path))
 
 
 def from_memory(image: Any, limit: int) -> LocalImage | ImageUrl:  # noqa: ANN401 - checked here
-    """Check an image that needs no reading.
+    """Check an image that need not be read from a file.
 
     Raises:
-        ImageError: with the image's name and the remedy.
+        ImageError: it is unusable; the message has its name and the remedy.
     """
     if isinstance(image, ImageUrl):
         return image

@@ -1,1 +1,1 @@
-"""WeChat's protocol as values and bytes, without I/O: requests, answers and error codes."""
+"""WeChat's protocol as values and bytes, without I/O: requests, responses and error codes."""

@@ -1,4 +1,4 @@
-"""Answers read from status, headers and body, without any I/O."""
+"""Reads WeChat's answers from the status, headers and body of responses, without I/O."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from wxcv.endpoints.readers import SHAPE_ERRORS
 from wxcv.errors import APIError, ProtocolError, RateLimitedError
 from wxcv.masking import class_name, mask, one_line
-from wxcv.protocol.errcodes import api_error
+from wxcv.protocol.errcodes import make_api_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 AnswerT = TypeVar("AnswerT")
 
 ANSWER_LIMIT = 1024 * 1024
-"""Bytes of an answer, decompressed; the real ones are small."""
+"""Maximum bytes of a response, decompressed; real ones are much smaller."""
 
 TOKEN_ANSWER_LIMIT = 64 * 1024
-"""Bytes of an answer to a token request, decompressed."""
+"""Maximum bytes of the response to a token request, decompressed."""
 
 _LARGE = 128 * 1024
 _EXCERPT = 200
@@ -33,8 +33,8 @@ _LENGTH_REQUIRED, _PRECONDITION_FAILED = 411, 412
 _PAYLOAD_TOO_LARGE = 413
 _PROXY_AUTHENTICATION = 407
 _NO_LENGTH = (
-    "WeChat's gateway answers so to a request without Content-Length; wxcv always sends one, so a proxy on "
-    "the way has removed it"
+    "WeChat's gateway returns this status for a request without Content-Length; wxcv always sends one, so a "
+    "proxy on the way has removed it"
 )
 
 
@@ -55,17 +55,17 @@ class Response(NamedTuple):
 
     @property
     def is_slow_to_decode(self) -> bool:
-        """Whether decoding it would hold up an event loop: over 128 KiB, or compressed."""
+        """Whether decoding it would block the event loop for long: over 128 KiB, or compressed."""
         return len(self.body) > _LARGE or "content-encoding" in self.headers
 
     def __repr__(self) -> str:
         return f"<Response {self.status}>"
 
 
-def _inflated(response: Response, limit: int) -> bytes:
-    """Undo a compression that was not asked for, up to the limit."""
+def _decompress(response: Response, limit: int) -> bytes:
+    """Return the body, decompressed up to the limit if a server compressed it without being asked to."""
     if len(response.body) > limit:
-        raise too_large(response.status, limit)
+        raise make_too_large_error(response.status, limit)
     if response.headers.get("content-encoding", "").strip().lower() not in {"gzip", "deflate"}:
         return response.body
     inflater = zlib.decompressobj(zlib.MAX_WBITS | 32)
@@ -74,13 +74,13 @@ def _inflated(response: Response, limit: int) -> bytes:
     except zlib.error:
         return response.body
     if inflater.unconsumed_tail:
-        raise too_large(response.status, limit)
+        raise make_too_large_error(response.status, limit)
     return data
 
 
-def too_large(status: int, limit: int = ANSWER_LIMIT) -> ProtocolError:
-    """Make the error for an answer of more than so many bytes."""
-    return ProtocolError(f"an answer of more than {limit:,} bytes (HTTP status {status})", status=status)
+def make_too_large_error(status: int, limit: int = ANSWER_LIMIT) -> ProtocolError:
+    """Make the error for a response of more than ``limit`` bytes."""
+    return ProtocolError(f"a response of more than {limit:,} bytes (HTTP status {status})", status=status)
 
 
 def _refuse_constant(name: str) -> float:
@@ -91,7 +91,7 @@ _DECODER = json.JSONDecoder(strict=False, parse_constant=_refuse_constant)  # js
 
 
 def _json_object(text: str) -> dict[str, Any] | None:
-    """Read leniently what WeChat is known to send: raw control characters occur."""
+    """Return the JSON object, or None; lenient, as WeChat is known to send raw control characters."""
     try:
         value = _DECODER.decode(text)
     except (ValueError, RecursionError):
@@ -100,7 +100,7 @@ def _json_object(text: str) -> dict[str, Any] | None:
 
 
 def _errcode(fields: Mapping[str, Any]) -> int | None:
-    """Return the code, 0 where there is none, or None for one that is no number; strings occur."""
+    """Return the errcode as an integer: 0 if there is none, None if it is not a number; strings occur."""
     value = fields.get("errcode", 0)
     if type(value) is int:
         return value
@@ -115,7 +115,7 @@ def _errcode(fields: Mapping[str, Any]) -> int | None:
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return seconds; a date counts from the answer's own Date, as the clocks may differ."""
+    """Return the seconds of Retry-After, or None; a date is relative to the Date header, as clocks differ."""
     value = headers.get("retry-after", "").strip()
     if value.isascii() and value.isdigit() and len(value) < _MANY_DIGITS:
         return float(value)
@@ -127,16 +127,16 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
     return seconds if seconds >= 0 else None
 
 
-def _outside(response: Response, text: str, kind: str) -> ProtocolError:
+def _make_protocol_error(response: Response, text: str, kind: str) -> ProtocolError:
     status = response.status
-    says = {
+    description = {
         _LENGTH_REQUIRED: _NO_LENGTH,
         _PRECONDITION_FAILED: _NO_LENGTH,
         _PAYLOAD_TOO_LARGE: "a server or proxy on the way refuses a request of this size",
-        _PROXY_AUTHENTICATION: "the proxy wants a user and a password; put them into its URL",
+        _PROXY_AUTHENTICATION: "the proxy requires a user and a password; put them into its URL",
     }.get(status, "a redirect, which is not followed" if 300 <= status < 400 else kind)
     error = ProtocolError(
-        f"not an answer of WeChat's API: {says} (HTTP status {status})",
+        f"not a response of WeChat's API: {description} (HTTP status {status})",
         status=status,
         excerpt=one_line(text, _EXCERPT),
     )
@@ -144,12 +144,12 @@ def _outside(response: Response, text: str, kind: str) -> ProtocolError:
     return error
 
 
-def _kind(text: str, fields: dict[str, Any] | None, errcode: int | None) -> str:
+def _describe(text: str, fields: dict[str, Any] | None, errcode: int | None) -> str:
     if fields is not None:
-        return "an errcode that is no number" if errcode is None else "JSON without an errcode"
+        return "an errcode that is not a number" if errcode is None else "JSON without an errcode"
     start = text[:_EXCERPT].lstrip()[:1]
     return {"": "an empty body", "<": "HTML or XML", "{": "broken JSON", "[": "a JSON array"}.get(
-        start, "no JSON object"
+        start, "not a JSON object"
     )
 
 
@@ -159,9 +159,9 @@ def decode(
     known: Iterable[str] = (),
     path: str = "",
     is_token_answer: bool = False,
-    is_own: bool = False,
+    is_app_secret_request: bool = False,
 ) -> dict[str, Any]:
-    """Read an answer: JSON whatever its Content-Type says, UTF-8 with replacements, errcode as an integer.
+    """Return the JSON object of a response, whatever its Content-Type; invalid UTF-8 is replaced.
 
     Args:
         response: as it came.
@@ -169,15 +169,16 @@ def decode(
             masked in any error.
         path: of the endpoint that was called, which some remedies name.
         is_token_answer: it may hold a token; no text of it enters an error but errmsg.
-        is_own: it answers a token request with the app's own secret, where 40001 is a wrong secret.
+        is_app_secret_request: it answers a token request with the app's own secret, where 40001 is a wrong secret.
 
     Returns:
-        WeChat's JSON object. A missing errcode means success, as WeChat's guide says:
+        WeChat's JSON object. A missing errcode means success, according to WeChat's guide:
         https://developers.weixin.qq.com/doc/oplatform/developers/dev/guide.md
 
     Raises:
-        APIError: errcode is not 0 (whatever the HTTP status), or the status is 429.
-        ProtocolError: no JSON object, an errcode that is no number, or another status than 2xx.
+        APIError: the errcode is not 0 (whatever the HTTP status), or the status is 429.
+        ProtocolError: the body exceeds the limit or is not a JSON object, the errcode is not a number, or the
+            status is not 2xx.
     """
     known = (*response.known, *known)
     text = _text(response, TOKEN_ANSWER_LIMIT if is_token_answer else ANSWER_LIMIT)
@@ -186,38 +187,48 @@ def decode(
     if fields is not None and errcode:
         errmsg = fields.get("errmsg")
         told = errmsg if isinstance(errmsg, str) else ""
-        raise _refusal(response, api_error(errcode, told, known=known, path=path, is_own=is_own))
+        raise _make_api_error(
+            response,
+            make_api_error(
+                errcode, told, known=known, path=path, is_app_secret_request=is_app_secret_request
+            ),
+        )
     if fields is not None and errcode == 0 and 200 <= response.status < 300:
         return fields
-    kind = _kind(text, fields, errcode)
-    raise _unusable(response, "" if is_token_answer else mask(text, known), kind)
+    kind = _describe(text, fields, errcode)
+    raise _make_unusable_error(response, "" if is_token_answer else mask(text, known), kind)
 
 
 def _text(response: Response, limit: int) -> str:
-    return _inflated(response, limit).decode("utf-8", "replace").removeprefix("\ufeff")
+    return _decompress(response, limit).decode("utf-8", "replace").removeprefix("\ufeff")
 
 
-def _refusal(response: Response, error: APIError) -> APIError:
+def _make_api_error(response: Response, error: APIError) -> APIError:
     if isinstance(error, RateLimitedError):
         error.retry_after = _retry_after(response.headers)
     return error
 
 
-def _unusable(response: Response, shown: str, kind: str) -> APIError | ProtocolError:
+def _make_unusable_error(response: Response, shown: str, kind: str) -> APIError | ProtocolError:
     if response.status == _TOO_MANY_REQUESTS:
-        return _refusal(response, api_error(_TOO_MANY_REQUESTS, "too many requests"))
-    return _outside(response, shown, kind)
+        return _make_api_error(response, make_api_error(_TOO_MANY_REQUESTS, "too many requests"))
+    return _make_protocol_error(response, shown, kind)
 
 
 def read_answer(endpoint: Endpoint[AnswerT], response: Response, known: Iterable[str] = ()) -> AnswerT:
-    """Decode the answer of a call into the endpoint's answer class; raises as ``decode`` does."""
+    """Decode the response to a call into the endpoint's answer class.
+
+    Raises:
+        APIError, ProtocolError: as ``decode``; ProtocolError also if the JSON does not match the documented
+            format.
+    """
     fields = decode(response, known=known, path=endpoint.path)
     try:
         return endpoint.read(fields)
     except SHAPE_ERRORS as error:
         fault = class_name(error)
     raise ProtocolError(
-        f"the answer of {endpoint.path} does not match the documented format ({fault})",
+        f"the response of {endpoint.path} does not match the documented format ({fault})",
         status=response.status,
         excerpt=one_line(mask(_text(response, ANSWER_LIMIT), (*response.known, *known)), _EXCERPT),
     )

@@ -1,4 +1,4 @@
-"""Requests as values and bytes, without any I/O."""
+"""Requests as values and bytes, without I/O."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _SURROGATES = "[\ud800-\udfff]"
 
 
 class Body(NamedTuple):
-    """A request's body as parts that are written one after another, without a joined copy."""
+    """The body of a request, as parts that are written one after another without being joined."""
 
     content_type: str
     parts: tuple[bytes, ...]
 
     @property
     def size(self) -> int:
-        """Bytes in all."""
+        """The total size in bytes."""
         return sum(map(len, self.parts))
 
     def __repr__(self) -> str:
@@ -34,7 +34,7 @@ class Body(NamedTuple):
 
 
 class Request(NamedTuple):
-    """One request below a base URL; its repr shows nothing secret."""
+    """One request, relative to a base URL. Its repr shows no secrets."""
 
     method: str
     path: str
@@ -45,21 +45,23 @@ class Request(NamedTuple):
         return f"<Request {self.method} {self.path} {self.body}>"
 
 
-def target(path: str, query: tuple[tuple[str, str], ...]) -> str:
-    """Return path and query, percent-encoded once. Secret."""
+def build_target(path: str, query: tuple[tuple[str, str], ...]) -> str:
+    """Return the path with the query, percent-encoded once; it holds the token."""
     pairs = "&".join([f"{name}={quote(value, safe='')}" for name, value in query])
     return f"{path}?{pairs}" if pairs else path
 
 
-def json_request(path: str, fields: Mapping[str, object], query: tuple[tuple[str, str], ...] = ()) -> Request:
-    """Make a POST with a JSON body, as WeChat's token pages want it."""
+def build_json_request(
+    path: str, fields: Mapping[str, object], query: tuple[tuple[str, str], ...] = ()
+) -> Request:
+    """Make a POST request with a JSON body, as WeChat's token endpoints require."""
     return Request("POST", path, query, Body("application/json", (json.dumps(fields).encode(),)))
 
 
-def multipart(image: LocalImage, fields: Mapping[str, str]) -> Body:
-    """Make the form of an upload: the extra fields, then the part ``img``.
+def build_multipart(image: LocalImage, fields: Mapping[str, str]) -> Body:
+    """Make the multipart body of an upload: the extra fields, then the part ``img``.
 
-    The page asks for "filename, filelength, content-type" of the part:
+    WeChat's documentation requires "filename, filelength, content-type" in that part:
     https://developers.weixin.qq.com/doc/service/en/api/openpoc/ocr/api_commocr
     """
     boundary = secrets.token_hex(16)
@@ -79,12 +81,12 @@ def multipart(image: LocalImage, fields: Mapping[str, str]) -> Body:
     return Body(f"multipart/form-data; boundary={boundary}", parts)
 
 
-def checked_fields(endpoint: Endpoint[Any], fields: Mapping[str, str] | None) -> dict[str, str]:
-    """Return the extra fields of a call.
+def check_fields(endpoint: Endpoint[Any], fields: Mapping[str, str] | None) -> dict[str, str]:
+    """Check the extra fields of a call and return them as a dict.
 
     Raises:
-        TypeError: no mapping.
-        ValueError: a field that the endpoint's page does not know, or one that is not a string.
+        TypeError: ``fields`` is not a mapping.
+        ValueError: it has a name that the endpoint does not accept, or a value that is not a str.
     """
     if fields is None:
         return {}
@@ -97,29 +99,29 @@ def checked_fields(endpoint: Endpoint[Any], fields: Mapping[str, str] | None) ->
         known = ", ".join(names) or "none"
         is_name = isinstance(unknown[0], str) and unknown[0].isidentifier()
         shown = one_line(repr(unknown[0]), 40) if is_name else "a name"
-        raise ValueError(f"fields has {shown}, which {endpoint.name} does not know; it knows: {known}")
+        raise ValueError(f"fields has {shown}, which {endpoint.name} does not accept; it accepts: {known}")
     if not all(isinstance(value, str) and not re.search(_SURROGATES, value) for value in extra.values()):
         raise ValueError(f"the fields of {endpoint.name} must be strings that can be encoded as UTF-8")
     return extra
 
 
-def image_request(
+def build_image_request(
     endpoint: Endpoint[Any], image: LocalImage | ImageUrl, fields: Mapping[str, str] | None = None
 ) -> Request:
-    """Make the request of a call, still without its token, so that every attempt sends the same bytes.
+    """Make the request of a call, without its token, so that every attempt sends the same bytes.
 
     Raises:
-        ValueError: as ``checked_fields`` does.
+        TypeError, ValueError: ``fields`` is unusable.
     """
-    extra = checked_fields(endpoint, fields)
+    extra = check_fields(endpoint, fields)
     if isinstance(image, ImageUrl):
         return Request("POST", endpoint.path, (("img_url", image.url), *extra.items()))
     query = tuple((name, extra.pop(name)) for name in endpoint.query_fields if name in extra)
-    return Request("POST", endpoint.path, query, multipart(image, extra))
+    return Request("POST", endpoint.path, query, build_multipart(image, extra))
 
 
-def with_token(request: Request, name: str, token: str) -> Request:
-    """Return the request with the token in its query, where every page wants it; no name means no token."""
+def add_token(request: Request, name: str, token: str) -> Request:
+    """Return the request with the token in its query under this name; without a name, unchanged."""
     if not name:
         return request
     return Request(request.method, request.path, ((name, token), *request.query), request.body)

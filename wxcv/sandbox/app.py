@@ -1,4 +1,4 @@
-"""The pages that the sandbox serves."""
+"""App: answers the requests to the sandbox."""
 
 import logging
 import uuid
@@ -11,7 +11,7 @@ from aiohttp import web
 
 from wxcv.sandbox.fault_injection import FaultInjector
 from wxcv.sandbox.faults import Fault, FaultPlan
-from wxcv.sandbox.pages.cv import CV_PAGES, CvPage, Reader
+from wxcv.sandbox.pages.cv import CV_PAGES, CvPage, ImageReader
 from wxcv.sandbox.pages.uploads import Received, Upload, drain, read_json_object, read_upload, tells_length
 from wxcv.sandbox.wechat.accounts import Account
 from wxcv.sandbox.wechat.answers import Fields, Refusal, encode, refusal_fields
@@ -27,16 +27,16 @@ _UPLOAD = web.RequestKey("upload", Upload)
 
 @dataclass(frozen=True, kw_only=True)
 class App:
-    """Answers requests.
+    """Answers the requests to the sandbox.
 
-    `size_limit` is bytes, `relay` lets cv calls come without a token, and `clock` returns the Unix time in
+    `size_limit` is in bytes, `relay` accepts cv calls without a token, and `clock` returns the Unix time in
     seconds.
     """
 
     account: Account
     tokens: TokenIssuer
     platform: Platform
-    reader: Reader
+    reader: ImageReader
     meters: Mapping[str, QuotaMeter]
     faults: FaultPlan
     fault_injector: FaultInjector
@@ -48,7 +48,7 @@ class App:
     received: deque[Received]
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
-        """Answer any request: with JSON, with a fault, or with HTTP 412 if it does not tell its length."""
+        """Answer any request with JSON, with a fault, or with HTTP 412 if it has no Content-Length."""
         self.requests[request.path] += 1
         fault = self.faults.take(request.path)
         try:
@@ -57,7 +57,7 @@ class App:
             await self.fault_injector.before(fault, request)
             return await self.fault_injector.after(fault, request, await self._respond(request, fault))
         except ConnectionError:
-            # The sender went away, or was cut off by a fault: nobody is left to read an answer.
+            # The client disconnected, or a fault reset the connection: a response cannot be sent.
             return web.Response()
 
     async def _respond(self, request: web.Request, fault: Fault | None) -> web.Response:
@@ -113,7 +113,7 @@ class App:
         except (Refusal, ConnectionError):
             raise
         except Exception:
-            logger.exception("%s is answered with errcode -1", request.path)
+            logger.exception("unexpected error while answering %s; errcode -1 is returned", request.path)
             raise Refusal(-1) from None
 
     async def _classic(self, request: web.Request) -> Fields:
@@ -146,12 +146,12 @@ class App:
 
     async def _authorizer_token(self, request: web.Request) -> Fields:
         body = await _posted(request)
-        # The older pages of the platform have the second name.
+        # The older documentation pages have the second name.
         token = request.query.get("access_token") or request.query.get("component_access_token", "")
         return self.platform.authorizer_token(token, body)
 
     async def _cv(self, page: CvPage, request: web.Request) -> Fields:
-        # The body is read first, so that `received` tells of an upload that came with a bad token.
+        # The body is read first, so that `received` includes an upload with an invalid token.
         upload = await self._upload(request)
         if request.method != "POST" and not (request.method == "GET" and self.choices.accept_get):
             raise Refusal(43002)
@@ -197,7 +197,7 @@ async def _length_required(request: web.Request) -> web.Response:
 
 
 async def _posted(request: web.Request) -> dict[str, object] | None:
-    """Return the JSON object that was posted, or None if it was anything else."""
+    """Return the JSON object in the body of a POST, or None if the body is anything else."""
     body = await read_json_object(request)
     if request.method != "POST":
         raise Refusal(43002)

@@ -1,4 +1,4 @@
-"""Doing to a connection what a fault says."""
+"""FaultInjector: applies faults to connections."""
 
 import asyncio
 import itertools
@@ -10,26 +10,26 @@ from aiohttp import web
 
 from wxcv.sandbox.faults import Fault
 
-# A connection that is closed with this is reset, whatever is still in its buffers.
+# SO_LINGER: closing resets the connection, whatever is still in its buffers.
 _RESET = struct.pack("ii", 1, 0)
 _SPACE = 0x20
 
 
 class FaultInjector:
-    """Misbehaves as faults say, until the sandbox closes."""
+    """Applies faults until the sandbox closes."""
 
     def __init__(self) -> None:
         self._closing = asyncio.get_running_loop().create_future()
 
     async def close(self, _application: web.Application) -> None:
-        """End every delay, drip and stall; their connections are reset."""
+        """End every delay, drip and stall by resetting its connection."""
         self._closing.set_result(None)
 
     async def before(self, fault: Fault, request: web.Request) -> None:
-        """Do what comes before the body of the request is read.
+        """Apply the part of a fault that comes before the body of the request is read.
 
         Raises:
-            ConnectionError: there is nobody left to answer.
+            ConnectionError: the connection was reset.
         """
         await self._sleep(fault.delay, request)
         if fault.drop == "before":
@@ -39,15 +39,15 @@ class FaultInjector:
             await self._sleep(None, request)
 
     async def after(self, fault: Fault, request: web.Request, response: web.Response) -> web.StreamResponse:
-        """Return the answer, whole or as what is left of it.
+        """Apply the rest of a fault, and return the response that remains to be sent.
 
         Raises:
-            ConnectionError: there is nobody left to answer.
+            ConnectionError: the connection was reset.
         """
         if fault.drop == "after":
             _reset(request)
         if request.method == "HEAD":
-            # Its answer has no body that could be spoilt.
+            # Its response has no body to which a fault could be applied.
             return response
         if fault.cut:
             return await _cut(request, response)
@@ -88,7 +88,7 @@ def _reset(request: web.Request) -> Never:
 
 def _stop_reading(request: web.Request) -> None:
     transport = _transport(request)
-    # A small buffer keeps the system from taking in a whole upload for us.
+    # With a small buffer the system cannot receive a whole upload by itself.
     transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
     transport.pause_reading()
 

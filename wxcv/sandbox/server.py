@@ -1,4 +1,4 @@
-"""The sandbox as a whole: its settings, its life, and what a test can read of it."""
+"""Sandbox: its settings, its lifecycle, and what tests can read of it."""
 
 import asyncio
 import contextlib
@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Self
 from aiohttp import web
 
 from wxcv.sandbox.app import App
-from wxcv.sandbox.checks import flag, whole, word
+from wxcv.sandbox.checks import check_bool, check_integer, check_text
 from wxcv.sandbox.engines.extras import require_extra
 from wxcv.sandbox.engines.threads import Engines
 from wxcv.sandbox.fault_injection import FaultInjector
 from wxcv.sandbox.faults import Fault, FaultPlan
-from wxcv.sandbox.pages.cv import Reader
+from wxcv.sandbox.pages.cv import ImageReader
 from wxcv.sandbox.pages.fetching import Fetcher
 from wxcv.sandbox.wechat.accounts import Account
 from wxcv.sandbox.wechat.choices import Choices
@@ -29,36 +29,37 @@ if TYPE_CHECKING:
     from wxcv.sandbox.pages.uploads import Received
 
 _CLOSING_SECONDS = 2.0
-_REACHED_AT = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - who listens everywhere is reached here too
+_REACHED_AT = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - all interfaces include loopback
 _DEFAULTS = Choices()
 _UNLIMITED = Quota()
 _RECEIVED_KEPT = 10_000
 
 
 class Sandbox:
-    """A local WeChat that answers at `base_url` for one account and one third-party platform.
+    """A local stand-in for WeChat, at `base_url`, with one account and one third-party platform.
 
     Args:
-        host: the address to listen at.
-        port: the port to listen at; 0 takes a free one.
-        appid: of the account; None makes one up.
-        secret: of the account; None makes one up.
-        clock: returns the Unix time in seconds; tokens and tickets age by it, and quotas begin anew.
-        size_limit: bytes; an image of this size or more is refused.
-        token_life: seconds that a new token lives.
-        relay: be the relay of cloud hosting, where cv calls need no token (one that is sent is looked at) and
-            every answer has the header `x-openapi-seqid`.
-        allow_loopback: let `img_url` lead to this machine. It never leads into other private networks.
-        quota: the calls that each cv page may get, counted apart, or a Quota by path; as many as come by
-            default.
-        choices: what WeChat's pages leave open.
+        host: the address to listen on.
+        port: the port to listen on; 0 selects a free one.
+        appid: the account's appid; None generates one.
+        secret: the account's AppSecret; None generates one.
+        clock: a function that returns the Unix time in seconds, by which tokens and tickets expire and quotas
+            reset. Unlike a Session's clock, it is not an object.
+        size_limit: size in bytes from which on an image is refused.
+        token_life: lifetime of a new token in seconds; cloud tokens are always valid for 1,800.
+        relay: act as the relay of cloud hosting: cv calls need no token (a token that is sent is checked),
+            and every JSON answer of the sandbox itself has the header `x-openapi-seqid`.
+        allow_loopback: allow `img_url` to point to this machine. Other private networks are never allowed.
+        quota: the calls allowed for each cv endpoint: one Quota that applies to each, or a mapping from path
+            to Quota; unlimited by default.
+        choices: switches for what WeChat's documentation leaves open.
 
     Attributes:
-        requests: how many requests came for each path, counted as they arrive.
-        received: the last 10,000 answered requests to the cv pages, oldest first.
+        requests: the number of requests to each path, counted on arrival.
+        received: the last 10,000 requests to the cv endpoints that were processed, oldest first.
 
     Raises:
-        TypeError, ValueError: an argument cannot be used; the message names it, and never shows the secret.
+        TypeError, ValueError: an argument is unusable; the message names it and never shows the secret.
     """
 
     def __init__(  # noqa: PLR0913 - keywords, each a setting of its own
@@ -76,27 +77,27 @@ class Sandbox:
         quota: Quota | Mapping[str, Quota] = _UNLIMITED,
         choices: Choices = _DEFAULTS,
     ) -> None:
-        self._host = word("host", host)
-        self._port = whole("port", port, least=0, most=65_535)
+        self._host = check_text("host", host)
+        self._port = check_integer("port", port, least=0, most=65_535)
         appid = f"wx{secrets.token_hex(8)}" if appid is None else appid
         secret = secrets.token_hex(16) if secret is None else secret
-        self._account = Account(appid=word("appid", appid), secret=word("secret", secret))
+        self._account = Account(appid=check_text("appid", appid), secret=check_text("secret", secret))
         if not callable(clock):
             raise TypeError("clock must be callable")
         if not isinstance(choices, Choices):
             raise TypeError("choices must be a Choices")
         self._clock = clock
-        self._size_limit = whole("size_limit", size_limit, least=1)
+        self._size_limit = check_integer("size_limit", size_limit, least=1)
         self._tokens = TokenIssuer(
             clock=clock,
-            life=whole("token_life", token_life, least=1),
+            life=check_integer("token_life", token_life, least=1),
             reset_hour=choices.quota_reset_hour,
         )
         self._meters = make_meters(quota, clock=clock, choices=choices)
         self._faults = FaultPlan()
         self._platform = Platform(account=self.appid, issuer=self._tokens, clock=clock, choices=choices)
-        self._relay = flag("relay", relay)
-        self._allow_loopback = flag("allow_loopback", allow_loopback)
+        self._relay = check_bool("relay", relay)
+        self._allow_loopback = check_bool("allow_loopback", allow_loopback)
         self._choices = choices
         self.requests: Counter[str] = Counter()
         self.received: deque[Received] = deque(maxlen=_RECEIVED_KEPT)
@@ -142,54 +143,58 @@ class Sandbox:
 
     @property
     def ticket(self) -> str:
-        """The newest component_verify_ticket; set it to push one of your own. Each lives 12 hours."""
+        """The newest component_verify_ticket; set it to push one of your own. Each is valid for 12 hours."""
         return self._platform.ticket
 
     @ticket.setter
     def ticket(self, value: str) -> None:
-        self._platform.ticket = word("ticket", value)
+        self._platform.ticket = check_text("ticket", value)
 
     def push_ticket(self) -> str:
         """Push a new component_verify_ticket, as WeChat does every 10 minutes, and return it."""
         return self._platform.push_ticket()
 
     def authorize(self, authorizer_appid: str) -> str:
-        """Let a merchant authorise the platform, and return its authorizer_refresh_token.
+        """Make an account an authorizer of the platform, and return its authorizer_refresh_token.
 
-        When it did so before, the refresh tokens of then are refused from now on, as WeChat does it.
+        If it had authorised before, its earlier refresh tokens are refused from now on, as at WeChat.
         """
-        return self._platform.authorize(word("authorizer_appid", authorizer_appid))
+        return self._platform.authorize(check_text("authorizer_appid", authorizer_appid))
 
     def cloud_token(self) -> str:
-        """Make a cloudbase_access_token, as cloud hosting mounts one every 10 minutes; it lives 30."""
+        """Issue a cloudbase_access_token, valid for 30 minutes, as cloud hosting does every 10 minutes."""
         return self._tokens.cloud()
 
     def revoke(self, token: str) -> None:
         """Refuse a token of any kind with 40001 from now on.
 
-        A revoked stable token is still handed out, until a forced refresh or its last minutes bring a new one.
+        A revoked stable token is still returned until a forced refresh or its last minutes bring a new one.
 
         Raises:
-            ValueError: the token was not made here.
+            ValueError: the token was not issued by this sandbox.
         """
         self._tokens.revoke(token)
 
     @property
     def base_url(self) -> str:
-        """Where it answers, like `http://127.0.0.1:8080`; RuntimeError while it does not."""
+        """The URL to use as a Session's base_url, such as `http://127.0.0.1:8080`.
+
+        Raises:
+            RuntimeError: the sandbox is not started.
+        """
         if self._base_url is None:
             raise RuntimeError("the sandbox is not started")
         return self._base_url
 
     def fail_next(self, path: str, *faults: Fault | None) -> None:
-        """Let the next requests to a path have these faults in turn, after those that are waiting already.
+        """Apply these faults to the next requests to a path, one each, after faults already queued.
 
-        None is a request that has none. A request takes its fault as it arrives.
+        None is a request without a fault. A request gets its fault on arrival.
         """
         self._faults.fail_next(path, *faults)
 
     def fail_always(self, path: str, fault: Fault) -> None:
-        """Let every request to a path have this fault, once those of `fail_next` are used up."""
+        """Apply this fault to every request to a path, after those of `fail_next`."""
         self._faults.fail_always(path, fault)
 
     def clear_faults(self, path: str) -> None:
@@ -197,24 +202,24 @@ class Sandbox:
         self._faults.clear(path)
 
     def usage(self, path: str) -> Usage:
-        """Return the calls to a cv page that counted in this day, in this minute and in all.
+        """Return the calls to a cv endpoint that counted against its quota today, in this minute and in all.
 
         Raises:
-            KeyError: the path is of no cv page.
+            KeyError: the path is not that of a cv endpoint.
         """
         return self._meters[path].usage
 
     async def start(self) -> None:
-        """Begin to answer.
+        """Start listening.
 
         Raises:
-            RuntimeError: it is started already.
+            RuntimeError: it is already started.
             ImportError: a package of the extra `sandbox` is missing. Without the extra `sandbox-ocr` it does
-                start, and /cv/ocr/comm answers with errcode -1 and what to install.
-            OSError: the address cannot be listened at. Nothing is left open.
+                start, and /cv/ocr/comm returns errcode -1 and the command that installs the extra.
+            OSError: it cannot listen on the address. Nothing is left open.
         """
         if self._running is not None:
-            raise RuntimeError("the sandbox is started already")
+            raise RuntimeError("the sandbox is already started")
         await asyncio.to_thread(require_extra, "sandbox")
         async with contextlib.AsyncExitStack() as stack:
             engines = Engines()
@@ -231,9 +236,9 @@ class Sandbox:
             self._running = stack.pop_all()
 
     async def aclose(self) -> None:
-        """Stop answering; requests under way have two seconds to end, and faulty ones none.
+        """Stop; running requests have two seconds to finish, requests held by a fault are reset at once.
 
-        Tokens, counters and faults stay.
+        Tokens, counters and faults are kept.
         """
         running, self._running, self._base_url = self._running, None, None
         if running is not None:
@@ -245,7 +250,7 @@ class Sandbox:
             account=self._account,
             tokens=self._tokens,
             platform=self._platform,
-            reader=Reader(engines=engines, fetcher=fetcher, choices=self._choices),
+            reader=ImageReader(engines=engines, fetcher=fetcher, choices=self._choices),
             meters=self._meters,
             faults=self._faults,
             fault_injector=fault_injector,

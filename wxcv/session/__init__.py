@@ -1,1 +1,1 @@
-"""Session: what a program awaits."""
+"""Session, the public API: its calls, its batches and its lifecycle."""

@@ -1,4 +1,4 @@
-"""How a session is made, shared by accounts, watched and closed."""
+"""The lifecycle of a Session: construction, other accounts, token access, statistics and closing."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from wxcv.errors import SessionClosedError, TokenRejectedError
 from wxcv.images.loading import ImageLoader
 from wxcv.images.sources import IMAGE_LIMIT
 from wxcv.session import arguments
-from wxcv.tokens.cache import TokenCache, manager_of
+from wxcv.tokens.cache import TokenCache, get_manager
 from wxcv.tokens.environment import credential_from_env
 
 if TYPE_CHECKING:
@@ -36,13 +36,13 @@ if TYPE_CHECKING:
     from wxcv.tokens.access_token import AccessToken
     from wxcv.tokens.credential import Credential
 
-_READERS = 2  # threads; a disk gives no more to more of them, and each keeps memory of its own
+_READERS = 2  # threads; more would not read a disk faster, and each holds memory of its own
 _GRACE = 10.0
 _GRACE_WHEN_CANCELLED = 1.0
 
 
 class SessionLifecycle:
-    """What of a Session is about no image: its making, its token, its numbers and its end."""
+    """The lifecycle of a Session: construction, token access, statistics and closing."""
 
     def __init__(  # noqa: PLR0913 - the settings of a session
         self,
@@ -69,38 +69,41 @@ class SessionLifecycle:
         arguments.check_credential(credential)
         arguments.check_objects(on_attempt=on_attempt, retries=retries, tokens=tokens, clock=clock)
         arguments.check_together(tokens=tokens, store=store, http=http, trust_env=trust_env)
-        checks.flag("local_files", local_files)
+        checks.check_bool("local_files", local_files)
+        if max_waiting is not None:
+            checks.check_integer("max_waiting", max_waiting, least=0)
         own_clock = clock or SystemClock()
-        may_use_http = checks.flag("allow_http", allow_http) or credential.may_use_http
-        url = checks.base_url(credential.base_url if base_url is None else base_url, allow_http=may_use_http)
+        may_use_http = checks.check_bool("allow_http", allow_http) or credential.may_use_http
+        given_url = credential.base_url if base_url is None else base_url
+        url = checks.check_base_url(given_url, allow_http=may_use_http)
         slots = Slots(
-            checks.whole("concurrency", concurrency),
-            checks.seconds("call_timeout", call_timeout),
-            slot_timeout=None if slot_timeout is None else checks.seconds("slot_timeout", slot_timeout),
-            max_waiting=None if max_waiting is None else checks.whole("max_waiting", max_waiting, least=0),
+            checks.check_integer("concurrency", concurrency),
+            checks.check_seconds("call_timeout", call_timeout),
+            slot_timeout=None if slot_timeout is None else checks.check_seconds("slot_timeout", slot_timeout),
+            max_waiting=max_waiting,
         )
         transport = Transport(
             url,
             connections=concurrency + 1,  # a token refresh takes no slot
-            attempt_timeout=checks.seconds("attempt_timeout", attempt_timeout),
+            attempt_timeout=checks.check_seconds("attempt_timeout", attempt_timeout),
             http=http,
-            proxy=checks.proxy(proxy),
-            trust_env=checks.flag("trust_env", trust_env),
+            proxy=checks.check_proxy(proxy),
+            trust_env=checks.check_bool("trust_env", trust_env),
         )
-        readers = futures.ThreadPoolExecutor(_READERS, "wxcv reader")
-        loader = ImageLoader(checks.whole("image_limit", image_limit), readers, local_files=local_files)
-        self._credential = credential
-        self._is_owner = True
+        reader_threads = futures.ThreadPoolExecutor(_READERS, "wxcv reader")
+        limit = checks.check_integer("image_limit", image_limit)
+        loader = ImageLoader(limit, reader_threads, local_files=local_files)
+        self._credential, self._is_owner = credential, True
         self._runners: set[BatchRunner[Any, Any]] = set()
         self._state = SessionState(
             transport=transport,
-            tokens=manager_of(tokens if tokens is not None else TokenCache(store, clock=own_clock)),
+            tokens=get_manager(tokens if tokens is not None else TokenCache(store, clock=own_clock)),
             slots=slots,
             clock=own_clock,
             retry_policy=retries if retries is not None else RetryPolicy(),
             call_timeout=call_timeout,
             loader=loader,
-            readers=readers,
+            reader_threads=reader_threads,
             on_attempt=on_attempt,
         )
 
@@ -109,25 +112,29 @@ class SessionLifecycle:
         """Make a session from WXCV_APPID and WXCV_SECRET, or WXCV_ACCESS_TOKEN; WXCV_BASE_URL is optional.
 
         Args:
-            options: as for Session; ``base_url`` goes before WXCV_BASE_URL.
+            options: the keywords of Session; ``base_url`` overrides WXCV_BASE_URL.
 
         Raises:
-            ValueError: a variable is missing, wrong, or at odds with another; it is named, its value is not
-                shown.
+            ValueError: a variable is missing, wrong, or conflicts with another; the message names it and
+                never shows its value.
         """
         base_url = os.environ.get("WXCV_BASE_URL")
         if base_url and options.get("base_url") is None:
             allow_http = bool(options.get("allow_http"))
-            options["base_url"] = checks.base_url(base_url, allow_http=allow_http, name="WXCV_BASE_URL")
+            options["base_url"] = checks.check_base_url(base_url, allow_http=allow_http, name="WXCV_BASE_URL")
         return cls(credential_from_env(), **options)
 
     def on_behalf_of(self, credential: Credential) -> Self:
-        """Return a session for another account that shares http, slots, settings and tokens with this one.
+        """Return a session for another account that shares this session's connections, slots and settings.
 
-        It is cheap: make one for every merchant. It ends with this session; its own ``aclose`` does nothing.
+        It is cheap: make one for every authorizer. It shares the TokenCache too, and closes with this
+        session; its own ``aclose`` does nothing.
 
         Args:
-            credential: such as an AuthorizerCredential.
+            credential: the other account's credential, such as an AuthorizerCredential.
+
+        Raises:
+            TypeError: it is not a credential.
         """
         arguments.check_credential(credential)
         other = object.__new__(type(self))
@@ -136,25 +143,28 @@ class SessionLifecycle:
         return other
 
     def stats(self) -> SessionStats:
-        """Return what the session does now and did so far; cheap enough for every request of a web app."""
+        """Return the session's statistics; cheap enough to call for every request of a web app."""
         return self._state.stats()
 
     async def token(self) -> AccessToken:
-        """Return the current access_token with its kind and the seconds it has left; its repr hides it.
+        """Return the current access_token with its kind and remaining seconds; fetch one if none is valid.
 
         Raises:
             SessionClosedError: the session is closed, or belongs to another event loop or process.
             WxcvError: no valid token is cached and none could be fetched.
         """
-        self._state.require_usable()
+        self._state.bind_to_running_loop()
         return await self._state.tokens.get_access_token(self._credential, self._state.transport.send)
 
     def invalidate_token(self) -> None:
-        """Drop the current access_token, such as one that leaked; the next call fetches another.
+        """Drop the current access_token, for example one that leaked; the next call fetches another one.
 
-        A stable token that is handed out again is then replaced by a forced refresh, as far as these are
-        allowed (at most one in 30 s and 10 a day); until one is, calls fail with TokenRejectedError rather
-        than use the dropped token. WeChat keeps the old one valid for up to 5 minutes.
+        If WeChat returns the dropped stable token again, it is replaced by a forced refresh, of which one is
+        allowed every 30 s and 10 a day; until then calls raise TokenRejectedError rather than use the dropped
+        token. Without a valid token nothing happens.
+
+        Until it is replaced, the dropped token stays valid at WeChat. A forced refresh of a stable token ends
+        the old one at once; a new classic token leaves the old one valid for up to 5 minutes.
         """
         credential, tokens = self._credential, self._state.tokens
         token = tokens.peek(credential)
@@ -162,29 +172,33 @@ class SessionLifecycle:
             tokens.invalidate(credential, token, TokenRejectedError.dropped_here(), is_manual=True)
 
     async def aclose(self, grace: float = _GRACE) -> None:
-        """Close: waiting calls end with SessionClosedError at once, running ones after ``grace`` seconds.
+        """Close the session: waiting calls end with SessionClosedError now, running ones after ``grace`` s.
 
-        Ends a token refresh in flight and closes an own HTTP session; a new refresh token that is being
-        handed on has 5 s for it. May be called again, and from a token function, where running calls end at
-        once.
+        Cancels a running token refresh and closes the session's own connections; a function that is saving a
+        new refresh token has 5 s to finish. It may be called again. Called from a token function, it ends
+        running calls at once. Leaving an ``async with`` block calls it with the default grace, or with 1 s if
+        the block was cancelled or interrupted.
+
+        Args:
+            grace: seconds for which running calls may continue.
 
         Raises:
-            SessionClosedError: the session belongs to another event loop that still exists, or to another
+            SessionClosedError: the session belongs to another event loop that is not closed, or to another
                 process.
         """
         state = self._state
-        if not self._is_owner or not state.may_close():
+        if not self._is_owner or not state.prepare_to_close():
             return
         if state.tokens.is_refreshing_here() or state.slots.is_held_here():
-            grace = 0.0  # what runs waits for this very task
-        async with AsyncExitStack() as rest:  # done also when the wait for calls in flight is cancelled
+            grace = 0.0  # the running calls wait for this very task
+        async with AsyncExitStack() as rest:  # runs even if the wait for running calls is cancelled
             rest.push_async_callback(state.transport.aclose)
-            rest.callback(state.readers.shutdown, wait=False)
+            rest.callback(state.reader_threads.shutdown, wait=False)
             rest.push_async_callback(state.tokens.release, state.transport.send)
             for runner in list(self._runners):
                 runner.stop_pulling()
                 rest.push_async_callback(runner.end, SessionClosedError("the session was closed"))
-            rest.callback(state.transport.refuse)  # so that nobody begins a refresh after that
+            rest.callback(state.transport.stop_sending)  # so that no refresh starts after that
             await state.slots.aclose(grace)
 
     async def __aenter__(self) -> Self:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class SessionOptions(TypedDict, total=False):
-    """The keywords of Session, as ``Session.from_env`` takes them."""
+    """The keywords of Session, which ``Session.from_env`` accepts too."""
 
     concurrency: int
     attempt_timeout: float

@@ -1,4 +1,4 @@
-"""Session: the public face of the library."""
+"""Session: the public API of the library."""
 
 from __future__ import annotations
 
@@ -30,40 +30,48 @@ AnswerT = TypeVar("AnswerT")
 class Session(SessionLifecycle):
     """Calls WeChat's image endpoints for one account.
 
-    Use it as ``async with Session(...) as session`` or end it with ``aclose()``; it belongs to the event
-    loop in which it is first used, and to the process in which it was made.
+    Use it as ``async with Session(...) as session``, or close it with ``aclose()``. It belongs to the event
+    loop in which it is first used, and to the process in which it was constructed. Numbers of seconds are
+    above 0 and at most 10 ** 9.
 
-    **A str may be a path or a URL.** Where image names come from users, pass ``ImageUrl(text)`` or bytes, and
-    give servers ``local_files=False``, so that nobody can have a file of the server read.
+    **A str may be a path or a URL.** If image names come from users, pass ``ImageUrl(text)`` or bytes, and
+    set ``local_files=False`` in servers, so that users cannot make the server read its own files.
 
     Args:
-        credential: whose tokens are used.
-        concurrency: how many calls run at a time; more wait in the order in which they came.
-        attempt_timeout: seconds for one upload and its answer.
-        call_timeout: seconds for a whole call, from when it has its slot. ``asyncio.timeout`` around a
-            call bounds the wait for a slot too.
-        slot_timeout: seconds for which a call may wait for its slot, then SlotTimeoutError; None: for ever.
-        max_waiting: how many calls may wait for a slot; one more gets SlotTimeoutError at once. None: any
-            number.
-        retries: a RetryPolicy; without it, RetryPolicy().
-        base_url: scheme, host and port of the API; without it, the credential's own.
-        allow_http: permit plain http to a host other than this one.
-        http: a borrowed aiohttp.ClientSession; it is never closed here, and its own raise_for_status,
-            redirects, middlewares, decompression and timeouts do not apply. On its kept-alive connections an
-            answer that nobody asked for is noticed if it is complete when the next request begins; one that
-            is still arriving then is not, as it is on connections of wxcv's own.
-        proxy: the URL of an HTTP proxy; WeChat accepts listed addresses only, so egress proxies are usual.
-        trust_env: take the proxy from the environment; not with ``http``, which has its own.
-        tokens: a TokenCache that several sessions share; without it the session has its own.
-        store: a Store for the session's own TokenCache, to share tokens with other processes.
-        image_limit: bytes; an image must be smaller.
-        local_files: whether images may be given as paths; False refuses them with UnreadableImageError.
-        on_attempt: called with a AttemptEvent after every attempt; what it raises is logged and dropped.
-        clock: where the time of tokens and of waits comes from; attempt_timeout, call_timeout and
-            slot_timeout run on the event loop's own.
+        credential: the account whose tokens are used.
+        concurrency: how many calls run at a time, 1 to 10 ** 9; 8 by default. Further calls wait in order of
+            arrival.
+        attempt_timeout: seconds for one request, its upload and its response; 30 by default.
+        call_timeout: seconds for a whole call with its retries, excluding time spent waiting for a slot; 60
+            by default. ``asyncio.timeout`` around a call bounds that wait too.
+        slot_timeout: seconds for which a call may wait for a slot before it raises SlotTimeoutError; None,
+            the default, is no limit.
+        max_waiting: how many calls may wait for a slot, 0 to 10 ** 9; a further call raises SlotTimeoutError
+            at once. None, the default, is no limit.
+        retries: the RetryPolicy, not a number of retries; None is ``RetryPolicy()``.
+        base_url: scheme, host and port of the API; None is the credential's own.
+        allow_http: allow plain HTTP to a host other than the loopback interface; False by default.
+        http: a borrowed aiohttp.ClientSession, or None for connections of wxcv's own. It is never closed
+            here; its raise_for_status, redirect, middleware, decompression and timeout settings do not apply.
+            An unsolicited response is detected there only if it has arrived completely before the next
+            request; on wxcv's own connections it is always detected.
+        proxy: URL of an http or https proxy, with user and password if needed (never shown); None by default.
+        trust_env: take the proxy from the environment; False by default. Not with ``http``.
+        tokens: a TokenCache that several sessions share; None is a cache of the session's own.
+        store: a Store for the session's own TokenCache, to share tokens with other processes; None by
+            default. Not with ``tokens``.
+        image_limit: size in bytes that an image must stay below, 1 to 10 ** 9; 2,097,152 by default.
+        local_files: whether images may be paths; True by default. False refuses paths with
+            UnreadableImageError.
+        on_attempt: a function, not async, that is called with an AttemptEvent after every attempt; what it
+            raises is logged and dropped. None by default.
+        clock: the source of time for token lifetimes, waits, retry budgets, outages and ``elapsed``; None
+            uses the system's clocks. The timers behind attempt_timeout, call_timeout and slot_timeout are the
+            event loop's. A TokenCache passed as ``tokens`` keeps its own clock.
 
     Raises:
-        ValueError, TypeError: an argument is out of range; it is named, a secret value is not shown.
+        ValueError, TypeError: an argument is unusable or out of range; the message names it and never shows a
+            secret.
     """
 
     async def scan_qrcode(self, image: Image) -> QrcodeScan:
@@ -80,20 +88,23 @@ class Session(SessionLifecycle):
         """Send one image to an endpoint and return the endpoint's answer.
 
         Args:
-            endpoint: such as ``wxcv.SCAN_QRCODE``.
-            image: bytes-like, a path, an ``http(s)://`` URL for WeChat to fetch, a binary file object
-                (read from where it stands) whose ``read`` may be async, ImageUrl or ImageBytes. **A str is a
-                URL if it looks like one, else a path.**
-            fields: extra fields that the endpoint's page knows.
+            endpoint: the endpoint, such as ``wxcv.SCAN_QRCODE``.
+            image: bytes-like, a path, an ``http(s)://`` URL for WeChat to fetch, a binary file object whose
+                ``read`` may be async (read from its current position), an ImageUrl or an ImageBytes. **A str
+                is a URL if it looks like one, else a path.**
+            fields: extra fields for the endpoint, by name.
 
         Raises:
-            ImageError: refused here; nothing was sent.
-            SlotTimeoutError: no slot in time; nothing was sent.
-            TransportError, ProtocolError: no usable answer; by ``sends``, WeChat may have counted it.
-            APIError: WeChat refused.
-            TokenSourceError: the caller's own token function failed.
+            ImageError: wxcv refused the image; nothing was sent.
+            SlotTimeoutError: no slot in time, or too many calls waiting; nothing was sent.
+            TransportError, ProtocolError: no usable response to the image or to a token request. If ``sends``
+                is not 0, WeChat may have counted the image.
+            APIError: WeChat refused the image or a token request.
+            TokenSourceError: a token or ticket function, store or clock of the caller's failed.
+            StoreError: the shared token store failed, and no token may be fetched without it.
             SessionClosedError: the session is closed, or belongs to another event loop or process.
-            ValueError: ``fields`` are not the endpoint's.
+            TypeError: ``endpoint`` is not an Endpoint, or ``fields`` is not a mapping.
+            ValueError: ``fields`` has a name that the endpoint does not accept, or a value that is not a str.
         """
         arguments.check_endpoint(endpoint, fields)
         return await Call(self._state, self._credential, endpoint).run(image, fields)
@@ -144,26 +155,31 @@ class Session(SessionLifecycle):
         fields: Mapping[str, str] | None = None,
         window: int | None = None,
     ) -> Batch[Any, AnswerT]:
-        """Send any number of images; see Batch for what is promised.
+        """Return a Batch that sends any number of images; see Batch for its contract.
 
         Args:
-            endpoint: such as ``wxcv.SCAN_QRCODE``.
-            images: any iterable or async iterable, of any length, also endless; taken from lazily.
-            ordered: give the outcomes in the order of the images, not as they come.
-            key: gives the image of an item, so that ``outcome.item`` can be a queue's message.
-            fields: extra fields that the endpoint's page knows.
-            window: how many outcomes may wait for an earlier one if ordered; ``16 * concurrency`` without it.
+            endpoint: the endpoint, such as ``wxcv.SCAN_QRCODE``.
+            images: an iterable or async iterable of images, of any length, even endless; consumed lazily.
+            ordered: yield the outcomes in the order of the images rather than as they are ready.
+            key: a function that returns the image of an item, so that items can be the messages of a queue;
+                None if the items are the images.
+            fields: extra fields for the endpoint, by name.
+            window: with ``ordered``, the maximum number of images in progress or waiting for an earlier one;
+                1 to 10 ** 9, and ``16 * concurrency`` by default. Below ``concurrency``, it reduces the
+                concurrency. Without ``ordered`` it has no effect.
 
         Raises:
-            TypeError, ValueError: an argument cannot be used; it is named.
+            TypeError, ValueError: an argument is unusable; the message names it.
         """
         state, credential = self._state, self._credential
         arguments.check_endpoint(endpoint, fields)
         arguments.check_batch(images, key, ordered=ordered)
         concurrency = state.slots.count
-        widest = 16 * concurrency if window is None else checks.whole("window", window)
+        widest = 16 * concurrency if window is None else checks.check_integer("window", window)
         runner: BatchRunner[Any, AnswerT] = BatchRunner(
-            lambda image, before_send: Call(state, credential, endpoint, before_send).finish(image, fields),
+            lambda image, before_send: Call(state, credential, endpoint, before_send).run_to_result(
+                image, fields
+            ),
             images,
             outages=OutageDetector(
                 state.clock, state.call_timeout, lambda: state.tokens.seconds_until_retry(credential)
@@ -173,7 +189,7 @@ class Session(SessionLifecycle):
             window=widest if ordered else 2 * concurrency,
             ordered=ordered,
             key=key,
-            require_usable=state.require_usable,
+            require_usable=state.bind_to_running_loop,
             forget=self._runners.discard,
         )
         self._runners.add(runner)

@@ -1,1 +1,1 @@
-"""State that processes share; it knows nothing of the rules for tokens."""
+"""State that processes share: what is stored, without the rules for tokens."""

@@ -1,37 +1,38 @@
-"""Store: what processes share about their accounts' tokens.
+"""Store: the token state that processes share.
 
-A store keeps, under a credential's key: the token with a generation that grows with every token, so that a
+Under a credential's key, a store keeps the token, with a generation that grows with every token so that a
 late write cannot replace a newer one; a lease, so that one process at a time refreshes a kind of token that
-supersedes the previous one; how often a refresh was forced; and the newest refresh token.
+supersedes the previous one; the number of forced refreshes; and the newest refresh token.
 """
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 import attrs
 
 from wxcv.values import Value
 
 REFRESH_DEADLINE = 10.0
-"""Seconds for one refresh, without the wait for a lease."""
+"""Seconds for one refresh, excluding the wait for a lease."""
 
 FORCED_PAUSE = 30
-"""Seconds between two forced refreshes; WeChat ignores one that comes sooner."""
+"""Minimum seconds between two forced refreshes; WeChat ignores an earlier one."""
 
 FORCED_A_DAY = 10
-"""Of the 20 that WeChat allows; the rest is for operators."""
+"""Maximum forced refreshes a day; WeChat allows 20, and the rest is left to operators."""
 
 
 @attrs.frozen(repr=False)
 class StoredToken(Value):
-    """A token as a store knows it.
+    """A token as a Store returns it. Its repr hides the value, and it cannot be pickled.
 
     Attributes:
-        value: secret.
-        generation: grows by 1 with every token that is stored.
-        ends_at: Unix time by the clock of the process that stored it; 0 for a token that was refused.
-        left: seconds that it still lives by the store's own clock.
+        value: the token; secret.
+        generation: a number that grows by 1 with every stored token.
+        ends_at: the Unix time at which it expires, by the clock of the process that stored it; 0 if WeChat
+            refused it.
+        left: the seconds until it expires, by the store's own clock.
     """
 
     value: str = attrs.field(repr=False)
@@ -39,36 +40,46 @@ class StoredToken(Value):
     ends_at: float
     left: float
 
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a StoredToken holds a secret and cannot be pickled; store its fields instead")
+
 
 class Store(Protocol):
-    """What a TokenCache asks of a shared store; every method raises StoreError if it fails."""
+    """The interface of a shared store, for a TokenCache. Every method raises StoreError if it fails.
+
+    In every method, ``key`` is a credential's key, and ``owner`` a string that identifies one refresh of one
+    process.
+    """
 
     lease: float
-    """Seconds after which a lease that was not released ends."""
+    """Seconds after which a lease that was not released expires."""
 
     async def load(self, key: str) -> StoredToken | None:
-        """Return the token, living or not; None if there is none, or what is there is not ours."""
+        """Return the stored token, expired or not; None if there is none, or the value is a foreign one."""
 
     async def save(self, key: str, token: StoredToken, owner: str = "") -> bool:
-        """Store the token and return True, if its generation is higher than that of the stored one.
+        """Store the token if its generation is higher than the stored one's; return whether it was stored.
 
-        With an owner, only while that owner has the lease.
+        With an owner, the token is stored only while that owner holds the lease.
         """
 
     async def invalidate(self, key: str, value: str) -> None:
-        """Mark the token as refused (``ends_at`` 0) if it is still that one."""
+        """Mark the stored token as refused (``ends_at`` 0) if its value is still this one."""
 
     async def acquire(self, key: str, owner: str) -> bool:
-        """Take the lease, if nobody has it."""
+        """Acquire the lease if nobody holds it; return whether it was acquired."""
 
     async def release(self, key: str, owner: str) -> None:
-        """Give the lease back, if it is still this owner's."""
+        """Release the lease if this owner still holds it."""
 
     async def may_force(self, key: str, now: float) -> bool:
-        """Count a forced refresh at the Unix time ``now``, unless it comes too soon or too often."""
+        """If a forced refresh is allowed at the Unix time ``now``, record it and return True.
+
+        None is allowed less than 30 s after the last one, or after 10 in the same UTC day.
+        """
 
     async def load_refresh_token(self, key: str) -> str | None:
         """Return the newest refresh token, or None."""
 
     async def save_refresh_token(self, key: str, refresh_token: str) -> None:
-        """Keep the newest refresh token."""
+        """Store the newest refresh token; it does not expire."""

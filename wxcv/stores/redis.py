@@ -12,11 +12,11 @@ from wxcv.stores import scripts
 from wxcv.stores.base import FORCED_A_DAY, FORCED_PAUSE, REFRESH_DEADLINE, StoredToken
 
 if TYPE_CHECKING:
-    from redis.asyncio import Redis
+    from redis.asyncio import Redis, RedisCluster
     from redis.commands.core import AsyncScript
 
 _OPERATION_SECONDS = 2.0
-_SLACK = 3600  # seconds for which the generation of a token outlives it
+_SLACK = 3600  # seconds for which a token's record, with its generation, outlives the token
 _MILLISECONDS = 1000
 
 
@@ -26,42 +26,42 @@ def _require_redis(redis: object) -> None:
     except ImportError:
         raise ImportError('RedisStore needs the extra redis: python -m pip install "wxcv[redis]"') from None
     if not isinstance(redis, (Redis, RedisCluster)):
-        raise TypeError(f"redis must be a redis.asyncio.Redis, not {class_name(redis)}")
+        raise TypeError(f"redis must be a redis.asyncio.Redis or RedisCluster, not {class_name(redis)}")
 
 
 class RedisStore:
-    """A Store in Redis, over a ``redis.asyncio.Redis`` of the caller's (extra: ``redis``).
+    """A Store in Redis (extra: ``redis``).
 
     Args:
-        redis: borrowed; never closed here.
-        prefix: what all keys begin with.
-        lease: seconds after which the lease of a process that died ends; longer than the 10 s that one
-            refresh may take.
+        redis: a ``redis.asyncio.Redis`` or ``RedisCluster`` of the caller's; it is never closed here.
+        prefix: what all keys begin with; not empty, ASCII, no white space.
+        lease: seconds after which the lease of a crashed process expires; above 10, the longest refresh.
 
     Every operation ends within 2 s. While Redis is down, paused, read-only, full or restarting, a process
-    that holds a valid token goes on with it. Without one, it fetches a stable token by itself, which is safe,
-    as that token is the same for every process; for kinds where a new token ends the previous one (classic,
-    component, authorizer) it fails with StoreError instead of breaking the tokens of other processes. A Redis
-    that was paused may give the lease to a process that no longer waits; then no process refreshes until the
-    lease ends. Tokens that Redis lost are fetched again; values under these keys in another form are ignored
-    and overwritten.
+    with a valid token continues to use it. Without one, it fetches a stable token itself, which is safe as
+    that token is the same for every process; for kinds whose new tokens invalidate the previous one (classic,
+    component, authorizer) it raises StoreError rather than invalidate the tokens of other processes. A Redis
+    that was paused may grant the lease to a process that has stopped waiting; then no process refreshes until
+    the lease expires. Tokens that Redis lost are fetched again; foreign values under its keys are ignored and
+    overwritten.
 
-    Keys hold kind and account, never a secret; values hold tokens, so guard Redis like all places of secrets.
+    Keys hold the kind and the account, never a secret. Values hold tokens, so protect Redis like any secret
+    store.
 
     Raises:
-        ValueError, TypeError: naming the argument.
+        ValueError, TypeError: an argument is unusable; the message names it.
         ImportError: the extra is not installed.
     """
 
-    def __init__(self, redis: Redis, *, prefix: str = "wxcv", lease: float = 12.0) -> None:
+    def __init__(self, redis: Redis | RedisCluster, *, prefix: str = "wxcv", lease: float = 12.0) -> None:
         _require_redis(redis)
         self._register = redis.register_script
         self._scripts: dict[str, AsyncScript] = {}
-        self._prefix = checks.plain("prefix", prefix)
-        self.lease = checks.seconds("lease", lease, least=REFRESH_DEADLINE)
+        self._prefix = checks.check_token_text("prefix", prefix)
+        self.lease = checks.check_seconds("lease", lease, least=REFRESH_DEADLINE)
 
     def _name(self, key: str, what: str) -> str:
-        # The braces keep an account's keys on one node of a cluster.
+        # The braces keep the keys of an account on one node of a cluster.
         return f"{self._prefix}:{{{key}}}:{what}"
 
     async def _run(self, script: str, name: str | list[str], *arguments: str | float) -> Any:  # noqa: ANN401 - Redis's
@@ -73,9 +73,9 @@ class RedisStore:
         try:
             async with asyncio.timeout(_OPERATION_SECONDS):
                 return await run(keys=[name] if isinstance(name, str) else name, args=arguments)
-        except (RedisError, OSError, ValueError, RuntimeError) as error:  # the last of another event loop's
+        except (RedisError, OSError, ValueError, RuntimeError) as error:  # the last for another loop's
             reason = class_name(error)
-        # Raised out here, without the context: a command's text may hold a token.
+        # Raised outside the except block, without a context: the text of a command may hold a token.
         raise StoreError(f"the shared store failed ({reason})")
 
     async def load(self, key: str) -> StoredToken | None:
@@ -121,5 +121,5 @@ class RedisStore:
         await self._run(scripts.SAVE_TEXT, self._name(key, "refresh_token"), refresh_token)
 
 
-def _text(value: Any) -> str:  # noqa: ANN401 - bytes, str or a number, as the connection is set up
+def _text(value: Any) -> str:  # noqa: ANN401 - bytes, str or a number, depending on the connection
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)

@@ -1,7 +1,7 @@
 """The Lua scripts of RedisStore."""
 
-# A token is kept as "wxcv1 GENERATION ENDS_AT VALUE". A value of another form is treated as absent
-# and overwritten; pcall, because a key that is not ours may even be of another type.
+# A token is stored as "wxcv1 GENERATION ENDS_AT VALUE". A value in another format is treated as absent and
+# overwritten; pcall, because a foreign key may even have another type.
 _PARSE = """
 local function parse(text)
   if type(text) ~= 'string' then return 0 end

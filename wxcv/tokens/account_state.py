@@ -1,4 +1,4 @@
-"""AccountState: what a TokenManager knows of an account besides its token."""
+"""AccountState: what a TokenManager keeps for an account besides its token."""
 
 from __future__ import annotations
 
@@ -37,7 +37,19 @@ def token_source_error(fault: BaseException) -> TokenSourceError:
 
 
 class AccountState:
-    """What is known of an account besides its token."""
+    """What a TokenManager keeps for an account besides its token.
+
+    Attributes:
+        task: the running refresh, or None.
+        send: the function through which that refresh reaches WeChat.
+        waiters: the futures of the callers that wait for it.
+        refused: the token that WeChat refused last, with the error, until another one is fetched.
+        refresh_started_at, replaced_at: monotonic times of the last refresh, and of the last one that
+            replaced a refused token.
+        backoff_until: monotonic time until which callers get ``failure`` and no refresh starts.
+        failure: the error of the last refresh, or None after a success.
+        failures: how many refreshes in a row have failed.
+    """
 
     def __init__(self, refused: tuple[str, WxcvError] | None = None) -> None:
         self.task: asyncio.Task[CachedToken | WxcvError] | None = None
@@ -49,7 +61,7 @@ class AccountState:
         self.failures = 0
 
     def record_failure(self, error: WxcvError, now: float) -> None:
-        """Record a failure and begin a back-off: longer each time after a transient failure."""
+        """Record a failure and start a back-off, which grows with every transient failure in a row."""
         self.failure, self.failures = error, self.failures + 1
         if isinstance(error, TokenRejectedError):
             backoff = float(FORCED_PAUSE)

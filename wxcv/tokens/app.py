@@ -1,4 +1,4 @@
-"""Official accounts and mini programs with an AppSecret of their own."""
+"""AppCredential: an official account or mini program with its own AppSecret."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from wxcv.protocol.answers import decode
-from wxcv.protocol.requests import Request, json_request
+from wxcv.protocol.requests import Request, build_json_request
 from wxcv.tokens import validators
 from wxcv.tokens.access_token import read_access_token
 from wxcv.tokens.credential import Credential
@@ -21,22 +21,23 @@ class AppCredential(Credential):
     """An official account or mini program with its own AppSecret.
 
     Args:
-        appid: not empty, ASCII, no white space.
-        secret: the AppSecret; the same. For servers only: never ship it to a front end.
-        stable: use ``/cgi-bin/stable_token``, where every process gets the same token. False uses the
-            classic ``/cgi-bin/token``, where every new token ends the previous one: with more than one
-            process it needs a TokenCache with a Store.
+        appid: the account's appid; not empty, ASCII, no white space, at most 2,048 characters.
+        secret: the AppSecret; not empty, ASCII, no white space, at most 2,048 characters. For servers only:
+            never ship it to a front end.
+        stable: True uses ``/cgi-bin/stable_token``, which returns the same token to every process. False uses
+            the classic ``/cgi-bin/token``, where every new token invalidates the previous one; with more than
+            one process it needs a TokenCache with a Store.
 
     Raises:
-        ValueError, TypeError: naming the field, never its value.
+        ValueError, TypeError: a field is unusable; the message names it and never shows its value.
 
-    Pages: https://developers.weixin.qq.com/doc/service/api/base/api_getstableaccesstoken
+    Sources: https://developers.weixin.qq.com/doc/service/api/base/api_getstableaccesstoken
     and https://developers.weixin.qq.com/doc/subscription/api/base/api_getaccesstoken.html
     """
 
-    appid: str = attrs.field(validator=validators.plain)
-    secret: str = attrs.field(repr=False, validator=validators.plain)
-    stable: bool = attrs.field(default=True, kw_only=True, validator=validators.flag)
+    appid: str = attrs.field(validator=validators.validate_token_text)
+    secret: str = attrs.field(repr=False, validator=validators.validate_token_text)
+    stable: bool = attrs.field(default=True, kw_only=True, validator=validators.validate_boolean)
 
     @property
     def kind(self) -> str:
@@ -50,12 +51,12 @@ class AppCredential(Credential):
 
     @property
     def can_force(self) -> bool:
-        """The stable kind knows ``force_refresh``; a classic answer is always a new token."""
+        """True for the stable kind, which has ``force_refresh``; every classic token is a new one anyway."""
         return self.stable
 
     @property
     def supersedes_previous(self) -> bool:
-        """A new classic token ends the previous one; a stable token is the same for every process."""
+        """True for the classic kind, whose new tokens invalidate the previous one."""
         return not self.stable
 
     @property
@@ -67,9 +68,11 @@ class AppCredential(Credential):
         """Fetch a token; see ``Credential.refresh``."""
         fields = {"grant_type": "client_credential", "appid": self.appid, "secret": self.secret}
         if self.stable:
-            response = yield json_request("/cgi-bin/stable_token", {**fields, "force_refresh": request.force})
+            response = yield build_json_request(
+                "/cgi-bin/stable_token", {**fields, "force_refresh": request.force}
+            )
         else:
             response = yield Request("GET", "/cgi-bin/token", tuple(fields.items()))
         return read_access_token(
-            decode(response, known=self.secrets, is_token_answer=True, is_own=True), self.kind
+            decode(response, known=self.secrets, is_token_answer=True, is_app_secret_request=True), self.kind
         )

@@ -14,38 +14,41 @@ if TYPE_CHECKING:
 
 
 class TokenCache:
-    """Holds the tokens of any number of accounts; several sessions may share it.
+    """Holds the tokens of any number of accounts; several sessions may share one. Construct it and pass it.
 
-    A token is refreshed in the background before it ends, so that no caller waits when tokens change. When no
-    valid token is cached, all callers wait for one refresh, of 10 s and three tries at most, and before that
-    for another process that holds the store's lease. Cancelling a caller cancels nobody else. After a failed
-    refresh, callers get the same error at once until the back-off ends: 60 s after a refusal; 5 s, doubling
-    to 60 s, or what Retry-After says, after a transient failure; 30 s when WeChat refuses the very token that
-    it hands out and a forced refresh is not allowed yet.
+    A token is refreshed in the background before it expires, so that calls do not wait for it. When no valid
+    token is cached, all callers wait for one refresh of at most 10 s, three tries and one forced refresh, and
+    before that for another process that holds the store's lease. Cancelling one caller does not affect the
+    others. After a failed refresh, callers get the same error at once until the back-off ends:
 
-    A process may use it in several event loops, one after the other, but not in several threads at a time.
+    - 60 s after a refusal;
+    - 5 s after a transient failure, doubling up to 60 s, or longer if Retry-After says so, but never more
+      than 60 s;
+    - 30 s if WeChat refuses the very token that it returns and a forced refresh is not allowed yet.
+
+    A process may use it in several event loops one after another, but not in several threads at once.
 
     Args:
-        store: what several processes share, such as a RedisStore. It is needed where a new token ends the
-            previous one (``AppCredential(..., stable=False)``, third-party platforms) and more than one
-            process fetches tokens.
-        maxsize: of how many accounts tokens are kept at most; the least recently used goes first. The newest
-            refresh tokens of merchants are kept besides, and never dropped.
-        clock: where time comes from.
+        store: a Store that several processes share, such as a RedisStore. It is needed when more than one
+            process fetches tokens of a kind whose new tokens invalidate the previous one
+            (``AppCredential(..., stable=False)``, third-party platforms).
+        maxsize: maximum number of accounts whose tokens are kept, 1 to 10 ** 9; the least recently used is
+            dropped first. The newest refresh tokens of authorizers are kept separately and never dropped.
+        clock: the source of time; None uses the system's clocks.
 
     Raises:
-        ValueError, TypeError: naming the argument.
+        ValueError, TypeError: an argument is unusable; the message names it.
     """
 
     def __init__(
         self, store: Store | None = None, *, maxsize: int = 10_000, clock: Clock | None = None
     ) -> None:
-        checks.whole("maxsize", maxsize)
-        checks.optional("store", store, "Store, such as RedisStore", "load", "save", "acquire")
-        checks.optional("clock", clock, "Clock", "monotonic", "wall", "sleep")
+        checks.check_integer("maxsize", maxsize)
+        checks.check_optional("store", store, "Store, such as RedisStore", "load", "save", "acquire")
+        checks.check_optional("clock", clock, "Clock", "monotonic", "wall", "sleep")
         self._manager = TokenManager(clock or SystemClock(), store, maxsize)
 
 
-def manager_of(cache: TokenCache) -> TokenManager:
-    """Return what a session works with."""
-    return cache._manager  # noqa: SLF001 - users of the class need none of it
+def get_manager(cache: TokenCache) -> TokenManager:
+    """Return the TokenManager behind a TokenCache, for sessions."""
+    return cache._manager  # noqa: SLF001 - not part of the public class

@@ -1,4 +1,4 @@
-"""A token service of the caller's own."""
+"""CallbackCredential: tokens from a function of the caller's."""
 
 from __future__ import annotations
 
@@ -21,21 +21,29 @@ if TYPE_CHECKING:
 
 @attrs.frozen
 class CallbackCredential(Credential):
-    """A token source of the caller's own, such as a token service.
+    """A token source of your own, such as a token service.
 
     Args:
-        function: an async function of one argument, the token that WeChat refused, or None; it returns an
-            AccessToken of at most 2,048 characters, and another one than the refused. It is called once for
-            all callers together, when no token is valid or its end is near. What it raises becomes a
-            TokenSourceError, which names the class and the line and ends a batch; a WxcvError is passed on as
-            it is, and after one that is retryable the function is called again, up to three times in all.
-        account: the appid whose tokens it returns, if it is known.
+        function: an async function with one parameter, the token that WeChat refused last, or None. It
+            returns an AccessToken of at most 2,048 characters; an ``expires_in`` above 7,200 s is cut to
+            that, and ``kind`` is replaced by "callback". It is called once for all callers, when there is no
+            valid token or the current one is about to expire. A retryable WxcvError other than
+            RateLimitedError and StoreError is retried, three calls in all; other WxcvErrors are raised
+            unchanged; any other exception becomes a TokenSourceError, which names its class and line and
+            stops a batch. All calls together have 10 s, then ConnectError is raised. Returning the refused
+            token again raises TokenRejectedError.
+        account: the appid whose tokens it returns, or None if unknown.
+
+    Raises:
+        ValueError, TypeError: a field is unusable; the message names it.
     """
 
     function: Callable[[str | None], Awaitable[AccessToken]] = attrs.field(
-        repr=False, validator=validators.function
+        repr=False, validator=validators.validate_callable
     )
-    account: str | None = attrs.field(default=None, kw_only=True, validator=validators.optional_plain)
+    account: str | None = attrs.field(
+        default=None, kw_only=True, validator=validators.validate_optional_token_text
+    )
     _id: str = attrs.field(init=False, repr=False, factory=lambda: secrets.token_hex(8))
 
     @property
@@ -45,7 +53,7 @@ class CallbackCredential(Credential):
 
     @property
     def key(self) -> str:
-        """Kind and a random word, as each object has its own function."""
+        """The kind and a random string, as each object has its own function."""
         return f"{self.kind}:{self._id}"
 
     @property
@@ -62,5 +70,5 @@ class CallbackCredential(Credential):
         life = read_life(token.expires_in)
         fault = find_fault(token.value, life, "value")
         if fault:
-            raise TokenSourceError(f"{name} returned an AccessToken that cannot be used: {fault}")
+            raise TokenSourceError(f"{name} returned an unusable AccessToken: {fault}")
         return AccessToken(token.value, life, self.kind)

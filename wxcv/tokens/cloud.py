@@ -1,4 +1,4 @@
-"""Services in WeChat's cloud hosting: a token from a mounted file, or none at all, without I/O."""
+"""Credentials for services in WeChat's cloud hosting, without I/O: a token from a mounted file, or none."""
 
 from __future__ import annotations
 
@@ -17,31 +17,37 @@ if TYPE_CHECKING:
     from wxcv.protocol.answers import Response
 
 _BAD_GATEWAY = 502
-_FILE_LIFE = 60.0  # the file is replaced every 10 minutes, and does not say when it was
+_FILE_LIFE = 60.0  # cloud hosting replaces the file every 10 minutes, at times that it does not announce
 
 
 def _path(_credential: object, field: attrs.Attribute[str], value: object) -> None:
-    checks.text(field.name, value)
+    checks.check_text(field.name, value)
 
 
 @attrs.frozen
 class CloudCredential(Credential):
-    """A service in WeChat's cloud hosting, which finds its token in a mounted file.
+    """A service in WeChat's cloud hosting whose token is in a mounted file.
 
-    The file is read again every minute at most, and after a refusal. One that cannot be read, or holds no
-    token, is a ConnectError that names it; it is read again after a few seconds.
+    While calls are made, the file is read again every 36 to 60 s, and after a refusal. If it cannot be read
+    or holds no token, calls raise ConnectError, which names the file; it is tried again after 5 s, doubling
+    up to 60 s.
 
     Args:
-        path: of the file.
-        account: the appid of the service, if it is known.
+        path: the path of the file.
+        account: the appid of the service, or None if unknown.
 
-    Page: https://developers.weixin.qq.com/minigame/dev/wxcloud/guide/container/cloudcall.html
+    Raises:
+        ValueError, TypeError: a field is unusable; the message names it.
+
+    Source: https://developers.weixin.qq.com/minigame/dev/wxcloud/guide/container/cloudcall.html
     """
 
     path: str = attrs.field(default="/.tencentcloudbase/wx/cloudbase_access_token", validator=_path)
-    account: str | None = attrs.field(default=None, kw_only=True, validator=validators.optional_plain)
+    account: str | None = attrs.field(
+        default=None, kw_only=True, validator=validators.validate_optional_token_text
+    )
 
-    token_parameter: ClassVar[str] = "cloudbase_access_token"
+    token_parameter: ClassVar[str] = "cloudbase_access_token"  # noqa: S105 - a name
 
     @property
     def kind(self) -> str:
@@ -50,12 +56,12 @@ class CloudCredential(Credential):
 
     @property
     def key(self) -> str:
-        """Kind and the path of the file."""
+        """The kind and the path of the file."""
         return f"{self.kind}:{self.path}"
 
     @property
     def is_shared(self) -> bool:
-        """Every instance has its own file."""
+        """False: every instance of the service has a file of its own."""
         return False
 
     def refresh(self, request: RefreshRequest) -> Steps:  # noqa: ARG002 - nothing of it is for this kind
@@ -63,32 +69,36 @@ class CloudCredential(Credential):
         content = yield ReadFile(self.path)
         if isinstance(content, OSError):
             raise ConnectError(
-                f"the token file {short_name(self.path)} cannot be read ({content.strerror}); does this run "
-                "in cloud hosting, with the open interface service switched on and built since?",
+                f"the token file {short_name(self.path)} cannot be read ({content.strerror}); check that "
+                "this runs in cloud hosting, and that the open interface service was enabled before this "
+                "version was built",
                 reason=class_name(content),
                 errno=content.errno,
             )
         token = content.strip().decode("ascii", "replace")
         try:
             return read_access_token({"access_token": token, "expires_in": _FILE_LIFE}, self.kind)
-        except ProtocolError as error:  # perhaps it is being written
+        except ProtocolError as error:  # the file may be in the middle of being written
             reason = type(error).__name__
         raise ConnectError(f"the token file {short_name(self.path)} holds no token", reason=reason)
 
 
 @attrs.frozen
 class CloudRelayCredential(Credential):
-    """A service in WeChat's cloud hosting whose calls are authorised by its sidecar: no token at all.
+    """A service in WeChat's cloud hosting whose calls are authorised by its sidecar, without any token.
 
-    Calls go by plain http to api.weixin.qq.com, unless a Session is given another base_url.
+    Calls use plain HTTP to api.weixin.qq.com, as the sidecar requires, unless the Session has another
+    base_url.
 
     Args:
-        account: the appid of the service, if it is known.
+        account: the appid of the service, or None if unknown.
 
-    Page: https://developers.weixin.qq.com/miniprogram/dev/wxcloudrun/src/guide/weixin/open.html
+    Source: https://developers.weixin.qq.com/miniprogram/dev/wxcloudrun/src/guide/weixin/open.html
     """
 
-    account: str | None = attrs.field(default=None, kw_only=True, validator=validators.optional_plain)
+    account: str | None = attrs.field(
+        default=None, kw_only=True, validator=validators.validate_optional_token_text
+    )
 
     token_parameter: ClassVar[str] = ""
     base_url: ClassVar[str] = "http://api.weixin.qq.com"
@@ -101,12 +111,12 @@ class CloudRelayCredential(Credential):
 
     @property
     def key(self) -> str:
-        """The kind, as there is no token to tell apart."""
+        """The kind alone, as there are no tokens to distinguish."""
         return self.kind
 
     @property
     def is_shared(self) -> bool:
-        """There is nothing to share."""
+        """False: there is no token to share."""
         return False
 
     def refresh(self, request: RefreshRequest) -> Steps:  # noqa: ARG002 - nothing of it is for this kind
@@ -115,18 +125,21 @@ class CloudRelayCredential(Credential):
         return AccessToken("", LONGEST_LIFE, self.kind)
 
     def check(self, response: Response) -> None:
-        """Refuse what the sidecar did not relay, or relayed nowhere.
+        """Raise if the relay did not forward the call.
 
         Raises:
-            ProtocolError: with the remedy; not retryable.
+            ProtocolError: the call bypassed the relay, or the relay did not forward it; not retryable.
         """
         if "x-openapi-seqid" not in response.headers:
             fault = (
-                "the call was not relayed by cloud hosting (no x-openapi-seqid); switch the open interface "
-                "service on, build a new version after that, and keep base_url at plain http"
+                "the call was not relayed by cloud hosting (no x-openapi-seqid header); enable the open "
+                "interface service, then build a new version, and keep base_url at plain http"
             )
         elif response.status == _BAD_GATEWAY:
-            fault = "cloud hosting relayed the call nowhere; put its path on the open interface's allow-list"
+            fault = (
+                "cloud hosting did not forward the call; add its path to the open interface service's "
+                "allow-list"
+            )
         else:
             return
         error = ProtocolError(f"{fault} (HTTP status {response.status})", status=response.status)

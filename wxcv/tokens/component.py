@@ -1,6 +1,8 @@
-"""Third-party platforms: a component's token, and those of the merchants that authorised it, without I/O.
+"""Credentials for third-party platforms, without I/O: the component and the accounts that authorised it.
 
-Pages: https://developers.weixin.qq.com/doc/oplatform/openApi/ticket-token/api_getcomponentaccesstoken.html
+WeChat calls the platform a component, and an account that authorised it an authorizer.
+
+Sources: https://developers.weixin.qq.com/doc/oplatform/openApi/ticket-token/api_getcomponentaccesstoken.html
 and https://developers.weixin.qq.com/doc/oplatform/openApi/ticket-token/api_getauthorizeraccesstoken.html
 """
 
@@ -15,7 +17,7 @@ from wxcv import checks
 from wxcv.errors import APIError, TokenSourceError
 from wxcv.masking import function_name
 from wxcv.protocol.answers import decode
-from wxcv.protocol.requests import json_request
+from wxcv.protocol.requests import build_json_request
 from wxcv.tokens import validators
 from wxcv.tokens.access_token import read_access_token
 from wxcv.tokens.credential import (
@@ -39,39 +41,40 @@ _REFRESH_TOKEN_REFUSED = 61023
 
 
 def _ticket_fault(ticket: object) -> str:
-    """Say what is wrong with a ticket, or "" if nothing is."""
+    """Return what is wrong with a ticket, or "" if nothing is."""
     try:
-        checks.plain("ticket", ticket)
+        checks.check_token_text("ticket", ticket)
     except (TypeError, ValueError) as error:
         return str(error)
     return ""
 
 
 def _component(_credential: object, field: attrs.Attribute[Any], value: object) -> None:
-    checks.instance(field.name, value, ComponentCredential)
+    checks.check_instance(field.name, value, ComponentCredential)
 
 
 def _usable_ticket(_credential: object, field: attrs.Attribute[Any], value: object) -> None:
     if not callable(value):
-        checks.plain(field.name, value)
+        checks.check_token_text(field.name, value)
 
 
 @attrs.frozen
 class ComponentCredential(Credential):
-    """A third-party platform; its token is needed to fetch the tokens of its merchants.
+    """A third-party platform; its token is needed to fetch the tokens of its authorizers.
 
     Args:
-        component_appid: of the platform.
-        component_appsecret: of the platform.
-        ticket: the newest component_verify_ticket, which WeChat pushes every 10 minutes, or an async
-            function without arguments that returns it, called for every new token.
+        component_appid: the platform's appid; not empty, ASCII, no white space.
+        component_appsecret: the platform's AppSecret; not empty, ASCII, no white space.
+        ticket: the newest component_verify_ticket, which WeChat pushes every 10 minutes, or an async function
+            without parameters that returns it. The function is called for every new token and shares its 10
+            s.
 
     Raises:
-        ValueError, TypeError: naming the field, never its value.
+        ValueError, TypeError: a field is unusable; the message names it and never shows its value.
     """
 
-    component_appid: str = attrs.field(validator=validators.plain)
-    component_appsecret: str = attrs.field(repr=False, validator=validators.plain)
+    component_appid: str = attrs.field(validator=validators.validate_token_text)
+    component_appsecret: str = attrs.field(repr=False, validator=validators.validate_token_text)
     ticket: Ticket = attrs.field(repr=False, validator=_usable_ticket)
 
     @property
@@ -86,7 +89,7 @@ class ComponentCredential(Credential):
 
     @property
     def supersedes_previous(self) -> bool:
-        """A new token ends the previous one."""
+        """True: a new token invalidates the previous one."""
         return True
 
     @property
@@ -100,41 +103,43 @@ class ComponentCredential(Credential):
         fault = _ticket_fault(ticket)
         if fault:
             raise TokenSourceError(
-                f"{function_name(self.ticket)} returned no component_verify_ticket: {fault}"
+                f"{function_name(self.ticket)} returned an unusable component_verify_ticket: {fault}"
             )
         fields = {
             "component_appid": self.component_appid,
             "component_appsecret": self.component_appsecret,
             "component_verify_ticket": ticket,
         }
-        response = yield json_request("/cgi-bin/component/api_component_token", fields)
-        answer = decode(response, known=(*self.secrets, ticket), is_token_answer=True, is_own=True)
+        response = yield build_json_request("/cgi-bin/component/api_component_token", fields)
+        answer = decode(
+            response, known=(*self.secrets, ticket), is_token_answer=True, is_app_secret_request=True
+        )
         return read_access_token(answer, self.kind, "component_access_token")
 
 
 @attrs.frozen
 class AuthorizerCredential(Credential):
-    """A merchant that authorised a third-party platform.
+    """An authorizer: an account that authorised a third-party platform.
 
     Args:
-        component: the platform; one object for all its merchants.
-        authorizer_appid: of the merchant.
-        refresh_token: the authorizer_refresh_token that came with the authorisation. A newer one that WeChat
-            answers is used from then on; a credential made with another one (after a new authorisation)
-            replaces it.
-        on_refresh_token: called with every new refresh token, sync or async, before the token that came
-            with it is used; keep it, as without the newest one the merchant must authorise again. It has
-            5 s. If it raises or takes longer, that is logged, and the function is called again at the next refresh.
+        component: the platform's credential; use one object for all its authorizers.
+        authorizer_appid: the authorizer's appid; not empty, ASCII, no white space.
+        refresh_token: the authorizer_refresh_token from the authorisation. Once WeChat has returned a newer
+            one, that is tried first, then this one.
+        on_refresh_token: a function, sync or async, that is called with every new refresh token before the
+            access token that came with it is used. Save it: without the newest one the authorizer must
+            authorise again. An async function has 5 s; a sync one must not block. If it raises or takes
+            longer, that is logged and it is called again at the next refresh.
 
     Raises:
-        ValueError, TypeError: naming the field, never its value.
+        ValueError, TypeError: a field is unusable; the message names it and never shows its value.
     """
 
     component: ComponentCredential = attrs.field(validator=_component)
-    authorizer_appid: str = attrs.field(validator=validators.plain)
-    refresh_token: str = attrs.field(repr=False, validator=validators.plain)
+    authorizer_appid: str = attrs.field(validator=validators.validate_token_text)
+    refresh_token: str = attrs.field(repr=False, validator=validators.validate_token_text)
     on_refresh_token: Callable[[str], object] | None = attrs.field(
-        default=None, repr=False, kw_only=True, validator=validators.optional_function
+        default=None, repr=False, kw_only=True, validator=validators.validate_optional_callable
     )
 
     @property
@@ -144,17 +149,17 @@ class AuthorizerCredential(Credential):
 
     @property
     def account(self) -> str:
-        """The authorizer_appid, as calls spend the merchant's quota."""
+        """The authorizer_appid, as calls use the authorizer's quota."""
         return self.authorizer_appid
 
     @property
     def key(self) -> str:
-        """Kind, component_appid and authorizer_appid."""
+        """The kind, component_appid and authorizer_appid."""
         return f"{self.kind}:{self.component.component_appid}:{self.authorizer_appid}"
 
     @property
     def supersedes_previous(self) -> bool:
-        """A new token may come with a new refresh token."""
+        """True: a new token may come with a new refresh token."""
         return True
 
     @property
@@ -168,7 +173,7 @@ class AuthorizerCredential(Credential):
         return self.component
 
     def refresh(self, request: RefreshRequest) -> Steps:  # noqa: ARG002 - nothing of it is for this kind
-        """Fetch an authorizer_access_token; once more if the component's token was refused."""
+        """Fetch an authorizer_access_token; try again once if the component's token was refused."""
         newest = yield LoadRefreshToken()
         component_token = yield GetToken(self.component)
         try:
@@ -182,8 +187,8 @@ class AuthorizerCredential(Credential):
         return (yield from self._refresh_with(component_token, newest))
 
     def _refresh_with(self, component_token: str, known: str | None) -> Steps:
-        # Of the newest one kept and the one given here, either may be the older: after a rotation, or
-        # after a new authorisation. Only WeChat knows.
+        # Either may be the newer one: the saved one after a rotation, the credential's after a new
+        # authorisation. Only WeChat knows.
         candidates = list(dict.fromkeys(filter(None, (known, self.refresh_token))))
         while True:
             refresh_token = candidates.pop(0)
@@ -204,7 +209,7 @@ class AuthorizerCredential(Credential):
             "authorizer_appid": self.authorizer_appid,
             "authorizer_refresh_token": refresh_token,
         }
-        # The older pages call the parameter component_access_token; the current ones say access_token.
+        # The older documentation calls the parameter component_access_token; the current one, access_token.
         query = (("access_token", component_token),)
-        response = yield json_request("/cgi-bin/component/api_authorizer_token", fields, query)
+        response = yield build_json_request("/cgi-bin/component/api_authorizer_token", fields, query)
         return decode(response, known=(*self.secrets, component_token, refresh_token), is_token_answer=True)

@@ -1,7 +1,7 @@
-"""Credential, the base of all kinds of accounts, and what refreshing its token takes, as values.
+"""Credential, the base class of all credentials, and the steps of a refresh as values.
 
-A refresh is a generator: it yields what it needs (a Request to send, a file to read, a function to call),
-receives the reply, and returns the token. So it is tested without I/O.
+A refresh is a generator: it yields steps (send a Request, read a file, call a function), receives the reply
+to each, and returns the token. It does no I/O itself, so that it can be tested without any.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ BASE_URL = "https://api.weixin.qq.com"
 
 
 class RefreshRequest(NamedTuple):
-    """What a refresh is told.
+    """The arguments of a refresh.
 
     Attributes:
-        force: demand a new token, where the kind can.
+        force: whether to demand a new token, if the kind of credential supports it.
         refused: the token that WeChat refused last, or None.
     """
 
@@ -35,7 +35,7 @@ class RefreshRequest(NamedTuple):
 
 
 class GetToken(NamedTuple):
-    """A step: get the token of another credential. The reply is its value."""
+    """A step: get the token of another credential. The reply is the token's value."""
 
     credential: Credential
 
@@ -52,7 +52,7 @@ class InvalidateToken(NamedTuple):
 
 
 class ReadFile(NamedTuple):
-    """A step: read a file. The reply is its bytes, or an OSError."""
+    """A step: read a file. The reply is its content, or an OSError."""
 
     path: str
 
@@ -75,9 +75,9 @@ class SaveRefreshToken(NamedTuple):
     """A step: save the account's newest refresh token, and pass it to the function if it is new. No reply.
 
     Attributes:
-        refresh_token: the newest.
-        given: the one that the caller's credential was made with.
-        function: sync or async, or None.
+        refresh_token: the newest refresh token.
+        given: the refresh token with which the caller made the credential.
+        function: the caller's function, sync or async, or None.
     """
 
     refresh_token: str
@@ -93,18 +93,18 @@ Steps = Generator[Step, Any, AccessToken]
 
 
 class Credential:
-    """An account, and how its calls are authorised: the base of all kinds.
+    """Base class of all credentials: an account, and how its calls are authorised.
 
-    It cannot be subclassed by programs; a token source of your own is a CallbackCredential. Credentials hold
-    secrets: their repr hides them, and they refuse to be pickled.
+    It cannot be subclassed outside wxcv; use a CallbackCredential for a token source of your own. Credentials
+    hold secrets: their repr hides them, and they cannot be pickled.
     """
 
-    token_parameter: ClassVar[str] = "access_token"
-    """The query parameter that carries the token; "" for a kind without tokens."""
+    token_parameter: ClassVar[str] = "access_token"  # noqa: S105 - a name
+    """The query parameter that carries the token, or "" for a kind without tokens."""
     base_url: ClassVar[str] = BASE_URL
-    """Where its calls go if a Session is not told otherwise."""
+    """The base URL of its calls, unless the Session has another one."""
     may_use_http: ClassVar[bool] = False
-    """Whether plain http needs no permission."""
+    """Whether plain HTTP is allowed without ``allow_http=True``."""
 
     def __init_subclass__(cls) -> None:
         if cls.__module__.partition(".")[0] != "wxcv":
@@ -112,32 +112,35 @@ class Credential:
 
     @property
     def kind(self) -> str:
-        """A word for the kind of account, such as "stable"."""
+        """The kind of credential, such as "stable"; see ``AccessToken.kind``."""
         raise NotImplementedError
 
     @property
     def account(self) -> str | None:
-        """The appid whose quota the calls spend, or None if it is not known."""
+        """The appid whose quota the calls use, or None if unknown."""
         raise NotImplementedError
 
     @property
     def key(self) -> str:
-        """Kind and account, or kind and a random word: the key under which the token is cached. Not secret."""
+        """The key under which the token is cached; it holds no secret.
+
+        It is made of the kind and the account, or of the kind and a random string.
+        """
         return f"{self.kind}:{self.account}"
 
     @property
     def can_force(self) -> bool:
-        """Whether a new token can be demanded when the refused one is handed out again."""
+        """Whether WeChat can be forced to issue a new token when it returns a refused one again."""
         return False
 
     @property
     def is_shared(self) -> bool:
-        """Whether a token is worth sharing between processes."""
+        """Whether processes share its token through a Store."""
         return True
 
     @property
     def supersedes_previous(self) -> bool:
-        """Whether a new token ends the previous one, so that only one process may refresh."""
+        """Whether a new token invalidates the previous one, so that one process at a time may refresh."""
         return False
 
     @property
@@ -151,17 +154,17 @@ class Credential:
         return None
 
     def refresh(self, request: RefreshRequest) -> Steps:
-        """Get a new token, as a generator of steps.
+        """Return a generator of the steps of a refresh, whose return value is the new token.
 
-        Raises (while it runs):
-            WxcvError: WeChat refused, or its answer cannot be used.
+        Raises (while the generator runs):
+            WxcvError: WeChat refused, or its response is unusable.
         """
         raise NotImplementedError
 
     def check(self, response: Response) -> None:
-        """Look at the answer of a call before it is decoded; raise a WxcvError if it is not WeChat's."""
+        """Check the response to a call before it is decoded; raise a WxcvError if it is not WeChat's."""
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(
-            f"a {type(self).__name__} holds a secret and is not pickled; make it where it is used"
+            f"a {type(self).__name__} holds a secret and cannot be pickled; construct it where it is used"
         )

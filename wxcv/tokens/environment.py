@@ -1,4 +1,4 @@
-"""The credential that the environment names."""
+"""The credential from the environment variables."""
 
 from __future__ import annotations
 
@@ -14,14 +14,20 @@ if TYPE_CHECKING:
 
 
 def credential_from_env() -> Credential:
-    """Make the credential that the environment names; a variable that is wrong is named, not shown."""
+    """Make a credential from WXCV_APPID and WXCV_SECRET, or from WXCV_ACCESS_TOKEN.
+
+    Raises:
+        ValueError: a variable is missing, wrong, or conflicts with another; its value is never shown.
+    """
     appid, secret, token = (os.environ.get(f"WXCV_{name}") for name in ("APPID", "SECRET", "ACCESS_TOKEN"))
     if token and (appid or secret):
         raise ValueError("set either WXCV_ACCESS_TOKEN, or WXCV_APPID and WXCV_SECRET, not both")
     if token:
-        return StaticTokenCredential(checks.plain("WXCV_ACCESS_TOKEN", token))
+        return StaticTokenCredential(checks.check_token_text("WXCV_ACCESS_TOKEN", token))
     if appid and secret:
-        return AppCredential(checks.plain("WXCV_APPID", appid), checks.plain("WXCV_SECRET", secret))
+        return AppCredential(
+            checks.check_token_text("WXCV_APPID", appid), checks.check_token_text("WXCV_SECRET", secret)
+        )
     missing = " and ".join(
         f"WXCV_{name}" for name, value in (("APPID", appid), ("SECRET", secret)) if not value
     )

@@ -36,8 +36,8 @@ logger = logging.getLogger("wxcv")
 _VALUE = attrgetter("value")
 
 
-def _is_elsewhere(loop: asyncio.AbstractEventLoop) -> bool:
-    """Return whether another event loop than this one is running here."""
+def _is_other_loop(loop: asyncio.AbstractEventLoop) -> bool:
+    """Return whether an event loop is not the running one (or, outside of event loops, is closed)."""
     try:
         return asyncio.get_running_loop() is not loop
     except RuntimeError:
@@ -45,12 +45,12 @@ def _is_elsewhere(loop: asyncio.AbstractEventLoop) -> bool:
 
 
 class TokenManager:
-    """The tokens of any number of accounts, and their refreshes; see TokenCache for what is promised.
+    """The tokens of any number of accounts, and their refreshes; see TokenCache for the contract.
 
     Args:
-        clock: where time comes from.
-        store: what several processes share, or None.
-        maxsize: of how many accounts tokens are kept at most.
+        clock: the source of time.
+        store: the store that processes share, or None.
+        maxsize: maximum number of accounts whose tokens are kept.
     """
 
     def __init__(self, clock: Clock, store: Store | None = None, maxsize: int = 10_000) -> None:
@@ -60,43 +60,43 @@ class TokenManager:
             maxsize, lambda _key, cached, _now: cached.ends_at, timer=clock.monotonic
         )
         self._accounts: LRUCache[str, AccountState] = LRUCache(maxsize)
-        # Whoever refreshes must be found again, also when its account was the least recently used.
+        # The LRU cache may drop an account while it refreshes; this keeps it until the refresh has ended.
         self._refreshing: dict[str, AccountState] = {}
         self._refreshes: WeakKeyDictionary[object, int] = WeakKeyDictionary()
 
     def get_nowait(self, credential: Credential, send: Send) -> str | None:
-        """Return the valid token without waiting, or None; start a background refresh when its end is near."""
-        cached = self._current(credential, send)
+        """Return the valid token without waiting, or None; start a background refresh if it expires soon."""
+        cached = self._get_current(credential, send)
         return None if cached is None else cached.value
 
     # The next two return a coroutine instead of awaiting it: when thousands of waiting callers are cancelled
-    # at once, each extra frame of theirs delays the event loop.
+    # at once, every additional frame delays the event loop.
 
     def get(self, credential: Credential, send: Send) -> Coroutine[Any, Any, str]:
-        """Return, when awaited, a valid token, after one shared refresh if there is none.
+        """Return a coroutine for a valid token, which waits for one shared refresh if there is none.
 
         Args:
-            credential: whose token.
-            send: how to reach WeChat.
+            credential: the credential whose token is wanted.
+            send: sends a request to WeChat.
 
         Raises:
-            WxcvError: the refresh failed, or the last one did and its back-off has not ended; each caller gets
-                an error object of its own.
+            WxcvError: the refresh failed, or an earlier one did and its back-off has not ended; each caller
+                gets its own error object.
         """
         return self._wait_for_token(credential, send, _VALUE)
 
     def get_access_token(self, credential: Credential, send: Send) -> Coroutine[Any, Any, AccessToken]:
-        """Return, when awaited, a valid token with its kind and the seconds that it has left, as ``get`` does."""
+        """Return a coroutine like that of ``get``, for a token with its kind and remaining seconds."""
         return self._wait_for_token(credential, send, self._describe)
 
     async def _wait_for_token(
         self, credential: Credential, send: Send, convert: Callable[[CachedToken], T]
     ) -> T:
-        while (cached := self._current(credential, send)) is None:
-            account = self._account(credential.key)
+        while (cached := self._get_current(credential, send)) is None:
+            account = self._get_account(credential.key)
             if account.failure is not None and self._clock.monotonic() < account.backoff_until:
                 raise copy.copy(account.failure)
-            # A future for each caller, with nothing to undo when it is cancelled: thousands may be, all at once.
+            # One future per caller: cancelling it needs no clean-up, and thousands may be cancelled at once.
             future: Waiter = asyncio.get_running_loop().create_future()
             account.waiters.append(future)
             if account.task is None:
@@ -104,7 +104,7 @@ class TokenManager:
             used_send = account.send
             result = await future
             if isinstance(result, SessionClosedError) and used_send != send:
-                continue  # another session was closed: use this one
+                continue  # the session that ran the refresh was closed: refresh through this one
             if isinstance(result, WxcvError):
                 raise copy.copy(result)
             if self._is_valid(result):
@@ -114,13 +114,13 @@ class TokenManager:
     def _is_valid(self, cached: CachedToken) -> bool:
         return self._clock.monotonic() < cached.ends_at and self._clock.wall() < cached.ends_at_wall
 
-    def _current(self, credential: Credential, send: Send) -> CachedToken | None:
-        cached = self._valid_token(credential.key)
+    def _get_current(self, credential: Credential, send: Send) -> CachedToken | None:
+        cached = self._get_valid_token(credential.key)
         if cached is None:
             return None
         now = self._clock.monotonic()
         if now >= cached.refresh_at:
-            account = self._account(credential.key)
+            account = self._get_account(credential.key)
             if account.task is None and now >= max(
                 account.refresh_started_at + cached.pause, account.backoff_until
             ):
@@ -132,8 +132,8 @@ class TokenManager:
         return AccessToken(cached.value, left, cached.kind)
 
     def peek(self, credential: Credential) -> str | None:
-        """Return the valid token, or None; start nothing."""
-        cached = self._valid_token(credential.key)
+        """Return the valid token, or None, without starting a refresh."""
+        cached = self._get_valid_token(credential.key)
         return None if cached is None else cached.value
 
     def secrets(self, credential: Credential) -> tuple[str, ...]:
@@ -154,22 +154,22 @@ class TokenManager:
     def invalidate(
         self, credential: Credential, token: str, error: WxcvError, *, is_manual: bool = False
     ) -> None:
-        """Drop the token if it is still the current one; a late refusal of an older one drops nothing.
+        """Drop the token if it is still the current one; a late refusal of an older one has no effect.
 
-        If WeChat refuses the very token that replaced a refused one, no refresh starts for 30 s: it could not
-        help, and every new token counts against a quota.
+        If WeChat refuses a token that replaced a refused one less than 30 s before, no refresh starts for
+        30 s: it would not help, and every new token counts against a quota.
 
         Args:
-            credential: whose token.
-            token: the refused one.
-            error: how it was refused; raised again if no other token can be fetched.
-            is_manual: the program dropped it, not WeChat.
+            credential: the credential whose token it is.
+            token: the refused token.
+            error: the refusal; raised again if no other token can be fetched.
+            is_manual: whether the program dropped the token, not WeChat.
         """
         cached = self._cached.get(credential.key)
         if cached is None or cached.value != token:
             return
         self._cached.pop(credential.key, None)
-        account, now = self._account(credential.key), self._clock.monotonic()
+        account, now = self._get_account(credential.key), self._clock.monotonic()
         account.refused = (token, copy.copy(error))
         if not is_manual and now - account.replaced_at < FORCED_PAUSE:
             account.record_failure(copy.copy(error), now)
@@ -183,9 +183,9 @@ class TokenManager:
         return self._refreshes.get(getattr(send, "__self__", send), 0)
 
     async def release(self, send: Send) -> None:
-        """End and await the refreshes that go through ``send``; waiters of other sessions start their own.
+        """Cancel and await the refreshes that use ``send``; waiters of other sessions start their own.
 
-        A refresh from which it is called itself, by a caller's token function, goes on to its end.
+        If it is called from a refresh, by a token function of the caller's, that refresh continues.
         """
         refreshing = [account for account in self._refreshing.values() if account.send == send]
         tasks = {account.task for account in refreshing if account.task and not nesting.is_inside(account)}
@@ -197,9 +197,9 @@ class TokenManager:
         if saving:  # a new refresh token that is being saved must not be lost
             await asyncio.wait(saving, timeout=REFRESH_DEADLINE)
 
-    def _valid_token(self, key: str) -> CachedToken | None:
+    def _get_valid_token(self, key: str) -> CachedToken | None:
         try:
-            cached = self._cached[key]  # half as long as its get()
+            cached = self._cached[key]  # twice as fast as TLRUCache.get()
         except KeyError:
             return None
         if self._clock.wall() < cached.ends_at_wall:
@@ -207,14 +207,14 @@ class TokenManager:
         self._cached.pop(key, None)
         return None
 
-    def _account(self, key: str) -> AccountState:
+    def _get_account(self, key: str) -> AccountState:
         account = self._refreshing.get(key) or self._accounts.get(key)
         if account is None:
             account = self._accounts[key] = AccountState()
         task = account.task
-        if task is not None and _is_elsewhere(task.get_loop()):
+        if task is not None and _is_other_loop(task.get_loop()):
             del self._refreshing[key]
-            if task.get_loop().is_closed():  # nobody waits there any more
+            if task.get_loop().is_closed():  # nothing can be waiting in it any more
                 account.waiters.clear()
             account = self._accounts[key] = AccountState(refused=account.refused)
         return account
@@ -222,7 +222,7 @@ class TokenManager:
     def _start(self, credential: Credential, account: AccountState, send: Send) -> None:
         account.refresh_started_at = self._clock.monotonic()
         account.send = send
-        # By the session's transport, if send is a method of it: a session that is dropped is forgotten.
+        # Counted for the session's transport (send is its method), so that the count goes with the session.
         self._refreshes[getattr(send, "__self__", send)] = self.refreshes(send) + 1
         self._refreshing[credential.key] = account
         refresh = self._refresh(credential, account, send)
@@ -250,14 +250,14 @@ class TokenManager:
                 valid, refused = self._cached.get(credential.key), account.refused
                 current = None if valid is None else valid.value
                 cached = await TokenRefresh(self._refresh_state, credential, send, refused, current).run()
-                late = account.refused if account.refused is not refused else None
-                if late is None or late[0] != cached.value:
+                refused_meanwhile = account.refused if account.refused is not refused else None
+                if refused_meanwhile is None or refused_meanwhile[0] != cached.value:
                     break
             self._cached[credential.key] = cached
             if account.refused is not None:
                 account.replaced_at = self._clock.monotonic()
             account.record_success()
-        except SessionClosedError as error:  # which says nothing of the account
+        except SessionClosedError as error:  # says nothing about the account
             return error
         except WxcvError as error:
             return self._record_failure(credential, account, error)
@@ -267,7 +267,7 @@ class TokenManager:
 
     def _record_failure(self, credential: Credential, account: AccountState, error: WxcvError) -> WxcvError:
         account.record_failure(error, self._clock.monotonic())
-        # Waiting callers get the error; without any, a background refresh would fail unnoticed.
+        # Waiting callers get the error; without any, only a log record reports a failed background refresh.
         has_waiters = any(not waiter.done() for waiter in account.waiters)
         level = logging.DEBUG if has_waiters else logging.WARNING
         logger.log(level, "the token refresh for %s failed: %s", short_name(credential.key), error)

@@ -1,4 +1,4 @@
-"""TokenRefresh: use the token that another process fetched, or fetch one, retry, and force if need be."""
+"""TokenRefresh: use a token that another process stored, or fetch one, with retries and forced refreshes."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ logger = logging.getLogger("wxcv")
 
 _TRIES = 3
 _BACKOFF = 0.5
-_LONGEST_MARGIN = 300.0  # the stable endpoint hands out a new token only in its last 300 s
+_LONGEST_MARGIN = 300.0  # the stable endpoint returns a new token only in the old one's last 300 s
 _LONGEST_PAUSE = 30.0
 
 
 class CachedToken(NamedTuple):
-    """A token, when to refresh it and when it ends.
+    """A token, when to refresh it and when it expires.
 
     Attributes:
-        value: secret.
-        kind: of its credential.
+        value: the access_token; secret.
+        kind: the kind of its credential.
         refresh_at, ends_at: monotonic time.
         ends_at_wall: Unix time.
         pause: seconds between two background refreshes.
@@ -50,7 +50,7 @@ class CachedToken(NamedTuple):
     def of(
         cls, value: str, kind: str, life: float, requested_at: tuple[float, float], jitter: float
     ) -> CachedToken:
-        """Make one of a token that had ``life`` seconds left at ``requested_at`` (monotonic, wall)."""
+        """Make one from a token that was valid for ``life`` seconds at ``requested_at`` (monotonic, wall)."""
         margin = min(_LONGEST_MARGIN, life / 2)
         margin -= min(jitter, margin / 5)
         monotonic, wall = requested_at
@@ -65,9 +65,9 @@ class TokenRefresh:
     """One refresh of a token.
 
     Args:
-        shared_state: of the manager that started it.
-        credential: whose token.
-        send: how to reach WeChat.
+        shared_state: the state that the refreshes of one manager share.
+        credential: the credential whose token is refreshed.
+        send: sends a request to WeChat.
         refused: the token that WeChat refused last, with its error, or None.
         current: the value of the valid token that is to be replaced, or None.
     """
@@ -90,7 +90,7 @@ class TokenRefresh:
         """Return a valid token other than the refused one.
 
         Raises:
-            WxcvError: none could be fetched.
+            WxcvError: no such token could be fetched.
         """
         store = self.shared_state.store if self.credential.is_shared else None
         try:
@@ -112,16 +112,16 @@ class TokenRefresh:
         except StoreError as error:
             if self.credential.supersedes_previous:
                 raise
-            logger.warning("%s: %s; refreshing without it", self.credential.key, error)
+            logger.warning("%s: %s; fetching the token without the shared store", self.credential.key, error)
         return await self._fetch_new(None)
 
     async def _refresh_shared(self, store: Store) -> CachedToken:
-        """The token is the same for every process, so any of them may fetch it at any time."""
+        """Use or fetch a token that is the same for every process, so that any may fetch it at any time."""
         cached, generation = await self._load_from_store(store)
         return cached or await self._save_to_store(store, await self._fetch_new(store), generation, "")
 
     async def _refresh_under_lease(self, store: Store) -> CachedToken:
-        """Only the holder of the lease fetches a token; the others wait for it in the store."""
+        """Fetch a token as the holder of the lease, or wait until another process has stored one."""
         key, owner = self.credential.key, secrets.token_hex(8)
         async with self.shared_state.clock.timeout(store.lease + REFRESH_DEADLINE):
             while not await store.acquire(key, owner):
@@ -138,7 +138,7 @@ class TokenRefresh:
                 await self._release_lease(store.release(key, owner))
 
     async def _load_from_store(self, store: Store) -> tuple[CachedToken | None, int]:
-        """Return the stored token, if it is valid and neither refused nor the one to be replaced."""
+        """Return the stored token (None if it is expired, refused or the current one) and its generation."""
         clock, key = self.shared_state.clock, self.credential.key
         requested_at = clock.monotonic(), clock.wall()
         stored = await store.load(key)
@@ -158,7 +158,7 @@ class TokenRefresh:
     async def _save_to_store(
         self, store: Store, cached: CachedToken, generation: int, owner: str
     ) -> CachedToken:
-        """Share the token; if another process stored a newer one meanwhile, use that."""
+        """Store the token and return it, or the newer one that another process has stored meanwhile."""
         left = cached.ends_at - self.shared_state.clock.monotonic()
         token = StoredToken(cached.value, generation + 1, cached.ends_at_wall, left)
         try:
@@ -166,7 +166,7 @@ class TokenRefresh:
                 return cached
             newer, _ = await self._load_from_store(store)
         except StoreError as error:
-            logger.warning("%s: %s; the new token is not shared", self.credential.key, error)
+            logger.warning("%s: %s; the new token was not stored", self.credential.key, error)
             newer = None
         return newer or cached
 
@@ -177,7 +177,7 @@ class TokenRefresh:
             logger.warning("%s: %s", self.credential.key, error)
 
     async def _fetch_new(self, store: Store | None) -> CachedToken:
-        """Fetch a token, within the deadline; force a new one if the refused one is handed out again."""
+        """Fetch a token within the deadline; force a new one if WeChat returns the refused one again."""
         async with self.shared_state.clock.timeout(REFRESH_DEADLINE):
             cached = await self._force_if_refused(store, await self._fetch_with_retries(store))
         if self.refused is not None and self._is_refused(cached):
@@ -211,13 +211,13 @@ class TokenRefresh:
         return await self._fetch_once(store, force=False)
 
     async def _fetch_once(self, store: Store | None, *, force: bool) -> CachedToken:
-        """Fetch a token once. Its life counts from before the request."""
+        """Fetch a token with one request. Its lifetime counts from before the request."""
         clock = self.shared_state.clock
         requested_at = clock.monotonic(), clock.wall()
         request = RefreshRequest(force=force, refused=self.refused[0] if self.refused else None)
         token = await RefreshRunner(self.shared_state, self.credential, self.send, store).run(request)
         if requested_at[0] + token.expires_in <= clock.monotonic():
-            raise ProtocolError("the token endpoint handed out a token that has already ended", status=200)
+            raise ProtocolError("the token expired before the token endpoint's response arrived", status=200)
         return CachedToken.of(
             token.value, token.kind, token.expires_in, requested_at, self.shared_state.jitter
         )

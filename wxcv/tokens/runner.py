@@ -40,7 +40,7 @@ T = TypeVar("T")
 logger = logging.getLogger("wxcv")
 
 _SAVE_SECONDS = 5.0
-"""For a caller's function that saves a new refresh token: half of what a refresh may take."""
+"""Seconds for a function of the caller's that saves a refresh token: half of a refresh's deadline."""
 
 _FILE_LIMIT = 64 * 1024
 _DAY = 86_400.0
@@ -50,7 +50,7 @@ class RefreshState:
     """What the refreshes of one TokenManager share.
 
     Attributes:
-        clock: where time comes from.
+        clock: the source of time.
         store: the shared store, or None.
         get: returns another credential's token.
         invalidate: drops another credential's token.
@@ -82,7 +82,10 @@ class RefreshState:
         self.saving: set[asyncio.Task[Any]] = set()
 
     def may_force(self, key: str) -> bool:
-        """Count a forced refresh, unless it comes too soon or too often."""
+        """Record a forced refresh and return True, unless it is too soon or there were too many.
+
+        Too soon is less than 30 s after the last one; too many is 10 within 24 hours.
+        """
         now = self.clock.monotonic()
         times = [at for at in self.forced.get(key, []) if now - at < _DAY]
         if len(times) >= FORCED_A_DAY or (times and now - times[-1] < FORCED_PAUSE):
@@ -115,7 +118,7 @@ class RefreshRunner:
             return token
 
     async def _execute(self, step: Step) -> object:  # noqa: PLR0911 - one return a step
-        """Execute one step; return the reply."""
+        """Execute one step and return the reply."""
         match step:
             case Request():
                 response = await self.send(step)
@@ -148,7 +151,7 @@ class RefreshRunner:
         return shared or (own[0] if own else None)
 
     async def _save_refresh_token(self, step: SaveRefreshToken) -> None:
-        """Save it here and in the store, then pass it to the caller; a failure of either does not lose it here."""
+        """Keep the refresh token in memory, save it in the store and pass it to the caller's function."""
         key, known, refresh_token = self.credential.key, self.shared_state.refresh_tokens, step.refresh_token
         newest, passed_on = known.get(key, (None, step.given))
         known[key] = (refresh_token, passed_on)
@@ -156,7 +159,7 @@ class RefreshRunner:
             try:
                 await self.store.save_refresh_token(key, refresh_token)
             except StoreError as error:
-                logger.warning("%s: %s; the new refresh token is not shared", key, error)
+                logger.warning("%s: %s; the new refresh token was not stored", key, error)
         if step.function is None or refresh_token == passed_on:
             return
         passing = self._pass_to_caller(step.function, refresh_token)
@@ -166,14 +169,14 @@ class RefreshRunner:
         await asyncio.shield(saving)
 
     async def _pass_to_caller(self, function: Callable[[str], object], refresh_token: str) -> None:
-        """Call the caller's function; after a failure it is called again at the next refresh."""
+        """Call the caller's function; if it fails, it is called again at the next refresh."""
         key = self.credential.key
         nesting.enter(asyncio.current_task())
         try:
             async with self.shared_state.clock.timeout(_SAVE_SECONDS):
                 await call_back(function, refresh_token)
         except TimeoutError:
-            fault = f"it did not end within {_SAVE_SECONDS:g} s"
+            fault = f"it did not finish within {_SAVE_SECONDS:g} s"
         except CallbackError as error:
             fault = f"it raised {error}"
         else:

@@ -1,4 +1,4 @@
-"""Validators of the fields of credentials; an error names the field and never shows its value."""
+"""Validators for the fields of credentials; an error names the field and never shows its value."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ if TYPE_CHECKING:
     import attrs
 
 
-def plain(_credential: object, field: attrs.Attribute[Any], value: object) -> None:
-    """Validate a field as ``checks.plain`` does."""
-    checks.plain(field.name, value)
+def validate_token_text(_credential: object, field: attrs.Attribute[Any], value: object) -> None:
+    """Validate a field as ``checks.check_token_text`` does."""
+    checks.check_token_text(field.name, value)
 
 
-def flag(_credential: object, field: attrs.Attribute[Any], value: object) -> None:
-    checks.flag(field.name, value)
+def validate_boolean(_credential: object, field: attrs.Attribute[Any], value: object) -> None:
+    checks.check_bool(field.name, value)
 
 
-def function(_credential: object, field: attrs.Attribute[Any], value: object) -> None:
-    checks.function(field.name, value)
+def validate_callable(_credential: object, field: attrs.Attribute[Any], value: object) -> None:
+    checks.check_callable(field.name, value)
 
 
-def optional_plain(_credential: object, field: attrs.Attribute[Any], value: object) -> None:
-    """Validate a field as ``plain`` does, unless it is None."""
+def validate_optional_token_text(_credential: object, field: attrs.Attribute[Any], value: object) -> None:
+    """Validate a field as ``validate_token_text`` does, unless it is None."""
     if value is not None:
-        checks.plain(field.name, value)
+        checks.check_token_text(field.name, value)
 
 
-def optional_function(_credential: object, field: attrs.Attribute[Any], value: object) -> None:
-    """Refuse what is neither None nor callable."""
+def validate_optional_callable(_credential: object, field: attrs.Attribute[Any], value: object) -> None:
+    """Raise TypeError unless the value is callable or None."""
     if value is not None:
-        checks.function(field.name, value)
+        checks.check_callable(field.name, value)

@@ -1,14 +1,14 @@
-"""Reading codes with zxing-cpp.
+"""Reads codes with zxing-cpp.
 
-Page: https://developers.weixin.qq.com/doc/service/en/api/openpoc/image/api_imgqrcode
+Source: https://developers.weixin.qq.com/doc/service/en/api/openpoc/image/api_imgqrcode
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from wxcv.sandbox.engines.detection import Detection, pos
 from wxcv.sandbox.engines.pictures import open_picture
-from wxcv.sandbox.engines.reading import Reading, pos
 from wxcv.sandbox.engines.type_names import READ, type_name
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _WITH_POS = {"QR_CODE", "DATA_MATRIX"}
 
 
-def read_codes(data: bytes, choices: Choices) -> Reading:
+def read_codes(data: bytes, choices: Choices) -> Detection:
     """Read all codes of a picture.
 
     Raises:
@@ -33,7 +33,7 @@ def read_codes(data: bytes, choices: Choices) -> Reading:
     if choices.code_order == "reading":
         barcodes.sort(key=_top_then_left)
     found = [_code_result(barcode, picture.size, choices) for barcode in barcodes]
-    return Reading(found=found, size=picture.size)
+    return Detection(found=found, size=picture.size)
 
 
 def _formats() -> zxingcpp.BarcodeFormats:

@@ -1,4 +1,4 @@
-"""What the engines need beside wxcv itself."""
+"""Checks that the packages of the extras are installed."""
 
 from importlib.util import find_spec
 
@@ -9,11 +9,11 @@ _PACKAGES = {
 
 
 class MissingExtraError(ImportError):
-    """An extra is not installed, or not all of it; the text has the command that installs it."""
+    """A package of an extra is missing; the message has the command that installs the extra."""
 
 
 def require_extra(extra: str) -> None:
-    """Look for the packages of an extra without importing them, which can take seconds.
+    """Check that the packages of an extra are installed, without importing them, which can take seconds.
 
     Raises:
         MissingExtraError: some are not installed.

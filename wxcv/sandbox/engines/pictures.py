@@ -1,4 +1,4 @@
-"""Opening what was sent as a picture."""
+"""Opens images as Pillow pictures."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ if TYPE_CHECKING:
     from PIL import Image
 
 PIXEL_LIMIT = 25_000_000
-"""Pixels of a picture (width times height) beyond which it is not decoded."""
+"""Maximum pixels of a picture (width times height)."""
 
 SIDE_LIMIT = 65_535
-"""Pixels of one side, the most that zxing-cpp takes and that a JPEG can have."""
+"""Maximum pixels of a side: the limit of zxing-cpp and of JPEG."""
 
-# Pillow knows many more, and hands some of them to other programs.
+# Pillow supports many more, and runs other programs for some of them.
 _FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
 
 
@@ -23,18 +23,18 @@ class UnreadableError(Exception):
 
 
 def open_picture(data: bytes, *, turn: bool) -> Image.Image:
-    """Return the first frame as RGB with 8 bits a channel, and nothing of it transparent.
+    """Return the first frame as opaque RGB with 8 bits per channel.
 
-    A picture with transparency is laid on black if it is light, and on white if it is dark or nothing of it
-    is visible, so that light text does not vanish. It is light if its average brightness, to which each pixel
-    counts as much as it is opaque, is over half of white's.
+    A picture with transparency gets a black background if it is light, and a white one if it is dark or
+    completely transparent, so that light text remains readable. It is light if its average brightness,
+    weighted by opacity, is over half of white's.
 
     Args:
         data: a BMP, GIF, JPEG, PNG, TIFF or WebP file.
-        turn: follow an EXIF orientation; else the pixels stay as they are stored.
+        turn: whether to apply an EXIF orientation; else the pixels stay as they are stored.
 
     Raises:
-        UnreadableError: it cannot be decoded, or is beyond `PIXEL_LIMIT` or `SIDE_LIMIT`.
+        UnreadableError: it cannot be decoded, or exceeds `PIXEL_LIMIT` or `SIDE_LIMIT`.
     """
     from PIL import Image, ImageOps
 
@@ -63,7 +63,7 @@ def _as_rgb(picture: Image.Image) -> Image.Image:
 
 
 def _on_contrast(layer: Image.Image) -> Image.Image:
-    """Lay an RGBA picture on black or white, whichever is farther from what is visible."""
+    """Put an RGBA picture on black or white, whichever contrasts more with its visible part."""
     from PIL import Image, ImageChops, ImageStat
 
     alpha = layer.getchannel("A")

@@ -1,6 +1,6 @@
-"""Reading text with RapidOCR.
+"""Reads text with RapidOCR.
 
-Page: https://developers.weixin.qq.com/doc/service/en/api/openpoc/ocr/api_commocr
+Source: https://developers.weixin.qq.com/doc/service/en/api/openpoc/ocr/api_commocr
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ import functools
 import threading
 from typing import TYPE_CHECKING, Any
 
+from wxcv.sandbox.engines.detection import Detection, pos
 from wxcv.sandbox.engines.extras import require_extra
 from wxcv.sandbox.engines.pictures import open_picture
-from wxcv.sandbox.engines.reading import Reading, pos
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from wxcv.sandbox.wechat.choices import Choices
 
-# RapidOCR scales the short side of a picture up. Without bounds a picture of 2000 x 1 pixels, which is a
-# file of 100 bytes, takes more memory than the machine has.
+# RapidOCR scales up the short side of a picture. Without bounds, a picture of 2000 x 1 pixels, which is a
+# file of 100 bytes, would exhaust the memory.
 _LONG_SIDE = 2000
 _WIDEST = 32
 _TALLEST = 8
@@ -30,10 +30,10 @@ _TALLEST = 8
 _LOCK = threading.Lock()
 
 
-def read_text(data: bytes, choices: Choices) -> Reading:
+def read_text(data: bytes, choices: Choices) -> Detection:
     """Read all lines of text of a picture, in RapidOCR's order.
 
-    The first call of a process loads the models, which takes seconds; calls wait for one another.
+    The first call in a process loads the models, which takes seconds. Calls run one at a time.
 
     Raises:
         UnreadableError: the bytes are not a picture that can be read.
@@ -45,12 +45,12 @@ def read_text(data: bytes, choices: Choices) -> Reading:
         pixels, across, down = _bounded(picture)
         output = engine(pixels)
     if output.boxes is None:
-        return Reading(found=[], size=picture.size)
+        return Detection(found=[], size=picture.size)
     found: list[dict[str, object]] = [
         {"text": text, "pos": pos(((x * across, y * down) for x, y in box.tolist()), picture.size)}
         for box, text in zip(output.boxes, output.txts, strict=True)
     ]
-    return Reading(found=found, size=picture.size)
+    return Detection(found=found, size=picture.size)
 
 
 @functools.cache

@@ -1,30 +1,30 @@
-"""The threads in which pictures are read, so that the event loop never waits for a picture."""
+"""The threads in which pictures are read, so that reading never blocks the event loop."""
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 
 from wxcv.sandbox.engines.codes import read_codes
-from wxcv.sandbox.engines.reading import Reading
+from wxcv.sandbox.engines.detection import Detection
 from wxcv.sandbox.engines.text import read_text
 from wxcv.sandbox.wechat.choices import Choices
 
 
 class Engines:
-    """Two threads for codes and one for text: a slow page does not hold up codes."""
+    """Two threads for codes and one for text, so that slow text recognition does not delay code reading."""
 
     def __init__(self) -> None:
         self._codes = ThreadPoolExecutor(2, thread_name_prefix="wxcv-sandbox-codes")
         self._text = ThreadPoolExecutor(1, thread_name_prefix="wxcv-sandbox-text")
 
-    async def codes(self, data: bytes, choices: Choices) -> Reading:
+    async def codes(self, data: bytes, choices: Choices) -> Detection:
         """Read codes; raises UnreadableError for bytes that are not a picture."""
         return await asyncio.get_running_loop().run_in_executor(self._codes, read_codes, data, choices)
 
-    async def text(self, data: bytes, choices: Choices) -> Reading:
+    async def text(self, data: bytes, choices: Choices) -> Detection:
         """Read text; raises UnreadableError for bytes that are not a picture, and MissingExtraError."""
         return await asyncio.get_running_loop().run_in_executor(self._text, read_text, data, choices)
 
     async def aclose(self) -> None:
-        """Drop what waits, and end the threads when they are through with what they are reading."""
+        """Cancel waiting work, and end the threads when they have finished their current picture."""
         for pool in (self._codes, self._text):
             await asyncio.to_thread(pool.shutdown, wait=True, cancel_futures=True)

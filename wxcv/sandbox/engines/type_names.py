@@ -1,4 +1,4 @@
-"""The names of kinds of codes, `type_name` in an answer."""
+"""The names of the kinds of codes: `type_name` in an answer."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ READ = (
     "QRCode",
     "Telepen",
 )
-"""What zxing-cpp is asked to look for, each with its variants.
+"""The formats that zxing-cpp looks for, each with its variants.
 
-Of Code 39 that is the standard one, whose data are the characters of the bars. The others are guesses:
+Of Code 39 only the standard variant is read, whose data are the encoded characters. The others are guesses:
 zxing-cpp would read `LOT/B12` as `LOT"12` (full ASCII) and `0CSSBD` as `A012345676` (an Italian pharmacode).
 """
 
@@ -74,11 +74,11 @@ TYPE_NAMES = {
     "UPCA": "UPC_A",
     "UPCE": "UPC_E",
 }
-"""By zxing-cpp's name of the format: the whole of what can be answered.
+"""All type names of the sandbox, by zxing-cpp's name of the format.
 
-WeChat is known to say `QR_CODE`, `EAN_13` and `CODE_128`. The other names are spelled as ZXing spells them,
-and those that ZXing does not have, such as `TELEPEN`, in the same manner. A UPC-A is read as the EAN-13 that
-it is, with a 0 in front, and the data of a UPC-E are the 13 digits that it stands for.
+WeChat is known to return `QR_CODE`, `EAN_13` and `CODE_128`. The other names are spelled as in ZXing, and
+those that ZXing does not have, such as `TELEPEN`, in the same style. A UPC-A is read as the equivalent
+EAN-13, with a leading 0, and the data of a UPC-E are the 13 digits that it encodes.
 """
 
 
@@ -86,6 +86,6 @@ def type_name(barcode: zxingcpp.Barcode) -> str:
     """Return the name of a code's format, or of its family for a variant that only a newer zxing-cpp knows.
 
     Raises:
-        KeyError: the table has neither, which cannot be for what `READ` asks for.
+        KeyError: the table has neither, which does not happen for the formats in `READ`.
     """
     return TYPE_NAMES.get(barcode.format.name) or TYPE_NAMES[barcode.symbology.name]

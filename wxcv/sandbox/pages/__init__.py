@@ -1,1 +1,1 @@
-"""The HTTP pages of the sandbox."""
+"""The HTTP side of the sandbox's endpoints."""

@@ -1,4 +1,4 @@
-"""Fetching `img_url`, and refusing every address that is nobody's business."""
+"""Fetches `img_url`, refusing addresses that are not public."""
 
 import ipaddress
 import re
@@ -12,23 +12,23 @@ _BLANK_OR_CONTROL = re.compile(r"[\x00-\x20\x7f]")
 
 
 class FetchError(Exception):
-    """The URL is not one to fetch, or fetching it failed."""
+    """The URL is not allowed, or fetching it failed."""
 
 
 class Fetcher:
     """Fetches images over http and https.
 
     Args:
-        limit: bytes; an image must be smaller.
-        allow_loopback: whether the URL may lead to this machine. Other addresses that are not on the public
-            internet are never connected to.
-        seconds: for the whole fetch.
+        limit: size in bytes that an image must stay below.
+        allow_loopback: whether the URL may point to this machine. Other addresses that are not public are
+            never connected to.
+        seconds: the time limit of a fetch.
     """
 
     def __init__(self, *, limit: int, allow_loopback: bool, seconds: float = 10.0) -> None:
         self._limit = limit
         self._allow_loopback = allow_loopback
-        # A pooled connection would skip the look at the address; force_close leaves none.
+        # A pooled connection would bypass the check of the address; force_close prevents pooling.
         connector = aiohttp.TCPConnector(socket_factory=self._open_socket, force_close=True)
         self._http = aiohttp.ClientSession(
             connector=connector,
@@ -38,11 +38,12 @@ class Fetcher:
         )
 
     async def fetch(self, url: str) -> bytes | None:
-        """Return what the URL holds, or None when it holds `limit` bytes or more.
+        """Return the bytes at the URL, or None if there are `limit` bytes or more.
 
         Raises:
-            FetchError: it is not http(s), has a user part, blanks or control characters, leads to an address
-                that is refused, answers anything but 200 (redirects are not followed), or takes too long.
+            FetchError: the URL is not http(s), has a user part, blanks or control characters, points to an
+                address that is not allowed, returns anything but 200 (redirects are not followed), or takes
+                too long.
         """
         _check_url(url)
         try:
@@ -54,7 +55,7 @@ class Fetcher:
             raise FetchError(type(error).__name__) from error
 
     async def aclose(self) -> None:
-        """Close what is open."""
+        """Close all connections."""
         await self._http.close()
 
     async def _read(self, answer: aiohttp.ClientResponse) -> bytes | None:
@@ -66,7 +67,7 @@ class Fetcher:
         return bytes(body)
 
     def _open_socket(self, addr_info: aiohttp.AddrInfoType) -> socket.socket:
-        """Open a socket for the address that is about to be connected to: names have been resolved here."""
+        """Open a socket for an address, after checking it; names are already resolved."""
         family, kind, protocol, _, address = addr_info
         if not may_connect(str(address[0]), allow_loopback=self._allow_loopback):
             raise PermissionError("address refused")
@@ -74,7 +75,7 @@ class Fetcher:
 
 
 def may_connect(address: str, *, allow_loopback: bool) -> bool:
-    """Say whether an IP address is on the public internet, or is loopback and that is allowed."""
+    """Return whether an IP address is public, or loopback if that is allowed."""
     ip = ipaddress.ip_address(address)
     if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is not None:
         ip = ip.ipv4_mapped

@@ -1,4 +1,4 @@
-"""What a request carried in its body, read chunk by chunk so that the event loop stays free."""
+"""Reads the bodies of requests in chunks, so that the event loop is not blocked."""
 
 import contextlib
 import hashlib
@@ -18,11 +18,12 @@ _WITH_BODY = {"POST", "PUT", "PATCH"}
 
 @dataclass(frozen=True, kw_only=True)
 class Received:
-    """A request to one of the cv pages, as it arrived, and the HTTP status and errcode that answered it.
+    """A request to a cv endpoint as it arrived, with the HTTP status and errcode of its response.
 
-    `filename`, `content_type` and `part_length` are the image part's own headers, None where it had none;
-    `part_length` and `size` are bytes. Without an image part `size` is 0 and `sha256` None; else `size` and
-    `sha256` (hex) are of the whole part, even beyond the size limit. `fault` is the one that was done to it.
+    `filename`, `content_type` and `part_length` come from the headers of the image part and are None if it
+    has none; `part_length` and `size` are in bytes. Without an image part, `size` is 0 and `sha256` None;
+    else `size` and `sha256` (hex) are those of the whole part, even above the size limit. `fault` is the
+    fault that was applied, or None.
     """
 
     path: str
@@ -38,7 +39,7 @@ class Received:
 
 
 class PartFacts(TypedDict):
-    """What `Received` tells about an image part."""
+    """The fields of `Received` about an image part."""
 
     filename: str | None
     content_type: str | None
@@ -49,7 +50,7 @@ class PartFacts(TypedDict):
 
 @dataclass(frozen=True)
 class Upload:
-    """An image part; `data` is None when it reached the size limit, and its bytes were not kept."""
+    """An image part; `data` is None if it reached the size limit, as its bytes are then not kept."""
 
     data: bytes | None
     facts: PartFacts
@@ -58,12 +59,12 @@ class Upload:
 async def read_upload(request: web.Request, *, limit: int, any_part_name: bool) -> Upload | None:
     """Read the body to its end and return the image part, or None if the body does not hold one.
 
-    The image is the first part that has a filename and is called `img`. With `any_part_name`, if there is
-    none, it is the first part that has a filename. A part of `limit` bytes or more is counted and hashed, but
+    The image is the first part with a filename and the name `img`. With `any_part_name`, if there is none, it
+    is the first part with a filename. A part of `limit` bytes or more is counted and hashed, but
     not kept.
 
     Raises:
-        ConnectionError: the sender went away.
+        ConnectionError: the client disconnected.
     """
     try:
         upload = await _find_image(request, limit=limit, any_part_name=any_part_name)
@@ -76,14 +77,14 @@ async def read_upload(request: web.Request, *, limit: int, any_part_name: bool) 
 
 
 def tells_length(request: web.Request) -> bool:
-    """Say whether the request has a Content-Length, or needs none, as a GET without a body."""
+    """Return whether the request has a Content-Length, or needs none, like a GET without a body."""
     if "Content-Length" in request.headers:
         return True
     return request.method not in _WITH_BODY and "Transfer-Encoding" not in request.headers
 
 
 async def drain(request: web.Request) -> None:
-    """Read the rest of the body and forget it: a sender that is cut off may never read its answer."""
+    """Read and discard the rest of the body; a client that is cut off may never read its response."""
     async for _ in _chunks(request):
         pass
 
@@ -103,7 +104,7 @@ async def read_json_object(request: web.Request) -> dict[str, object] | None:
 
 
 async def _chunks(request: web.Request) -> AsyncIterator[bytes]:
-    """Yield the body; it ends early where its Content-Encoding is broken."""
+    """Yield the body in chunks, up to where its Content-Encoding is broken."""
     with contextlib.suppress(web.RequestPayloadError):
         async for chunk in request.content.iter_chunked(_CHUNK):
             yield chunk
@@ -116,7 +117,7 @@ async def _find_image(request: web.Request, *, limit: int, any_part_name: bool) 
     other: Upload | None = None
     while (part := await reader.next()) is not None:
         if not isinstance(part, BodyPartReader):
-            # A form inside a form: aiohttp would walk down as many levels as the sender likes.
+            # A nested form: aiohttp would descend any number of levels.
             return None
         if part.filename is None:
             continue

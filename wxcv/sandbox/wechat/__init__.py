@@ -1,1 +1,1 @@
-"""What WeChat knows, without HTTP: accounts, tokens, quotas, answers and choices."""
+"""WeChat's state and rules, without HTTP: accounts, tokens, quotas, answers and choices."""

@@ -1,4 +1,4 @@
-"""Accounts with an AppSecret of their own."""
+"""Accounts with their own AppSecret."""
 
 from dataclasses import dataclass, field
 
@@ -13,7 +13,7 @@ class Account:
     secret: str = field(repr=False)
 
     def check(self, *, grant_type: object, appid: object, secret: object) -> None:
-        """Accept the parameters of a token call, or raise the Refusal for the first that is wrong."""
+        """Check the parameters of a token request; raise the Refusal for the first wrong one."""
         if grant_type != "client_credential":
             raise Refusal(40002)
         if not appid:

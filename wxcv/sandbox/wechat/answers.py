@@ -1,4 +1,4 @@
-"""The envelope that WeChat puts around every answer."""
+"""The JSON of WeChat's answers: refusals, request IDs and encoding."""
 
 import json
 import secrets
@@ -10,8 +10,8 @@ Fields = dict[str, object]
 """The JSON object of an answer."""
 
 
-class Refusal(Exception):  # noqa: N818 - it is one of WeChat's answers, not a fault of the sandbox
-    """An answer with an errcode, from wherever the request turned out to be wrong."""
+class Refusal(Exception):  # noqa: N818 - it is one of WeChat's answers, not an error of the sandbox
+    """An answer with an errcode, raised wherever a request turns out to be wrong."""
 
     def __init__(self, errcode: int, errmsg: str | None = None) -> None:
         self.errcode = errcode
@@ -20,15 +20,15 @@ class Refusal(Exception):  # noqa: N818 - it is one of WeChat's answers, not a f
 
 
 def refusal_fields(refusal: Refusal, *, now: float) -> Fields:
-    """Return the JSON fields of a refusal that was given at the Unix time `now` (seconds)."""
+    """Return the JSON fields of a refusal at the Unix time `now` (seconds)."""
     return {"errcode": refusal.errcode, "errmsg": f"{refusal.errmsg} rid: {rid(now)}"}
 
 
 def rid(now: float) -> str:
-    """Return a request id: three groups of 8 hex digits, the first of them the Unix time `now` (seconds)."""
+    """Return a request ID: three groups of 8 hex digits, of which the first is the Unix time `now`."""
     return f"{int(now) & 0xFFFFFFFF:08x}-{secrets.token_hex(4)}-{secrets.token_hex(4)}"
 
 
 def encode(fields: Mapping[str, object]) -> bytes:
-    """Return the fields as WeChat sends them: JSON in UTF-8 with nothing escaped that need not be."""
+    """Return the fields as WeChat sends them: JSON in UTF-8 with as few escapes as possible."""
     return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")

@@ -1,7 +1,7 @@
-"""WeChat's words for its refusals.
+"""WeChat's errmsg for each errcode.
 
-They are word for word where a page of WeChat or a report shows them. Of a code that is only described they
-say the meaning, in the manner of the others.
+A text is verbatim if WeChat's documentation or a report shows it. For a code that is only described, it
+states the meaning in the same style.
 """
 
 ERRMSG = {
@@ -119,4 +119,4 @@ ERRMSG = {
     268487001: "system busy",
     268487002: "system busy",
 }
-"""What each errcode says when its page has no other text for it."""
+"""The errmsg of each errcode, for endpoints without a text of their own for it."""

@@ -1,4 +1,4 @@
-"""The paths of the cv pages."""
+"""The paths of the cv endpoints."""
 
 QRCODE = "/cv/img/qrcode"
 COMM = "/cv/ocr/comm"

@@ -1,6 +1,6 @@
-"""The third-party platform: tickets from WeChat, merchants that authorised it, and tokens for both.
+"""The third-party platform: tickets from WeChat, authorizers, and tokens for both.
 
-Pages: https://developers.weixin.qq.com/doc/oplatform/openApi/OpenApiDoc/ticket-token/getComponentAccessToken.html,
+Sources: https://developers.weixin.qq.com/doc/oplatform/openApi/OpenApiDoc/ticket-token/getComponentAccessToken.html,
 https://developers.weixin.qq.com/doc/oplatform/openApi/OpenApiDoc/ticket-token/getAuthorizerAccessToken.html
 """
 
@@ -13,13 +13,13 @@ from wxcv.sandbox.wechat.choices import Choices
 from wxcv.sandbox.wechat.tokens import TokenIssuer
 
 TICKET_LIFE = 12 * 3600
-"""Seconds that a ticket is good, from when it was pushed."""
+"""Seconds for which a ticket is valid after it was pushed."""
 
 _EXPIRED = 42001
 
 
 @dataclass(slots=True)
-class Merchant:
+class Authorizer:
     """An account that authorised the platform: its refresh token, and earlier ones that still work."""
 
     refresh_token: str
@@ -27,13 +27,13 @@ class Merchant:
 
 
 class Platform:
-    """The platform of a sandbox, with an appid and a secret that are made up.
+    """The third-party platform of a sandbox, with a generated appid and secret.
 
     Args:
-        account: appid of the ordinary account beside it.
-        issuer: issues its tokens and those of its merchants.
-        clock: returns the Unix time in seconds; tickets age by it.
-        choices: what WeChat's pages leave open.
+        account: the appid of the sandbox's ordinary account.
+        issuer: issues the tokens of the platform and of its authorizers.
+        clock: returns the Unix time in seconds, by which tickets expire.
+        choices: switches for what WeChat's documentation leaves open.
     """
 
     def __init__(
@@ -45,13 +45,13 @@ class Platform:
         self._issuer = issuer
         self._clock = clock
         self._choices = choices
-        self._merchants: dict[str, Merchant] = {}
+        self._authorizers: dict[str, Authorizer] = {}
         self._tickets: dict[str, float] = {}
         self.push_ticket()
 
     @property
     def ticket(self) -> str:
-        """The newest ticket; setting it pushes another one. Each is good for `TICKET_LIFE` seconds."""
+        """The newest ticket; setting it pushes another one. Each is valid for `TICKET_LIFE` seconds."""
         return self._ticket
 
     @ticket.setter
@@ -60,22 +60,22 @@ class Platform:
         self._tickets[value] = self._clock()
 
     def push_ticket(self) -> str:
-        """Push a ticket that is made up, and return it."""
+        """Push a generated ticket, and return it."""
         self.ticket = f"ticket@@@{secrets.token_urlsafe(64)}"
         return self.ticket
 
     def authorize(self, appid: str) -> str:
-        """Let a merchant authorise the platform; returns its refresh token, and those before it end."""
-        self._merchants[appid] = Merchant(secrets.token_urlsafe(32))
-        return self._merchants[appid].refresh_token
+        """Make an account an authorizer; return its refresh token, and invalidate its earlier ones."""
+        self._authorizers[appid] = Authorizer(secrets.token_urlsafe(32))
+        return self._authorizers[appid].refresh_token
 
     def component_token(self, body: Mapping[str, object]) -> Fields:
         """Answer api_component_token.
 
         Raises:
-            Refusal: 41018, 40013, 61011 the component_appid is missing, unknown, not a platform's; 61006,
-                61005 the component_verify_ticket is unknown, too old; 41004, 40125 the component_appsecret is
-                missing, wrong.
+            Refusal: 41018, 40013 or 61011: the component_appid is missing, unknown or not a platform's; 61006
+                or 61005: the component_verify_ticket is unknown or too old; 41004 or 40125: the
+                component_appsecret is missing or wrong.
         """
         self._check_appid(body)
         pushed_at = self._tickets.get(_text(body, "component_verify_ticket"))
@@ -91,38 +91,39 @@ class Platform:
         return self._issuer.grant("component")
 
     def authorizer_token(self, token: str, body: Mapping[str, object] | None) -> Fields:
-        """Answer api_authorizer_token, to which the component token came in the query.
+        """Answer api_authorizer_token; `token` is the component token from the query.
 
         Raises:
-            Refusal: 41001, 40001, 61014 or the switch's errcode for the token; 47001 the body is no object;
-                41018, 40013, 61011 for the component_appid; 41002 no authorizer_appid, 61003 it did not
-                authorise; 61023 the authorizer_refresh_token is not its own. A refresh token stays as it was.
+            Refusal: 41001, 40001, 61014 or the errcode of `choices`: the token is unusable; 47001: the body
+                is not a JSON object; 41018, 40013 or 61011: the component_appid is unusable; 41002: there is
+                no authorizer_appid; 61003: it has not authorised the platform; 61023: the
+                authorizer_refresh_token is not its own. The refresh token is unchanged.
         """
         self._check_token(token)
         if body is None:
             raise Refusal(47001)
         self._check_appid(body)
-        appid, merchant = self._merchant(body)
+        appid, authorizer = self._get_authorizer(body)
         sent = _text(body, "authorizer_refresh_token")
-        if sent != merchant.refresh_token and sent not in merchant.earlier:
+        if sent != authorizer.refresh_token and sent not in authorizer.earlier:
             raise Refusal(61023)
-        self._rotate(merchant)
+        self._rotate(authorizer)
         granted = self._issuer.grant("authorizer", appid)
-        return {**granted, "authorizer_refresh_token": merchant.refresh_token}
+        return {**granted, "authorizer_refresh_token": authorizer.refresh_token}
 
-    def _merchant(self, body: Mapping[str, object]) -> tuple[str, Merchant]:
+    def _get_authorizer(self, body: Mapping[str, object]) -> tuple[str, Authorizer]:
         appid = _text(body, "authorizer_appid")
-        merchant = self._merchants.get(appid)
-        if merchant is None:
+        authorizer = self._authorizers.get(appid)
+        if authorizer is None:
             raise Refusal(61003 if body.get("authorizer_appid") else 41002)
-        return appid, merchant
+        return appid, authorizer
 
-    def _rotate(self, merchant: Merchant) -> None:
+    def _rotate(self, authorizer: Authorizer) -> None:
         if not self._choices.refresh_token_rotates:
             return
         if self._choices.old_refresh_token_works:
-            merchant.earlier.add(merchant.refresh_token)
-        merchant.refresh_token = secrets.token_urlsafe(32)
+            authorizer.earlier.add(authorizer.refresh_token)
+        authorizer.refresh_token = secrets.token_urlsafe(32)
 
     def _check_appid(self, body: Mapping[str, object]) -> None:
         appid = body.get("component_appid")
@@ -145,6 +146,6 @@ class Platform:
 
 
 def _text(body: Mapping[str, object], name: str) -> str:
-    """Return a field that is text; anything else is like no text at all."""
+    """Return a field that is text, or "" if it is missing or anything else."""
     value = body.get(name)
     return value if isinstance(value, str) else ""

@@ -1,14 +1,14 @@
-"""How many calls an account has, and how many it has made.
+"""Quotas: how many calls an account may make, and how many it has made.
 
-Page: https://developers.weixin.qq.com/doc/service/en/api/openpoc/ocr/api_commocr (the free calls of a day and
-the market).
+Source: https://developers.weixin.qq.com/doc/service/en/api/openpoc/ocr/api_commocr (the free daily
+calls and the market).
 """
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 
-from wxcv.sandbox.checks import whole
+from wxcv.sandbox.checks import check_integer
 from wxcv.sandbox.wechat.answers import Refusal
 from wxcv.sandbox.wechat.choices import Choices
 from wxcv.sandbox.wechat.paths import COMM, CV_PATHS
@@ -19,15 +19,15 @@ _DAY, _MINUTE, _MARKET = 45009, 45011, 101003
 
 @dataclass(frozen=True, kw_only=True)
 class Quota:
-    """The calls that one cv page may get; None is no limit, and 0 no calls at all.
+    """The calls allowed for one cv endpoint; None is no limit, and 0 is no calls at all.
 
     Args:
-        per_day: calls in a day, beyond which they are 45009.
-        per_minute: calls in a minute of the clock, beyond which they are 45011.
-        market: calls that were bought for /cv/ocr/comm, beyond which they are 101003; no new ones come.
+        per_day: calls a day; further ones get 45009.
+        per_minute: calls a clock minute; further ones get 45011.
+        market: calls bought for /cv/ocr/comm in all; further ones get 101003, and they are never refilled.
 
     Raises:
-        ValueError: one of them is not a count; the message names it.
+        ValueError: an argument is not an integer of 0 or more; the message names it.
     """
 
     per_day: int | None = None
@@ -38,12 +38,12 @@ class Quota:
         for field in fields(self):
             value = getattr(self, field.name)
             if value is not None:
-                whole(field.name, value, least=0)
+                check_integer(field.name, value, least=0)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Usage:
-    """Calls to one cv page that counted: in this day, in this minute, and in all."""
+    """The calls to one cv endpoint that counted against its quota: today, in this minute, and in all."""
 
     day: int
     minute: int
@@ -51,13 +51,13 @@ class Usage:
 
 
 def quota_day(now: float, *, reset_hour: int) -> int:
-    """Return a number for the day of the quota; it begins at that hour in Beijing."""
+    """Return the number of the quota's day, which begins at `reset_hour` in Beijing."""
     return int((now + _BEIJING - reset_hour * 3600) // 86_400)
 
 
 @dataclass(slots=True)
 class _Window:
-    """A limit on a stretch of time, the number of that stretch, and its calls."""
+    """The limit of a time window (a day or a minute), the number of the current window, and its calls."""
 
     limit: int | None
     stretch: int = 0
@@ -65,7 +65,7 @@ class _Window:
 
 
 class QuotaMeter:
-    """Lets calls to one page through as long as there is quota."""
+    """Counts the calls to one endpoint, and refuses those above its quota."""
 
     def __init__(self, quota: Quota, *, clock: Callable[[], float], choices: Choices) -> None:
         self._clock = clock
@@ -78,16 +78,16 @@ class QuotaMeter:
 
     @property
     def usage(self) -> Usage:
-        """The calls that count now."""
+        """The calls that count against the quota now."""
         windows = self._now()
         return Usage(day=windows[_DAY].calls, minute=windows[_MINUTE].calls, total=windows[_MARKET].calls)
 
     @contextlib.contextmanager
     def count_call(self) -> Iterator[None]:
-        """Count a call, from before it is made: simultaneous calls must not exceed the quota.
+        """Count a call before it is made, so that simultaneous calls cannot exceed the quota.
 
         Raises:
-            Refusal: 45009, 45011 or 101003; nothing was counted.
+            Refusal: 45009, 45011 or 101003; the call was not counted.
         """
         windows = self._now()
         for errcode, window in windows.items():
@@ -104,7 +104,7 @@ class QuotaMeter:
             raise
 
     def _give_back(self, stretch: int) -> None:
-        """Give a call back, to its day if that is not over; its minute stays as busy as it was."""
+        """Uncount a call, in its day if that is not over; its minute is unchanged."""
         windows = self._now()
         windows[_MARKET].calls -= 1
         if windows[_DAY].stretch == stretch:
@@ -122,10 +122,10 @@ class QuotaMeter:
 def make_meters(
     quota: Quota | Mapping[str, Quota], *, clock: Callable[[], float], choices: Choices
 ) -> dict[str, QuotaMeter]:
-    """Return a meter for each cv page, by its path: each counts for itself.
+    """Return a meter for each cv endpoint, by path.
 
     Raises:
-        TypeError, ValueError: the quota is not one; the message says why.
+        TypeError, ValueError: the quota is unusable; the message says why.
     """
     if isinstance(quota, Quota):
         quota = {path: quota if path == COMM else replace(quota, market=None) for path in CV_PATHS}

@@ -1,9 +1,9 @@
 """TokenIssuer: issues access tokens and knows which of them are valid.
 
-Pages: https://developers.weixin.qq.com/doc/subscription/api/base/api_getaccesstoken.html (classic),
+Sources: https://developers.weixin.qq.com/doc/subscription/api/base/api_getaccesstoken.html (classic),
 https://developers.weixin.qq.com/doc/service/api/base/api_getstableaccesstoken (stable),
-https://developers.weixin.qq.com/doc/oplatform/developers/dev/AccessToken.html (which token invalidates which),
-https://developers.weixin.qq.com/minigame/dev/wxcloud/guide/container/cloudcall.html (cloud).
+https://developers.weixin.qq.com/doc/oplatform/developers/dev/AccessToken.html (which token invalidates
+which), https://developers.weixin.qq.com/minigame/dev/wxcloud/guide/container/cloudcall.html (cloud).
 """
 
 import math
@@ -19,42 +19,42 @@ from wxcv.sandbox.wechat.quotas import quota_day
 Kind = Literal["stable", "classic", "component", "authorizer", "cloud"]
 
 OVERLAP = 300
-"""Seconds for which an old and a new token are both good."""
+"""Seconds for which an old and a new token are both valid."""
 
 FORCED_PAUSE = 30
-"""Seconds between two forced refreshes; a call that comes sooner does not refresh."""
+"""Minimum seconds between two forced refreshes; an earlier request does not refresh."""
 
 FORCED_A_DAY = 20
 
 CLOUD_LIFE = 1800
-"""Seconds that a token of cloud hosting lives."""
+"""Lifetime of a token of cloud hosting in seconds."""
 
 REMEMBERED = 100_000
-"""Tokens that are known at a time; beyond them the oldest is forgotten, as if it had never been ours."""
+"""Maximum number of tokens that are remembered; beyond it the oldest one becomes unknown."""
 
 
 @dataclass(slots=True)
 class Token:
-    """A token with the Unix times (seconds) of its end: `expires_at` by age, `dies_at` by anything else."""
+    """A token, valid until the earlier of two Unix times: `expires_at` (age), `invalid_at` (otherwise)."""
 
     kind: Kind
     value: str
     expires_at: float
-    dies_at: float = math.inf
+    invalid_at: float = math.inf
 
-    def die(self, at: float) -> None:
-        """End at this time, unless it ends sooner."""
-        self.dies_at = min(self.dies_at, at)
+    def invalidate_at(self, at: float) -> None:
+        """Make the token invalid from this time on, unless it already is before."""
+        self.invalid_at = min(self.invalid_at, at)
 
 
 class TokenIssuer:
-    """Issues tokens of every kind, apart from one another, on a clock that is given.
+    """Issues the tokens of every kind.
 
     Args:
         clock: returns the Unix time in seconds.
-        life: seconds that a new token lives. Under 600 the overlap shrinks to half of the life, so that a
-            token of a short life is still handed out more than once.
-        reset_hour: the hour in Beijing when the forced refreshes of a new day begin.
+        life: lifetime of a new token in seconds. Under 600, a new stable token is issued in the last half of
+            the lifetime instead of the last 300 s.
+        reset_hour: the hour in Beijing at which the daily limit of forced refreshes resets.
 
     Attributes:
         issued_by_kind: how many tokens were issued, by kind.
@@ -72,17 +72,17 @@ class TokenIssuer:
         self._forced_by_day: Counter[int] = Counter()
 
     def classic(self) -> Fields:
-        """Return a new token; the one before it stays good for at most `OVERLAP` seconds more."""
+        """Return a new token; the previous one stays valid for at most `OVERLAP` more seconds."""
         return self.grant("classic")
 
     def stable(self, *, force_refresh: bool = False) -> Fields:
-        """Return the current token with the rest of its life, or a new one in its last `OVERLAP` seconds.
+        """Return the current token with its remaining seconds, or a new one in its last `OVERLAP` seconds.
 
-        With `force_refresh` a new one is made and the old ones die at once, but only if the last such call
-        is `FORCED_PAUSE` seconds ago.
+        With `force_refresh` a new token is issued and the old ones become invalid at once, but only if the
+        last forced refresh was at least `FORCED_PAUSE` seconds ago.
 
         Raises:
-            Refusal: 45009, `FORCED_A_DAY` forced refreshes were made today. The tokens stay as they were.
+            Refusal: 45009, there were `FORCED_A_DAY` forced refreshes today. The tokens are unchanged.
         """
         now = self._clock()
         if force_refresh and now - self._forced_at >= FORCED_PAUSE:
@@ -93,27 +93,27 @@ class TokenIssuer:
         return {"access_token": token.value, "expires_in": int(token.expires_at - now)}
 
     def grant(self, kind: Kind, owner: str = "") -> Fields:
-        """Return a new token of this kind with its life, as `{prefix}access_token` and `expires_in`.
+        """Return a new token of this kind with its lifetime, as `{prefix}access_token` and `expires_in`.
 
-        The prefix is the kind's own, nothing for stable and classic ones. The token that the same owner had
-        before stays good for at most `OVERLAP` seconds more.
+        The prefix is empty for stable and classic tokens, else the kind. The owner's previous token stays
+        valid for at most `OVERLAP` more seconds.
         """
         previous = self._current.get((kind, owner))
         if previous is not None:
-            previous.die(self._clock() + OVERLAP)
+            previous.invalidate_at(self._clock() + OVERLAP)
         token = self._current[kind, owner] = self._issue(kind, self._life)
         prefix = f"{kind}_" if kind in {"component", "authorizer"} else ""
         return {f"{prefix}access_token": token.value, "expires_in": self._life}
 
     def cloud(self) -> str:
-        """Return a new token of cloud hosting; it lives `CLOUD_LIFE` seconds, and so do those before it."""
+        """Return a new token of cloud hosting, valid for `CLOUD_LIFE` seconds; earlier ones stay valid."""
         return self._issue("cloud", CLOUD_LIFE).value
 
     def check(self, value: str) -> Kind:
-        """Accept a token that is good now, and return its kind.
+        """Return the kind of a token that is valid now.
 
         Raises:
-            Refusal: 41001 nothing was sent; 42001 its life is over; 40001 it is not ours, was superseded or
+            Refusal: 41001: there is no token; 42001: it has expired; 40001: it is unknown, superseded or
                 revoked.
         """
         if not value:
@@ -122,19 +122,19 @@ class TokenIssuer:
         token = self._issued.get(value)
         if token is not None and now >= token.expires_at:
             raise Refusal(42001)
-        if token is None or now >= token.dies_at:
+        if token is None or now >= token.invalid_at:
             raise Refusal(40001)
         return token.kind
 
     def revoke(self, value: str) -> None:
-        """Refuse a token from now on, though it is still handed out as if nothing had happened.
+        """Refuse a token from now on, although `stable` still returns it.
 
         Raises:
-            ValueError: it is not one of ours.
+            ValueError: it was not issued here.
         """
         if value not in self._issued:
-            raise ValueError("token must be one that this sandbox has given out")
-        self._issued[value].die(self._clock())
+            raise ValueError("token must be one that this sandbox has issued")
+        self._issued[value].invalidate_at(self._clock())
 
     def _force(self, now: float) -> None:
         today = quota_day(now, reset_hour=self._reset_hour)
@@ -144,7 +144,7 @@ class TokenIssuer:
         self._forced_at = now
         for token in self._issued.values():
             if token.kind == "stable":
-                token.die(now)
+                token.invalidate_at(now)
         self._current.pop(("stable", ""), None)
 
     def _issue(self, kind: Kind, life: int) -> Token:

@@ -1,11 +1,11 @@
-"""What an engine found in a picture, in the shape that goes into the answer."""
+"""What an engine found in a picture, in the format of the answer."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Reading:
+class Detection:
     """`found` are elements of `code_results` or `items`; `size` is (width, height) in pixels."""
 
     found: list[dict[str, object]]
