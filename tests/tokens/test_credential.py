@@ -163,10 +163,12 @@ def test_a_bad_field_of_a_credential_is_named(make: Callable[[], object], name: 
 
 
 def test_the_base_is_abstract() -> None:
-    """A kind of one's own must give its key and its refresh, and inherits the rest."""
+    """Every kind gives its kind, account and refresh, and inherits the rest."""
     base = wxcv.Credential()
     with pytest.raises(NotImplementedError):
         _ = base.key
+    with pytest.raises(NotImplementedError):
+        _ = base.account
     with pytest.raises(NotImplementedError):
         base.refresh(ASKED)
 
