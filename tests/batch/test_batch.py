@@ -182,7 +182,7 @@ async def _drain(outcomes: wxcv.Batch[Any]) -> None:
         (5, {}, "iterable"),
         ([], {"key": "body"}, "key"),
         ([], {"window": 0}, "window"),
-        ([], {"fields": {"x": "1"}}, "it knows: none"),
+        ([], {"fields": {"x": "1"}}, "it accepts: none"),
     ],
 )
 def test_a_bad_argument_is_named(images: Any, options: dict[str, Any], message: str) -> None:

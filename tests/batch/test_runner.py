@@ -162,5 +162,5 @@ async def test_work_that_is_cancelled_by_nobody_ends_the_batch_with_an_error(*, 
 
     batch = batch_of(work, concurrency=2, ordered=ordered)
 
-    with pytest.raises(RuntimeError, match="nobody asked for it"):
+    with pytest.raises(RuntimeError, match="but not by the batch"):
         await collect(batch)

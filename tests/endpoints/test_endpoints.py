@@ -92,7 +92,7 @@ async def test_a_query_field_goes_into_the_query(
 
 async def test_an_unknown_field_is_told_with_all_that_are_known(session: wxcv.Session, box: Sandbox) -> None:
     """The refusal of an unknown field lists form and query fields, and nothing is sent."""
-    with pytest.raises(ValueError, match="it knows: ratios, type"):
+    with pytest.raises(ValueError, match="it accepts: ratios, type"):
         await session.call(IDCARD, PICTURE, fields={"kind": "photo"})
 
     assert not box.received

@@ -145,7 +145,7 @@ async def test_relay_can_fail_in_all_its_ways() -> None:
 )
 def test_bad_fault_is_named(arguments: dict[str, object], named: str) -> None:
     """An argument that cannot be used, or not together with another, is named in the error."""
-    with pytest.raises((TypeError, ValueError), match=f"^{named} .*must "):
+    with pytest.raises((TypeError, ValueError), match=f"^{named} "):
         Fault(**arguments)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import pickle
 from typing import TYPE_CHECKING
 
 import pytest
@@ -236,3 +237,11 @@ async def test_only_the_leases_owner_may_store(redis: Redis) -> None:
 
     assert not await store.save("k", STORED, "old owner")
     assert await store.save("k", STORED, "new owner")
+
+
+def test_a_stored_token_cannot_be_pickled() -> None:
+    """A StoredToken refuses to be pickled, and the error does not show its value."""
+    with pytest.raises(TypeError, match="cannot be pickled") as refusal:
+        pickle.dumps(STORED)
+
+    assert STORED.value not in str(refusal.value)

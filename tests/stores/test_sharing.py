@@ -118,7 +118,7 @@ async def test_a_redis_that_dies_before_the_token_is_stored_costs_nothing(
         assert await cache.get(credential, send) in {"T1", "S1"}
 
     assert wechat.tokens_issued == 1
-    assert "not shared" in caplog.text
+    assert "not stored" in caplog.text
 
 
 async def test_a_dead_stable_token_is_forced_once_by_all(server: RedisServer) -> None:

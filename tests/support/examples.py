@@ -49,6 +49,5 @@ VALUES = [
     wxcv.AttemptEvent("/cv/img/qrcode", 1, 200, 0, 5, 0.5),
     wxcv.SessionStats(running=1, waiting=2, calls=3, sends=4, retries=0, refreshes=1, bytes_sent=5),
     wxcv.RetryPolicy(attempts=5),
-    wxcv.StoredToken("T", 1, 2.0, 3.0),
 ]
 """A value of every public class of values that may be pickled."""

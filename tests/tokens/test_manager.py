@@ -157,7 +157,7 @@ async def test_a_token_that_ended_on_the_way_is_an_error(
         clock.advance(6)
         return await wechat.send(request)
 
-    with pytest.raises(wxcv.ProtocolError, match="already ended") as caught:
+    with pytest.raises(wxcv.ProtocolError, match="token expired before") as caught:
         await cache.get(APP, slow)
 
     assert wechat.tokens_issued == 1

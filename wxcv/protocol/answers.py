@@ -169,7 +169,8 @@ def decode(
             masked in any error.
         path: of the endpoint that was called, which some remedies name.
         is_token_answer: it may hold a token; no text of it enters an error but errmsg.
-        is_app_secret_request: it answers a token request with the app's own secret, where 40001 is a wrong secret.
+        is_app_secret_request: it answers a token request with the app's own secret, where 40001 means that
+            the secret is wrong.
 
     Returns:
         WeChat's JSON object. A missing errcode means success, according to WeChat's guide:

@@ -206,7 +206,8 @@ def make_api_error(
         errmsg: as it came; it is masked here, and at most 300 characters of it are kept.
         known: secrets in hand.
         path: of the endpoint, which some remedies name.
-        is_app_secret_request: it answers a token request with the app's own secret, where 40001 is a wrong secret.
+        is_app_secret_request: it answers a token request with the app's own secret, where 40001 means that
+            the secret is wrong.
     """
     text, rid = _cut(_RID, errmsg[:_READ])
     text, hint = _cut(_HINT, text)

@@ -47,7 +47,7 @@ class CloudCredential(Credential):
         default=None, kw_only=True, validator=validators.validate_optional_token_text
     )
 
-    token_parameter: ClassVar[str] = "cloudbase_access_token"  # noqa: S105 - a name
+    token_parameter: ClassVar[str] = "cloudbase_access_token"
 
     @property
     def kind(self) -> str:

@@ -99,7 +99,7 @@ class Credential:
     hold secrets: their repr hides them, and they cannot be pickled.
     """
 
-    token_parameter: ClassVar[str] = "access_token"  # noqa: S105 - a name
+    token_parameter: ClassVar[str] = "access_token"
     """The query parameter that carries the token, or "" for a kind without tokens."""
     base_url: ClassVar[str] = BASE_URL
     """The base URL of its calls, unless the Session has another one."""

@@ -137,7 +137,7 @@ class TokenManager:
         return None if cached is None else cached.value
 
     def secrets(self, credential: Credential) -> tuple[str, ...]:
-        """Return what is masked wherever a server repeats it: the account's secrets and tokens, and its issuer's."""
+        """Return what is masked wherever a server repeats it: its secrets and tokens, and its issuer's."""
         known = () if credential.issuer is None else self.secrets(credential.issuer)
         cached, account = self._cached.get(credential.key), self._accounts.get(credential.key)
         if cached is not None:
@@ -175,7 +175,7 @@ class TokenManager:
             account.record_failure(copy.copy(error), now)
 
     def is_refreshing_here(self) -> bool:
-        """Return whether the running code is part of a refresh, as when a token function of a caller closes."""
+        """Return whether the running code is part of a refresh, as in a caller's token function."""
         return any(map(nesting.is_inside, (*self._refreshing.values(), *self._refresh_state.saving)))
 
     def refreshes(self, send: Send) -> int:

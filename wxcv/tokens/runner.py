@@ -55,9 +55,9 @@ class RefreshState:
         get: returns another credential's token.
         invalidate: drops another credential's token.
         secrets: returns what must not be shown of an account.
-        jitter: seconds by which this process refreshes later than the margin says, so that not all do at once.
-        refresh_tokens: by key, the newest refresh token and the one that the caller's function got last; never
-            evicted.
+        jitter: seconds by which this process refreshes later than others, so that not all do at once.
+        refresh_tokens: by key, the newest refresh token and the one last passed to the caller's function;
+            never evicted.
         forced: by key, the times of the last forced refreshes.
         saving: the running calls of callers' functions that save a refresh token; they outlast a cancelled
             refresh.
