@@ -152,6 +152,7 @@ TABLE: list[tuple[Callable[..., object], str, list[Any]]] = [
     (endpoint, "fields", ["ratios", [BAD], (5,), ("a b",), None]),
     (endpoint, "query_fields", ["type", [BAD], (5,), ("a b",), None]),
     (endpoint, "is_personal", NO_FLAG),
+    (endpoint, "summary", [5, None, b""]),
     (endpoint, "table", [5, BAD, None]),
     (image, "data", [BAD, None, 5]),
     (image, "content_type", [BAD, "", "image", "image/png\r\nX: y", 5]),

@@ -6,64 +6,84 @@ TYPE_CHECKING = False
 # The only list of the public names. Type checkers read it; at run time each name is imported on first use.
 if TYPE_CHECKING:
     from wxcv.batch.batch import Batch as Batch
-    from wxcv.batch.outcomes import Answered as Answered
-    from wxcv.batch.outcomes import Outcome as Outcome
-    from wxcv.batch.outcomes import Unanswered as Unanswered
+    from wxcv.batch.outcomes import Answered as Answered, Outcome as Outcome, Unanswered as Unanswered
     from wxcv.calls.events import AttemptEvent as AttemptEvent
     from wxcv.calls.retries import RetryPolicy as RetryPolicy
     from wxcv.calls.state import SessionStats as SessionStats
-    from wxcv.clock import Clock as Clock
-    from wxcv.clock import ManualClock as ManualClock
+    from wxcv.clock import Clock as Clock, ManualClock as ManualClock
+    from wxcv.endpoints.ai_crop import AI_CROP as AI_CROP, CropResult as CropResult, Crops as Crops
+    from wxcv.endpoints.bankcard import BANKCARD as BANKCARD, Bankcard as Bankcard
     from wxcv.endpoints.base import Endpoint as Endpoint
-    from wxcv.endpoints.geometry import ImgSize as ImgSize
-    from wxcv.endpoints.geometry import Point as Point
-    from wxcv.endpoints.geometry import Pos as Pos
-    from wxcv.endpoints.printed_text import PRINTED_TEXT as PRINTED_TEXT
-    from wxcv.endpoints.printed_text import PrintedText as PrintedText
-    from wxcv.endpoints.printed_text import TextItem as TextItem
-    from wxcv.endpoints.qrcode import SCAN_QRCODE as SCAN_QRCODE
-    from wxcv.endpoints.qrcode import CodeResult as CodeResult
-    from wxcv.endpoints.qrcode import QrcodeScan as QrcodeScan
-    from wxcv.errors import AnswerLostError as AnswerLostError
-    from wxcv.errors import APIError as APIError
-    from wxcv.errors import CallTimeoutError as CallTimeoutError
-    from wxcv.errors import ConnectError as ConnectError
-    from wxcv.errors import CredentialRejectedError as CredentialRejectedError
-    from wxcv.errors import EmptyImageError as EmptyImageError
-    from wxcv.errors import ImageError as ImageError
-    from wxcv.errors import ImageRejectedError as ImageRejectedError
-    from wxcv.errors import ImageTooLargeError as ImageTooLargeError
-    from wxcv.errors import ImageUrlRejectedError as ImageUrlRejectedError
-    from wxcv.errors import InvalidImageUrlError as InvalidImageUrlError
-    from wxcv.errors import PermissionDeniedError as PermissionDeniedError
-    from wxcv.errors import ProtocolError as ProtocolError
-    from wxcv.errors import QuotaExhaustedError as QuotaExhaustedError
-    from wxcv.errors import RateLimitedError as RateLimitedError
-    from wxcv.errors import SessionClosedError as SessionClosedError
-    from wxcv.errors import SlotTimeoutError as SlotTimeoutError
-    from wxcv.errors import StoreError as StoreError
-    from wxcv.errors import SystemBusyError as SystemBusyError
-    from wxcv.errors import TokenRejectedError as TokenRejectedError
-    from wxcv.errors import TokenSourceError as TokenSourceError
-    from wxcv.errors import TransportError as TransportError
-    from wxcv.errors import UnreadableImageError as UnreadableImageError
-    from wxcv.errors import UnsupportedImageError as UnsupportedImageError
-    from wxcv.errors import WxcvError as WxcvError
-    from wxcv.images.sources import Image as Image
-    from wxcv.images.sources import ImageBytes as ImageBytes
-    from wxcv.images.sources import ImageUrl as ImageUrl
+    from wxcv.endpoints.business_license import (
+        BUSINESS_LICENSE as BUSINESS_LICENSE,
+        BusinessLicense as BusinessLicense,
+    )
+    from wxcv.endpoints.driver_license import DRIVER_LICENSE as DRIVER_LICENSE, DriverLicense as DriverLicense
+    from wxcv.endpoints.geometry import ImgSize as ImgSize, Point as Point, Pos as Pos
+    from wxcv.endpoints.idcard import IDCARD as IDCARD, Idcard as Idcard
+    from wxcv.endpoints.menu import MENU as MENU, Menu as Menu, MenuItem as MenuItem
+    from wxcv.endpoints.printed_text import (
+        PRINTED_TEXT as PRINTED_TEXT,
+        PrintedText as PrintedText,
+        TextItem as TextItem,
+    )
+    from wxcv.endpoints.qrcode import (
+        SCAN_QRCODE as SCAN_QRCODE,
+        CodeResult as CodeResult,
+        QrcodeScan as QrcodeScan,
+    )
+    from wxcv.endpoints.superresolution import (
+        SUPERRESOLUTION as SUPERRESOLUTION,
+        Superresolution as Superresolution,
+    )
+    from wxcv.endpoints.vehicle_license import (
+        VEHICLE_LICENSE as VEHICLE_LICENSE,
+        VehicleLicense as VehicleLicense,
+    )
+    from wxcv.errors import (
+        AnswerLostError as AnswerLostError,
+        APIError as APIError,
+        CallTimeoutError as CallTimeoutError,
+        ConnectError as ConnectError,
+        CredentialRejectedError as CredentialRejectedError,
+        DocumentNotFoundError as DocumentNotFoundError,
+        EmptyImageError as EmptyImageError,
+        ImageError as ImageError,
+        ImageRejectedError as ImageRejectedError,
+        ImageTooLargeError as ImageTooLargeError,
+        ImageUrlRejectedError as ImageUrlRejectedError,
+        InvalidImageUrlError as InvalidImageUrlError,
+        PermissionDeniedError as PermissionDeniedError,
+        ProtocolError as ProtocolError,
+        QuotaExhaustedError as QuotaExhaustedError,
+        RateLimitedError as RateLimitedError,
+        SessionClosedError as SessionClosedError,
+        SlotTimeoutError as SlotTimeoutError,
+        StoreError as StoreError,
+        SystemBusyError as SystemBusyError,
+        TokenRejectedError as TokenRejectedError,
+        TokenSourceError as TokenSourceError,
+        TransportError as TransportError,
+        UnreadableImageError as UnreadableImageError,
+        UnsupportedImageError as UnsupportedImageError,
+        WxcvError as WxcvError,
+    )
+    from wxcv.images.sources import Image as Image, ImageBytes as ImageBytes, ImageUrl as ImageUrl
     from wxcv.session.session import Session as Session
-    from wxcv.stores.base import Store as Store
-    from wxcv.stores.base import StoredToken as StoredToken
+    from wxcv.stores.base import Store as Store, StoredToken as StoredToken
     from wxcv.stores.redis import RedisStore as RedisStore
     from wxcv.tokens.access_token import AccessToken as AccessToken
     from wxcv.tokens.app import AppCredential as AppCredential
     from wxcv.tokens.cache import TokenCache as TokenCache
     from wxcv.tokens.callback import CallbackCredential as CallbackCredential
-    from wxcv.tokens.cloud import CloudCredential as CloudCredential
-    from wxcv.tokens.cloud import CloudRelayCredential as CloudRelayCredential
-    from wxcv.tokens.component import AuthorizerCredential as AuthorizerCredential
-    from wxcv.tokens.component import ComponentCredential as ComponentCredential
+    from wxcv.tokens.cloud import (
+        CloudCredential as CloudCredential,
+        CloudRelayCredential as CloudRelayCredential,
+    )
+    from wxcv.tokens.component import (
+        AuthorizerCredential as AuthorizerCredential,
+        ComponentCredential as ComponentCredential,
+    )
     from wxcv.tokens.credential import Credential as Credential
     from wxcv.tokens.static import StaticTokenCredential as StaticTokenCredential
 

@@ -23,8 +23,7 @@ from benchmarks.cases import files
 from benchmarks.cases.batches import drain, require_batch
 from benchmarks.harness.core import CONCURRENCY, Case, Report, Settings
 from benchmarks.harness.meter import MB, peak, require_memory, resident
-from benchmarks.harness.pictures import files as write_files
-from benchmarks.harness.pictures import picture
+from benchmarks.harness.pictures import files as write_files, picture
 from benchmarks.harness.runner import rounds_of
 from benchmarks.harness.serving import answering, expecting
 

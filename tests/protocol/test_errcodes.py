@@ -100,7 +100,7 @@ TABLE: list[tuple[type[wxcv.APIError], str, str, tuple[int, ...]]] = [
         "check that the URL is publicly reachable, or upload the bytes instead",
         (101000,),
     ),
-    (IMAGE, "document was not found in the image", "", (101001,)),
+    (wxcv.DocumentNotFoundError, "document was not found in the image", "", (101001,)),
     (IMAGE, "cannot be decoded or is too large", FORM, (101002,)),
     (IMAGE, "missing or empty", FORM, (41005, 44001, 44006)),
     (IMAGE, "type, size, address or format was refused", FORM, (*range(40004, 40013), 40113, 40137)),
@@ -176,9 +176,9 @@ def test_rid_and_hint_are_taken_out(errmsg: str, text: str, hint: str | None, ri
 
 def test_101002_is_decided_by_its_text() -> None:
     """101002 is a bad image, unless its text speaks of the market quota, as it did for years."""
-    assert type(make_api_error(101002, "decode image failed")) is wxcv.ImageRejectedError
+    assert type(make_api_error(101002, "decode image failed")) is wxcv.DocumentNotFoundError
     assert type(make_api_error(101002, "not enough market quota hint: [x]")) is wxcv.QuotaExhaustedError
-    assert type(make_api_error(101001, "not enough market quota")) is wxcv.ImageRejectedError
+    assert type(make_api_error(101001, "not enough market quota")) is wxcv.DocumentNotFoundError
 
 
 def test_40001_has_two_meanings() -> None:

@@ -158,7 +158,7 @@ async def test_missing_package_is_told_with_the_command_that_installs_it(
         await Sandbox().start()
 
 
-@pytest.mark.parametrize("path", ["/", "/cv/img/aicrop", "/cv/img/qrcode/", "/cv/img/qrcode%0A", "//x"])
+@pytest.mark.parametrize("path", ["/", "/cv/img/unknown", "/cv/img/qrcode/", "/cv/img/qrcode%0A", "//x"])
 async def test_unknown_path_is_an_invalid_url(path: str) -> None:
     """A path that is not served is 40066 in HTTP status 200, by any method, with and without a token."""
     async with calling() as caller:

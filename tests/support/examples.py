@@ -1,7 +1,20 @@
 """An example of every public class of values and errors."""
 
+from __future__ import annotations
+
+import itertools
+import json
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
 import wxcv
+from support.places import SAMPLES
 from wxcv import errors
+from wxcv.values import Value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ERRORS = [
     errors.ImageTooLargeError("a.png", 9, 8),
@@ -21,6 +34,7 @@ ERRORS = [
             errors.RateLimitedError,
             errors.QuotaExhaustedError,
             errors.TokenRejectedError,
+            errors.DocumentNotFoundError,
             errors.CredentialRejectedError,
             errors.PermissionDeniedError,
             errors.ImageRejectedError,
@@ -36,6 +50,23 @@ ERRORS = [
 
 _POS = wxcv.Pos(wxcv.Point(1, 2), wxcv.Point(3, 2), wxcv.Point(3, 4), wxcv.Point(1, 4))
 _SCAN = wxcv.QrcodeScan((wxcv.CodeResult("QR_CODE", "x", _POS),), wxcv.ImgSize(8, 9))
+_PAGES = [
+    getattr(wxcv, page["endpoint"]).read(page["answer"])
+    for page in (json.loads(path.read_bytes()) for path in sorted((SAMPLES / "pages").glob("*.json")))
+]
+
+
+def _values_in(value: Any) -> Iterator[Value]:
+    """Yield a value, and the values in it."""
+    if isinstance(value, tuple):
+        for one in value:
+            yield from _values_in(one)
+    elif isinstance(value, Value):
+        yield value
+        for field in attrs.fields(type(value)):
+            yield from _values_in(getattr(value, field.name))
+
+
 VALUES = [
     wxcv.SCAN_QRCODE,
     _SCAN,
@@ -49,5 +80,6 @@ VALUES = [
     wxcv.AttemptEvent("/cv/img/qrcode", 1, 200, 0, 5, 0.5),
     wxcv.SessionStats(running=1, waiting=2, calls=3, sends=4, retries=0, refreshes=1, bytes_sent=5),
     wxcv.RetryPolicy(attempts=5),
+    *itertools.chain.from_iterable(map(_values_in, _PAGES)),
 ]
 """A value of every public class of values that may be pickled."""

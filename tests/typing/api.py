@@ -26,6 +26,21 @@ async def calls(session: wxcv.Session) -> None:
     assert_type(page.text, str)
 
 
+async def pages(session: wxcv.Session) -> None:
+    """Every page has its answer class, as a method and as an Endpoint."""
+    assert_type(await session.ai_crop("a.jpg", [1, 2.35]), wxcv.Crops)
+    assert_type(await session.superresolution("a.jpg"), wxcv.Superresolution)
+    assert_type(await session.idcard("a.jpg", "scan"), wxcv.Idcard)
+    assert_type(await session.bankcard("a.jpg"), wxcv.Bankcard)
+    assert_type(await session.vehicle_license("a.jpg"), wxcv.VehicleLicense)
+    assert_type(await session.driver_license("a.jpg"), wxcv.DriverLicense)
+    assert_type(await session.business_license("a.jpg"), wxcv.BusinessLicense)
+    assert_type(await session.menu("a.jpg"), wxcv.Menu)
+    async with session.batch(wxcv.IDCARD, [Path("a.jpg")], fields={"type": "scan"}) as outcomes:
+        async for outcome in outcomes:
+            assert_type(outcome.unwrap(), wxcv.Idcard)
+
+
 async def images(session: wxcv.Session) -> None:
     """All kinds of image are accepted."""
     await session.scan_qrcode(bytearray(1))

@@ -13,6 +13,7 @@ import typer
 
 import wxcv
 from wxcv.cli import exits, output
+from wxcv.cli.endpoints import find_endpoint, parse_fields, public_endpoints
 from wxcv.cli.inputs import SUFFIXES, Names
 from wxcv.cli.interrupts import Interrupts
 from wxcv.cli.reading import ImageReader, ImageReport
@@ -55,6 +56,12 @@ Timeout = Annotated[
     ),
 ]
 
+Field = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME=VALUE", help="An extra field that the endpoint takes; may be repeated."),
+]
+_PANEL = "ImageReport images"
+
 
 @attrs.frozen(kw_only=True)
 class Options:
@@ -64,6 +71,7 @@ class Options:
     sandbox: bool
     concurrency: int | None
     timeout: float | None
+    fields: dict[str, str] = attrs.field(factory=dict)
 
     def of_session(self, *, concurrency: int) -> dict[str, Any]:
         """Return the keywords of Session."""
@@ -117,7 +125,7 @@ async def _read(images: Sequence[str], endpoints: Sequence[wxcv.Endpoint[Any]], 
     with Interrupts(names.stop, end) as interrupts:
         async with AsyncExitStack() as stack:
             session = await _open_session(stack, options)
-            reader = ImageReader(session, names, endpoints, print_report)
+            reader = ImageReader(session, names, endpoints, print_report, options.fields)
             await reader.read()
     if reader is None:
         return interrupts.exit_code or exits.SOME_FAILED
@@ -142,33 +150,55 @@ def _run(work: Coroutine[Any, Any, int]) -> None:
     raise typer.Exit(code)
 
 
-@app.command()
-def scan_qrcode(
+def _add_command(name: str, endpoint: wxcv.Endpoint[Any]) -> None:
+    """Add the command of an endpoint."""
+
+    def command(  # noqa: PLR0913 - the options of the command
+        images: Images,
+        *,
+        as_json: AsJson = False,
+        sandbox: UseSandbox = False,
+        concurrency: Concurrency = None,
+        timeout: Timeout = None,
+        field: Field = None,
+    ) -> None:
+        fields = parse_fields(endpoint, field or [])
+        options = Options(
+            as_json=as_json, sandbox=sandbox, concurrency=concurrency, timeout=timeout, fields=fields
+        )
+        _run(_read(images, [endpoint], options))
+
+    app.command(name, help=endpoint.summary, rich_help_panel=_PANEL)(command)
+
+
+for _name, _endpoint in public_endpoints().items():
+    _add_command(_name, _endpoint)
+
+
+@app.command(rich_help_panel=_PANEL)
+def call(  # noqa: PLR0913 - the options of the command
+    endpoint: Annotated[
+        str,
+        typer.Argument(metavar="ENDPOINT", help="The name of a command above, or module:NAME."),
+    ],
     images: Images,
+    *,
     as_json: AsJson = False,
     sandbox: UseSandbox = False,
     concurrency: Concurrency = None,
     timeout: Timeout = None,
+    field: Field = None,
 ) -> None:
-    """Read QR codes and barcodes, including DataMatrix and PDF417."""
-    options = Options(as_json=as_json, sandbox=sandbox, concurrency=concurrency, timeout=timeout)
-    _run(_read(images, [wxcv.SCAN_QRCODE], options))
+    """Send images to any endpoint."""
+    found = find_endpoint(endpoint)
+    fields = parse_fields(found, field or [])
+    options = Options(
+        as_json=as_json, sandbox=sandbox, concurrency=concurrency, timeout=timeout, fields=fields
+    )
+    _run(_read(images, [found], options))
 
 
-@app.command()
-def printed_text(
-    images: Images,
-    as_json: AsJson = False,
-    sandbox: UseSandbox = False,
-    concurrency: Concurrency = None,
-    timeout: Timeout = None,
-) -> None:
-    """Read printed text."""
-    options = Options(as_json=as_json, sandbox=sandbox, concurrency=concurrency, timeout=timeout)
-    _run(_read(images, [wxcv.PRINTED_TEXT], options))
-
-
-@app.command()
+@app.command(rich_help_panel=_PANEL)
 def read(
     images: Images,
     as_json: AsJson = False,

@@ -12,7 +12,7 @@ import wxcv
 from wxcv.cli import exits
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 
     from wxcv.cli.inputs import Names
 
@@ -90,6 +90,7 @@ class ImageReader:
         names: the names of the images.
         endpoints: the endpoints that read each image.
         print_report: prints one result; called in a thread, so that a slow terminal does not delay calls.
+        fields: the extra fields of every call.
 
     Attributes:
         exit_code: the highest exit code of all failures so far.
@@ -101,12 +102,14 @@ class ImageReader:
         names: Names,
         endpoints: Sequence[wxcv.Endpoint[Any]],
         print_report: Callable[[ImageReport], None],
+        fields: Mapping[str, str] | None = None,
     ) -> None:
         self.exit_code = exits.ALL_READ
         self._session = session
         self._names = names
         self._endpoints = endpoints
         self._print_reading = print_report
+        self._fields = fields or None
         self._printing = asyncio.Lock()
         self._printed = 0
         self._readings: dict[int, ImageReport] = {}
@@ -136,7 +139,7 @@ class ImageReader:
 
     async def _run(self, endpoint: wxcv.Endpoint[Any], names: AsyncGenerator[str, None]) -> None:
         try:
-            async with self._session.batch(endpoint, self._record(names)) as outcomes:
+            async with self._session.batch(endpoint, self._record(names), fields=self._fields) as outcomes:
                 async for outcome in outcomes:
                     report = self._readings[outcome.index]
                     report.outcomes[endpoint.name] = outcome

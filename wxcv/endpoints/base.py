@@ -29,6 +29,11 @@ def _word(_endpoint: object, field: attrs.Attribute[str], value: object) -> None
     checks.check_text(field.name, value)
 
 
+def _optional_word(_endpoint: object, field: attrs.Attribute[str], value: object) -> None:
+    if value != "":
+        checks.check_text(field.name, value)
+
+
 def _function(_endpoint: object, field: attrs.Attribute[Any], value: object) -> None:
     checks.check_callable(field.name, value)
 
@@ -54,7 +59,8 @@ class Endpoint(Value, Generic[AnswerT]):
     """An endpoint of WeChat's image API.
 
     Attributes:
-        name: the name used in error messages and as the key in the command line's ``--json`` output.
+        name: the name used in error messages, for its command, and as the key in the ``--json`` output of the
+            command line.
         path: the path of the URL, such as ``/cv/ocr/comm``.
         read: a function that parses WeChat's JSON object into the answer. For an object that does not match
             the documented format it raises TypeError, ValueError, KeyError or AttributeError, and the call
@@ -62,7 +68,9 @@ class Endpoint(Value, Generic[AnswerT]):
         fields: the names of the extra fields that the endpoint accepts; they are sent as form fields with an
             uploaded image, and in the query with an ``img_url``.
         query_fields: the names of the extra fields that the endpoint accepts in the query only.
-        is_personal: whether answers hold personal data, such as that of an ID card; they are never cached.
+        is_personal: whether answers hold personal data, such as that of an ID card; errors then quote nothing
+            of an answer.
+        summary: one line for the command line's help.
         table: a function that returns the label and the text of each row in which the command line prints an
             answer.
 
@@ -76,6 +84,7 @@ class Endpoint(Value, Generic[AnswerT]):
     fields: tuple[str, ...] = attrs.field(default=(), validator=_field_names)
     query_fields: tuple[str, ...] = attrs.field(default=(), kw_only=True, validator=_field_names)
     is_personal: bool = attrs.field(default=False, kw_only=True, validator=_flag)
+    summary: str = attrs.field(default="", kw_only=True, validator=_optional_word)
     table: Callable[[AnswerT], Iterable[tuple[str, str]]] = attrs.field(
         default=_one_line, kw_only=True, repr=False, validator=_function
     )

@@ -61,6 +61,11 @@ class Pos(Value):
         )
         return None if pos.left_top.x == -1 and pos == _NOWHERE else pos
 
+    @classmethod
+    def from_nested(cls, fields: Mapping[str, Any] | None) -> Pos | None:
+        """Read ``{"pos": {...}}``, as in WeChat's samples of documents, or the four corners themselves."""
+        return cls.from_dict(fields.get("pos", fields) if fields else None)
+
     def to_dict(self) -> dict[str, dict[str, Number]]:
         """Return WeChat's JSON shape."""
         return {

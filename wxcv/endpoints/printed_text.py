@@ -74,4 +74,6 @@ def _table(page: PrintedText) -> Iterator[tuple[str, str]]:
         yield "text", "(none found)"
 
 
-PRINTED_TEXT = Endpoint("printed_text", "/cv/ocr/comm", PrintedText.from_dict, table=_table)
+PRINTED_TEXT = Endpoint(
+    "printed_text", "/cv/ocr/comm", PrintedText.from_dict, table=_table, summary="Read printed text."
+)

@@ -73,4 +73,10 @@ def _table(scan: QrcodeScan) -> Iterator[tuple[str, str]]:
         yield "codes", "(none found)"
 
 
-SCAN_QRCODE = Endpoint("scan_qrcode", "/cv/img/qrcode", QrcodeScan.from_dict, table=_table)
+SCAN_QRCODE = Endpoint(
+    "scan_qrcode",
+    "/cv/img/qrcode",
+    QrcodeScan.from_dict,
+    table=_table,
+    summary="Read QR codes, barcodes, DataMatrix and PDF417.",
+)

@@ -1,4 +1,4 @@
-"""Read the fields of WeChat's JSON; each function raises one of SHAPE_ERRORS for an unusable value."""
+"""Readers of the fields of WeChat's JSON; each raises one of SHAPE_ERRORS for an impossible value."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ SHAPE_ERRORS = (TypeError, ValueError, KeyError, AttributeError)
 
 
 def read_number(value: object) -> Number:
+    """Return a finite number."""
     if type(value) is int or (type(value) is float and math.isfinite(value)):
         return value
     raise TypeError(f"expected a number, not {type(value).__name__}")
@@ -30,9 +31,28 @@ def read_rows(fields: Mapping[str, Any], name: str) -> list[Any]:
 
 
 def read_text(fields: Mapping[str, Any], name: str) -> str:
+    """Return the text of that name; a missing or null one is empty."""
     value = fields.get(name, "")
     if isinstance(value, str):
         return value
     if value is None:
         return ""
     raise TypeError(f"{name} is not a string")
+
+
+def read_optional_text(fields: Mapping[str, Any], name: str) -> str | None:
+    """Return a text, or None for a missing or null one; a whole number becomes a text."""
+    value = fields.get(name)
+    if value is None or isinstance(value, str):
+        return value
+    if type(value) is int:
+        return str(value)
+    raise TypeError(f"{name} is not a string")
+
+
+def read_optional_number(fields: Mapping[str, Any], name: str) -> Number | None:
+    """Return a number, or None for a missing or null one; a text that is a number becomes one."""
+    value = fields.get(name)
+    if value is None:
+        return None
+    return read_number(float(value) if isinstance(value, str) else value)

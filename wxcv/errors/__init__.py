@@ -24,6 +24,7 @@
     │   ├── CredentialRejectedError     *
     │   ├── PermissionDeniedError       *
     │   ├── ImageRejectedError
+    │   │   └── DocumentNotFoundError
     │   └── ImageUrlRejectedError
     ├── TokenSourceError                * the caller's own token or ticket function failed
     ├── SessionClosedError (RuntimeError)
@@ -40,6 +41,7 @@ from __future__ import annotations
 from wxcv.errors.api import (
     APIError,
     CredentialRejectedError,
+    DocumentNotFoundError,
     ImageRejectedError,
     ImageUrlRejectedError,
     PermissionDeniedError,
@@ -77,6 +79,7 @@ __all__ = [
     "CallTimeoutError",
     "ConnectError",
     "CredentialRejectedError",
+    "DocumentNotFoundError",
     "EmptyImageError",
     "ImageError",
     "ImageRejectedError",

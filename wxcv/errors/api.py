@@ -146,6 +146,12 @@ class ImageRejectedError(APIError):
     user_message = "The image could not be read; please send a clear JPEG or PNG."
 
 
+class DocumentNotFoundError(ImageRejectedError):
+    """WeChat found no card, licence or menu in this image (101001); other images are not concerned."""
+
+    user_message = "No document was found in the image; please send a clear picture of it."
+
+
 class ImageUrlRejectedError(APIError):
     """WeChat could not fetch ``img_url``; uploading the bytes instead often helps."""
 

@@ -157,17 +157,18 @@ def decode(
     response: Response,
     *,
     known: Iterable[str] = (),
-    path: str = "",
+    endpoint: Endpoint[Any] | None = None,
     is_token_answer: bool = False,
     is_app_secret_request: bool = False,
 ) -> dict[str, Any]:
-    """Return the JSON object of a response, whatever its Content-Type; invalid UTF-8 is replaced.
+    """Read an answer: JSON whatever its Content-Type says, UTF-8 with replacements, errcode as an integer.
 
     Args:
         response: as it came.
         known: secrets in hand besides the response's own, such as the token and the image's URL, to be
             masked in any error.
-        path: of the endpoint that was called, which some remedies name.
+        endpoint: the endpoint that was called, if it was one: some remedies name its path, and no excerpt of
+            a personal answer enters an error.
         is_token_answer: it may hold a token; no text of it enters an error but errmsg.
         is_app_secret_request: it answers a token request with the app's own secret, where 40001 means that
             the secret is wrong.
@@ -188,23 +189,23 @@ def decode(
     if fields is not None and errcode:
         errmsg = fields.get("errmsg")
         told = errmsg if isinstance(errmsg, str) else ""
-        raise _make_api_error(
-            response,
-            make_api_error(
-                errcode, told, known=known, path=path, is_app_secret_request=is_app_secret_request
-            ),
+        path = "" if endpoint is None else endpoint.path
+        error = make_api_error(
+            errcode, told, known=known, path=path, is_app_secret_request=is_app_secret_request
         )
+        raise _add_retry_after(response, error)
     if fields is not None and errcode == 0 and 200 <= response.status < 300:
         return fields
     kind = _describe(text, fields, errcode)
-    raise _make_unusable_error(response, "" if is_token_answer else mask(text, known), kind)
+    is_hidden = is_token_answer or (endpoint is not None and endpoint.is_personal)
+    raise _make_unusable_error(response, "" if is_hidden else mask(text, known), kind)
 
 
 def _text(response: Response, limit: int) -> str:
     return _decompress(response, limit).decode("utf-8", "replace").removeprefix("\ufeff")
 
 
-def _make_api_error(response: Response, error: APIError) -> APIError:
+def _add_retry_after(response: Response, error: APIError) -> APIError:
     if isinstance(error, RateLimitedError):
         error.retry_after = _retry_after(response.headers)
     return error
@@ -212,24 +213,20 @@ def _make_api_error(response: Response, error: APIError) -> APIError:
 
 def _make_unusable_error(response: Response, shown: str, kind: str) -> APIError | ProtocolError:
     if response.status == _TOO_MANY_REQUESTS:
-        return _make_api_error(response, make_api_error(_TOO_MANY_REQUESTS, "too many requests"))
+        return _add_retry_after(response, make_api_error(_TOO_MANY_REQUESTS, "too many requests"))
     return _make_protocol_error(response, shown, kind)
 
 
 def read_answer(endpoint: Endpoint[AnswerT], response: Response, known: Iterable[str] = ()) -> AnswerT:
-    """Decode the response to a call into the endpoint's answer class.
-
-    Raises:
-        APIError, ProtocolError: as ``decode``; ProtocolError also if the JSON does not match the documented
-            format.
-    """
-    fields = decode(response, known=known, path=endpoint.path)
+    """Decode the answer of a call into the endpoint's answer class; raises as ``decode`` does."""
+    fields = decode(response, known=known, endpoint=endpoint)
     try:
         return endpoint.read(fields)
     except SHAPE_ERRORS as error:
         fault = class_name(error)
+    excerpt = "" if endpoint.is_personal else one_line(mask(_text(response, ANSWER_LIMIT), known), _EXCERPT)
     raise ProtocolError(
         f"the response of {endpoint.path} does not match the documented format ({fault})",
         status=response.status,
-        excerpt=one_line(mask(_text(response, ANSWER_LIMIT), (*response.known, *known)), _EXCERPT),
+        excerpt=excerpt,
     )

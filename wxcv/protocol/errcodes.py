@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from wxcv.errors import (
     APIError,
     CredentialRejectedError,
+    DocumentNotFoundError,
     ImageRejectedError,
     ImageUrlRejectedError,
     PermissionDeniedError,
@@ -153,7 +154,7 @@ ERRCODES: Mapping[int, Errcode] = {
         "WeChat could not fetch img_url",
         "check that the URL is publicly reachable, or upload the bytes instead",
     ),
-    101001: Errcode(ImageRejectedError, "the document was not found in the image"),
+    101001: Errcode(DocumentNotFoundError, "the document was not found in the image"),
     101002: Errcode(ImageRejectedError, "the image cannot be decoded or is too large", _FORM),
     40066: Errcode(APIError, "the path is unknown to WeChat", "check base_url and the endpoint's path"),
     **_rows(ImageRejectedError, "the image is missing or empty", _FORM, 41005, 44001, 44006),

@@ -11,11 +11,12 @@ from aiohttp import web
 
 from wxcv.sandbox.fault_injection import FaultInjector
 from wxcv.sandbox.faults import Fault, FaultPlan
-from wxcv.sandbox.pages.cv import CV_PAGES, CvPage, ImageReader
+from wxcv.sandbox.pages.cv import CV_PAGES, ImageReader
 from wxcv.sandbox.pages.uploads import Received, Upload, drain, read_json_object, read_upload, tells_length
 from wxcv.sandbox.wechat.accounts import Account
 from wxcv.sandbox.wechat.answers import Fields, Refusal, encode, refusal_fields
 from wxcv.sandbox.wechat.choices import Choices
+from wxcv.sandbox.wechat.paths import CANNED
 from wxcv.sandbox.wechat.platform import Platform
 from wxcv.sandbox.wechat.quotas import QuotaMeter
 from wxcv.sandbox.wechat.tokens import TokenIssuer
@@ -68,10 +69,10 @@ class App:
             elif not (self.choices.accept_chunked or tells_length(request)):
                 response = await _length_required(request)
             else:
-                response = self._sealed(await self._page(request))
+                response = self._sealed(await self._page(request), request.path)
         except Refusal as refusal:
             errcode = refusal.errcode
-            response = self._sealed(refusal_fields(refusal, now=self.clock()))
+            response = self._sealed(refusal_fields(refusal, now=self.clock()), request.path)
         if fault is not None:
             response.set_status(fault.status or response.status)
             response.headers.update(fault.headers)
@@ -79,8 +80,10 @@ class App:
             self._record(request, response.status, errcode, fault)
         return response
 
-    def _sealed(self, fields: Fields) -> web.Response:
+    def _sealed(self, fields: Fields, path: str) -> web.Response:
         headers = {"Content-Type": self.choices.content_type, **self._seqid()}
+        if path in CANNED:
+            headers["x-wxcv-sandbox"] = "canned"
         return web.Response(body=encode(fields), headers=headers)
 
     def _seqid(self) -> dict[str, str]:
@@ -107,7 +110,7 @@ class App:
                 case "/cgi-bin/component/api_authorizer_token":
                     return await self._authorizer_token(request)
                 case path if path in CV_PAGES:
-                    return await self._cv(CV_PAGES[path], request)
+                    return await self._cv(request)
                 case _:
                     return await _unknown(request)
         except (Refusal, ConnectionError):
@@ -150,14 +153,14 @@ class App:
         token = request.query.get("access_token") or request.query.get("component_access_token", "")
         return self.platform.authorizer_token(token, body)
 
-    async def _cv(self, page: CvPage, request: web.Request) -> Fields:
-        # The body is read first, so that `received` includes an upload with an invalid token.
+    async def _cv(self, request: web.Request) -> Fields:
+        # The body is read first, so that `received` tells of an upload that came with a bad token.
         upload = await self._upload(request)
         if request.method != "POST" and not (request.method == "GET" and self.choices.accept_get):
             raise Refusal(43002)
         self._check_token(request)
         with self.meters[request.path].count_call():
-            return await self.reader.answer(page, upload, request.query.get("img_url", ""))
+            return await self.reader.answer(request.path, upload, request.query)
 
     async def _upload(self, request: web.Request) -> Upload | None:
         upload = await read_upload(request, limit=self.size_limit, any_part_name=self.choices.any_part_name)

@@ -21,12 +21,14 @@ from wxcv.sandbox.pages.cv import ImageReader
 from wxcv.sandbox.pages.fetching import Fetcher
 from wxcv.sandbox.wechat.accounts import Account
 from wxcv.sandbox.wechat.choices import Choices
+from wxcv.sandbox.wechat.paths import CANNED
 from wxcv.sandbox.wechat.platform import Platform
 from wxcv.sandbox.wechat.quotas import Quota, Usage, make_meters
 from wxcv.sandbox.wechat.tokens import TokenIssuer
 
 if TYPE_CHECKING:
     from wxcv.sandbox.pages.uploads import Received
+    from wxcv.sandbox.wechat.answers import Fields
 
 _CLOSING_SECONDS = 2.0
 _REACHED_AT = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - all interfaces include loopback
@@ -95,6 +97,7 @@ class Sandbox:
         )
         self._meters = make_meters(quota, clock=clock, choices=choices)
         self._faults = FaultPlan()
+        self._canned: dict[str, Fields] = {}
         self._platform = Platform(account=self.appid, issuer=self._tokens, clock=clock, choices=choices)
         self._relay = check_bool("relay", relay)
         self._allow_loopback = check_bool("allow_loopback", allow_loopback)
@@ -201,6 +204,24 @@ class Sandbox:
         """Remove all faults of a path; requests that have arrived keep theirs."""
         self._faults.clear(path)
 
+    def answer(self, path: str, fields: Mapping[str, object] | None) -> None:
+        """Set what a page answers whose images the sandbox cannot read, such as "/cv/ocr/idcard".
+
+        Until then, and after None, it answers 101001. Every answer of such a page has the header
+        `x-wxcv-sandbox: canned`.
+
+        Raises:
+            ValueError, TypeError: the path is of no such page, or the fields are no mapping.
+        """
+        if path not in CANNED:
+            raise ValueError(f"path must be one of {', '.join(CANNED)}")
+        if fields is None:
+            self._canned.pop(path, None)
+        elif isinstance(fields, Mapping):
+            self._canned[path] = dict(fields)
+        else:
+            raise TypeError("fields must be a mapping, or None")
+
     def usage(self, path: str) -> Usage:
         """Return the calls to a cv endpoint that counted against its quota today, in this minute and in all.
 
@@ -250,7 +271,7 @@ class Sandbox:
             account=self._account,
             tokens=self._tokens,
             platform=self._platform,
-            reader=ImageReader(engines=engines, fetcher=fetcher, choices=self._choices),
+            reader=ImageReader(engines=engines, fetcher=fetcher, choices=self._choices, canned=self._canned),
             meters=self._meters,
             faults=self._faults,
             fault_injector=fault_injector,

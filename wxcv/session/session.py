@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from wxcv import checks
 from wxcv.batch.batch import Batch
@@ -18,9 +18,17 @@ from wxcv.session.lifecycle import SessionLifecycle
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Callable, Iterable, Mapping
 
+    from wxcv.endpoints.ai_crop import Crops
+    from wxcv.endpoints.bankcard import Bankcard
     from wxcv.endpoints.base import Endpoint
+    from wxcv.endpoints.business_license import BusinessLicense
+    from wxcv.endpoints.driver_license import DriverLicense
+    from wxcv.endpoints.idcard import Idcard
+    from wxcv.endpoints.menu import Menu
     from wxcv.endpoints.printed_text import PrintedText
     from wxcv.endpoints.qrcode import QrcodeScan
+    from wxcv.endpoints.superresolution import Superresolution
+    from wxcv.endpoints.vehicle_license import VehicleLicense
 
 ItemT = TypeVar("ItemT")
 ImageT = TypeVar("ImageT", bound=Image)
@@ -81,6 +89,64 @@ class Session(SessionLifecycle):
     async def printed_text(self, image: Image) -> PrintedText:
         """Read printed text; see ``call``."""
         return await self.call(PRINTED_TEXT, image)
+
+    async def ai_crop(self, image: Image, ratios: Iterable[float] = ()) -> Crops:
+        """Find crops around what matters in a picture; see ``call``.
+
+        Args:
+            image: as for ``call``.
+            ratios: of width to height, at most 5; without them WeChat chooses one.
+        """
+        from wxcv.endpoints.ai_crop import AI_CROP, ratios_field
+
+        return await self.call(AI_CROP, image, fields=ratios_field(ratios))
+
+    async def superresolution(self, image: Image) -> Superresolution:
+        """Have WeChat make a picture of twice the size; see ``call``."""
+        from wxcv.endpoints.superresolution import SUPERRESOLUTION
+
+        return await self.call(SUPERRESOLUTION, image)
+
+    async def idcard(self, image: Image, type: Literal["photo", "scan"] = "photo") -> Idcard:  # noqa: A002 - WeChat's
+        """Read either side of an ID card; see ``call``.
+
+        Args:
+            image: as for ``call``.
+            type: "photo" for a picture with background, "scan" for the card only.
+        """
+        from wxcv.endpoints.idcard import IDCARD
+
+        return await self.call(IDCARD, image, fields={"type": type})
+
+    async def bankcard(self, image: Image) -> Bankcard:
+        """Read a bank card; see ``call``."""
+        from wxcv.endpoints.bankcard import BANKCARD
+
+        return await self.call(BANKCARD, image)
+
+    async def vehicle_license(self, image: Image) -> VehicleLicense:
+        """Read a vehicle licence; see ``call``."""
+        from wxcv.endpoints.vehicle_license import VEHICLE_LICENSE
+
+        return await self.call(VEHICLE_LICENSE, image)
+
+    async def driver_license(self, image: Image) -> DriverLicense:
+        """Read a driver's licence; see ``call``."""
+        from wxcv.endpoints.driver_license import DRIVER_LICENSE
+
+        return await self.call(DRIVER_LICENSE, image)
+
+    async def business_license(self, image: Image) -> BusinessLicense:
+        """Read a business licence; see ``call``."""
+        from wxcv.endpoints.business_license import BUSINESS_LICENSE
+
+        return await self.call(BUSINESS_LICENSE, image)
+
+    async def menu(self, image: Image) -> Menu:
+        """Read a restaurant's menu; see ``call``."""
+        from wxcv.endpoints.menu import MENU
+
+        return await self.call(MENU, image)
 
     async def call(
         self, endpoint: Endpoint[AnswerT], image: Image, *, fields: Mapping[str, str] | None = None

@@ -199,7 +199,7 @@ def test_bad_quota_is_named(name: str, value: object) -> None:
         None,
         100,
         {QRCODE: 100},
-        {"/cv/img/aicrop": Quota()},
+        {"/cv/img/unknown": Quota()},
         {QRCODE: Quota(market=1)},
     ],
 )

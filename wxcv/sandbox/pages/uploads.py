@@ -3,8 +3,8 @@
 import contextlib
 import hashlib
 import json
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TypedDict
 
 from aiohttp import BodyPartReader, web
@@ -13,6 +13,8 @@ from wxcv.sandbox.faults import Fault
 
 _CHUNK = 64 * 1024
 _JSON_LIMIT = 64 * 1024
+_FIELD_LIMIT = 1024
+_MOST_FIELDS = 20
 _WITH_BODY = {"POST", "PUT", "PATCH"}
 
 
@@ -50,10 +52,14 @@ class PartFacts(TypedDict):
 
 @dataclass(frozen=True)
 class Upload:
-    """An image part; `data` is None if it reached the size limit, as its bytes are then not kept."""
+    """An image part, and the text fields beside it.
+
+    `data` is None when it reached the size limit, and its bytes were not kept.
+    """
 
     data: bytes | None
     facts: PartFacts
+    fields: Mapping[str, str] = field(default_factory=dict)
 
 
 async def read_upload(request: web.Request, *, limit: int, any_part_name: bool) -> Upload | None:
@@ -114,18 +120,22 @@ async def _find_image(request: web.Request, *, limit: int, any_part_name: bool) 
     if not request.content_type.startswith("multipart/"):
         return None
     reader = await request.multipart()
+    image: Upload | None = None
     other: Upload | None = None
+    fields: dict[str, str] = {}
     while (part := await reader.next()) is not None:
         if not isinstance(part, BodyPartReader):
             # A nested form: aiohttp would descend any number of levels.
             return None
         if part.filename is None:
-            continue
-        if part.name == "img":
-            return await _read_part(part, limit)
-        if any_part_name and other is None:
+            if part.name and len(fields) < _MOST_FIELDS:
+                fields[part.name] = (await part.read_chunk(_FIELD_LIMIT)).decode("utf-8", "replace")
+        elif part.name == "img" and image is None:
+            image = await _read_part(part, limit)
+        elif any_part_name and image is None and other is None:
             other = await _read_part(part, limit)
-    return other
+    found = image or other
+    return None if found is None else replace(found, fields=fields)
 
 
 async def _read_part(part: BodyPartReader, limit: int) -> Upload:

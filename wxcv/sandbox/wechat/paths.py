@@ -2,5 +2,17 @@
 
 QRCODE = "/cv/img/qrcode"
 COMM = "/cv/ocr/comm"
+AICROP = "/cv/img/aicrop"
 
-CV_PATHS = (QRCODE, COMM)
+CANNED = (
+    "/cv/img/superresolution",
+    "/cv/ocr/idcard",
+    "/cv/ocr/bankcard",
+    "/cv/ocr/driving",
+    "/cv/ocr/drivinglicense",
+    "/cv/ocr/bizlicense",
+    "/cv/ocr/menu",
+)
+"""What the sandbox cannot read: these answer what a test has set, and 101001 otherwise."""
+
+CV_PATHS = (QRCODE, COMM, AICROP, *CANNED)

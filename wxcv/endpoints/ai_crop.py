@@ -1,0 +1,94 @@
+"""Crops of a picture around what matters in it.
+
+Page: https://developers.weixin.qq.com/doc/service/en/api/openpoc/image/api_imgaicrop
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from wxcv.endpoints.base import Endpoint
+from wxcv.endpoints.geometry import ImgSize, add_size
+from wxcv.endpoints.readers import read_number, read_rows
+from wxcv.values import Value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from wxcv.endpoints.readers import Number
+
+_MOST_RATIOS = 5
+
+
+@attrs.frozen(repr=False)
+class CropResult(Value):
+    """A rectangle in pixels from the top left of the image as sent."""
+
+    crop_left: Number
+    crop_top: Number
+    crop_right: Number
+    crop_bottom: Number
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> CropResult:
+        """Read one row of ``results``."""
+        return cls(*(read_number(fields[field.name]) for field in attrs.fields(cls)))
+
+    def to_dict(self) -> dict[str, Number]:
+        """Return WeChat's JSON shape."""
+        return attrs.asdict(self)
+
+
+@attrs.frozen(repr=False)
+class Crops(Value):
+    """The answer of ``ai_crop``.
+
+    Attributes:
+        results: a crop for each ratio, or one; empty if none was found.
+        img_size: the image's size, or None if WeChat did not say.
+    """
+
+    results: tuple[CropResult, ...] = ()
+    img_size: ImgSize | None = None
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> Crops:
+        """Read WeChat's JSON."""
+        crops = tuple(map(CropResult.from_dict, read_rows(fields, "results")))
+        return cls(crops, ImgSize.from_dict(fields.get("img_size")))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return WeChat's JSON shape, without errcode and errmsg."""
+        return add_size({"results": [crop.to_dict() for crop in self.results]}, self.img_size)
+
+
+def _table(crops: Crops) -> Iterator[tuple[str, str]]:
+    for crop in crops.results:
+        yield "crop", f"{crop.crop_left:g},{crop.crop_top:g} {crop.crop_right:g},{crop.crop_bottom:g}"
+
+
+def ratios_field(ratios: Iterable[float]) -> dict[str, str]:
+    """Return the extra field for ratios of width to height; none without ratios.
+
+    Raises:
+        TypeError, ValueError: more than 5, or one that is no number above 0.
+    """
+    given = tuple(ratios)
+    if len(given) > _MOST_RATIOS:
+        raise ValueError(f"ratios must be at most {_MOST_RATIOS}, not {len(given)}")
+    for ratio in given:
+        if isinstance(ratio, bool) or not isinstance(ratio, (int, float)):
+            raise TypeError("ratios must be numbers, width divided by height")
+        if not (math.isfinite(ratio) and ratio > 0):
+            raise ValueError("ratios must be numbers above 0, width divided by height")
+    return {"ratios": ",".join(f"{ratio:g}" for ratio in given)} if given else {}
+
+
+AI_CROP = Endpoint(
+    *("ai_crop", "/cv/img/aicrop", Crops.from_dict, ("ratios",)),
+    table=_table,
+    summary="Find crops around what matters in a picture.",
+)

@@ -1,0 +1,71 @@
+"""Menus of restaurants.
+
+Listed in https://developers.weixin.qq.com/doc/service/en/guide/product/Intelligent_Interface/ocr.html
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from wxcv.endpoints.base import Endpoint
+from wxcv.endpoints.readers import read_optional_number, read_optional_text, read_rows
+from wxcv.values import Value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from wxcv.endpoints.readers import Number
+
+
+@attrs.frozen(repr=False)
+class MenuItem(Value):
+    """One dish, and its price as a number without currency; None where WeChat gave none."""
+
+    name: str | None = None
+    price: Number | None = None
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> MenuItem:
+        """Read one row of ``menu_items``."""
+        return cls(read_optional_text(fields, "name"), read_optional_number(fields, "price"))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return WeChat's JSON shape."""
+        row = {"name": self.name, "price": self.price}
+        return {name: value for name, value in row.items() if value is not None}
+
+
+@attrs.frozen(repr=False)
+class Menu(Value):
+    """The answer of ``menu``.
+
+    Attributes:
+        menu_items: the dishes. The page's table has them in an object ``content``, its sample in a JSON
+            string of that name: both are read.
+    """
+
+    menu_items: tuple[MenuItem, ...] = ()
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> Menu:
+        """Read WeChat's JSON."""
+        content = fields.get("content")
+        if isinstance(content, str):
+            content = json.loads(content) if content else None
+        return cls(tuple(map(MenuItem.from_dict, read_rows(content or {}, "menu_items"))))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON shape of WeChat's table, without errcode and errmsg."""
+        return {"content": {"menu_items": [item.to_dict() for item in self.menu_items]}}
+
+
+def _table(menu: Menu) -> Iterator[tuple[str, str]]:
+    yield from (
+        (item.name or "", "" if item.price is None else f"{item.price:g}") for item in menu.menu_items
+    )
+
+
+MENU = Endpoint("menu", "/cv/ocr/menu", Menu.from_dict, table=_table, summary="Read a menu.")
