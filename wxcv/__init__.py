@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from wxcv.endpoints.geometry import ImgSize as ImgSize, Point as Point, Pos as Pos
     from wxcv.endpoints.idcard import IDCARD as IDCARD, Idcard as Idcard
     from wxcv.endpoints.menu import MENU as MENU, Menu as Menu, MenuItem as MenuItem
+    from wxcv.endpoints.plate_number import PLATE_NUMBER as PLATE_NUMBER, PlateNumber as PlateNumber
     from wxcv.endpoints.printed_text import (
         PRINTED_TEXT as PRINTED_TEXT,
         PrintedText as PrintedText,

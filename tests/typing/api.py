@@ -36,6 +36,7 @@ async def pages(session: wxcv.Session) -> None:
     assert_type(await session.driver_license("a.jpg"), wxcv.DriverLicense)
     assert_type(await session.business_license("a.jpg"), wxcv.BusinessLicense)
     assert_type(await session.menu("a.jpg"), wxcv.Menu)
+    assert_type((await session.call(wxcv.PLATE_NUMBER, "a.jpg")).number, str | None)
     async with session.batch(wxcv.IDCARD, [Path("a.jpg")], fields={"type": "scan"}) as outcomes:
         async for outcome in outcomes:
             assert_type(outcome.unwrap(), wxcv.Idcard)

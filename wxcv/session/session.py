@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from wxcv.endpoints.driver_license import DriverLicense
     from wxcv.endpoints.idcard import Idcard
     from wxcv.endpoints.menu import Menu
+    from wxcv.endpoints.plate_number import PlateNumber
     from wxcv.endpoints.printed_text import PrintedText
     from wxcv.endpoints.qrcode import QrcodeScan
     from wxcv.endpoints.superresolution import Superresolution
@@ -147,6 +148,12 @@ class Session(SessionLifecycle):
         from wxcv.endpoints.menu import MENU
 
         return await self.call(MENU, image)
+
+    async def plate_number(self, image: Image) -> PlateNumber:
+        """Read a vehicle's number plate; see ``call``."""
+        from wxcv.endpoints.plate_number import PLATE_NUMBER
+
+        return await self.call(PLATE_NUMBER, image)
 
     async def call(
         self, endpoint: Endpoint[AnswerT], image: Image, *, fields: Mapping[str, str] | None = None

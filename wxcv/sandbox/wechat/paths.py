@@ -12,6 +12,7 @@ CANNED = (
     "/cv/ocr/drivinglicense",
     "/cv/ocr/bizlicense",
     "/cv/ocr/menu",
+    "/cv/ocr/platenum",
 )
 """What the sandbox cannot read: these answer what a test has set, and 101001 otherwise."""
 
