@@ -246,3 +246,26 @@ async def test_not_sent_is_said_only_of_images_of_which_nothing_was_sent() -> No
         assert outcome.error is not None
         assert (outcome.status == "not_sent") == (outcome.sends == outcome.error.sends == 0)
         assert outcome.error.retryable
+
+
+async def test_an_image_whose_every_attempt_was_answered_is_not_unknown() -> None:
+    """If WeChat was busy, and then could not be reached, nobody doubts what it has counted: "failed"."""
+    port = free_port()
+
+    async def busy(request: web.Request) -> web.StreamResponse:
+        await request.read()
+        asyncio.get_running_loop().call_soon(gone.set)
+        return answer(errcode=-1, errmsg="system busy")
+
+    gone = asyncio.Event()
+    clock = wxcv.ManualClock()
+    url = f"http://127.0.0.1:{port}"
+    async with wxcv.Session(STATIC, base_url=url, clock=clock, concurrency=1) as session:
+        async with session.batch(wxcv.SCAN_QRCODE, [PICTURE]) as batch:
+            async with api_server(busy, port=port):
+                outcome = asyncio.ensure_future(anext(batch))
+                await gone.wait()
+            async with running(clock):
+                ended = await outcome
+
+    assert (ended.status, ended.sends, type(ended.error)) == ("failed", 1, wxcv.AnswerLostError)

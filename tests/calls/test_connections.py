@@ -190,6 +190,22 @@ async def test_a_connection_that_is_used_again_at_once_is_not_taken_for_idle() -
     assert server.connections == 2
 
 
+async def test_a_connection_that_nobody_reads_is_not_used_again() -> None:
+    """If reading from an idle connection is paused and something has arrived, the connection is closed."""
+    server = Repeating()
+    async with raw_server(server.serve) as url, transport_to(url) as transport:
+        assert await ask(transport) == 1
+        assert transport._http is not None
+        assert server.writer is not None
+        (pooled,) = transport._http.connector._conns.values()  # type: ignore[union-attr]
+        pooled[0][0].transport.pause_reading()
+        server.writer.write(STRAYS["one byte"])
+        with pytest.raises(wxcv.ConnectError, match="nothing was sent"):
+            await ask(transport)
+
+        assert await ask(transport) == 2
+
+
 async def test_a_request_that_took_a_connection_over_keeps_it() -> None:
     """If another request has the connection already when one is done, the connection does not become idle."""
     server = Repeating()

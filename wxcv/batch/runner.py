@@ -11,7 +11,6 @@ from wxcv import nesting
 from wxcv.batch.outcomes import Answered, Unanswered
 from wxcv.callbacks import CallbackError, is_cancelled
 from wxcv.errors import (
-    AnswerLostError,
     ImageError,
     SessionClosedError,
     TransportError,
@@ -250,8 +249,6 @@ class BatchRunner(Generic[ItemT, AnswerT]):
             return "unknown"
         if result.report.is_waiting_for_token:
             return _unsent_status(sends)
-        if isinstance(error, AnswerLostError):
-            return "unknown"
         is_stopped = self._stop is not None or isinstance(error, (TransportError, SessionClosedError))
         return _unsent_status(sends) if is_stopped else "failed"
 

@@ -52,16 +52,14 @@ class GuardedConnection(asyncio.Protocol):
             if self._is_new or self._transport.is_closing() or not self._is_readable():
                 return
             await asyncio.sleep(0)
+        self._transport.abort()  # nobody reads it
 
     def _is_readable(self) -> bool:
         connection = self._transport.get_extra_info("socket")
-        number = -1 if connection is None else connection.fileno()
-        if number < 0:
-            return False
-        if not hasattr(select, "poll"):
-            return bool(select.select([number], [], [], 0)[0])
+        if not hasattr(select, "poll"):  # pragma: no cover - Windows
+            return bool(select.select([connection], [], [], 0)[0])
         poll = select.poll()
-        poll.register(number, select.POLLIN)
+        poll.register(connection.fileno(), select.POLLIN)
         return bool(poll.poll(0))
 
     def finish(self, user: object) -> bool:

@@ -45,7 +45,7 @@ class CallReport:
         A ConnectError means that nothing was sent; if an earlier attempt was, return an AnswerLostError.
         """
         if isinstance(error, ConnectError) and self.sends:
-            message = "the image was sent, but no response was received; a later attempt could not connect"
+            message = "the image was sent without a usable response, and a later attempt could not connect"
             error = AnswerLostError(f"{message} ({error.reason})", reason=error.reason, errno=error.errno)
         error.sends, error.elapsed = self.sends, self.elapsed
         error.image = error.image or self.image
