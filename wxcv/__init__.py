@@ -1,4 +1,4 @@
-"""Asyncio client for WeChat's image endpoints: QR codes, barcodes and printed text."""
+"""Asyncio client for WeChat's image endpoints: codes, printed text, documents, menus and picture tools."""
 
 __docformat__ = "google"  # for pdoc
 

@@ -153,4 +153,4 @@ def check_proxy(value: object) -> str | None:
             "proxy must have a user without a colon, and in user and password (not shown) only characters of "
             "Latin-1, percent-encoded as UTF-8"
         )
-    return value  # type: ignore[return-value] # checked by _split
+    return value  # type: ignore[return-value] # checked by _split_url

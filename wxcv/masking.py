@@ -42,6 +42,7 @@ def _pattern(name: str) -> re.Pattern[str]:
     return re.compile(
         {
             "entities": r"&(?:#0*(\d{1,7});?|#[xX]0*([\da-fA-F]{1,6});?|([a-zA-Z][a-zA-Z\d]{1,30};))",
+            "braces": r"()\\+u\{0*([\da-fA-F]{1,6})\}()",
             "ampersands": r"&amp;(?:amp;)+",
             "percents": r"%25(?:25)+",
             "backslashes": r"\\\\+",
@@ -82,6 +83,7 @@ def _decode_once(text: str) -> str:
         text = _pattern("ampersands").sub("&amp;", text).replace("&amp;", "&")
         text = _pattern("entities").sub(_entity, text)
     if "\\" in text:
+        text = _pattern("braces").sub(_entity, text)
         text = _pattern("backslashes").sub(r"\\", text)
     if "%" in text:
         text = _pattern("percents").sub("%25", text).replace("%25", "%")

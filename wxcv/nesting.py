@@ -17,6 +17,11 @@ def enter(work: object) -> Token[frozenset[object]]:
     return _WORK.set(_WORK.get() | {work})
 
 
+def start(work: object) -> None:
+    """Let the code that follows be part of the work only, although other work began it."""
+    _WORK.set(frozenset({work}))
+
+
 def leave(token: Token[frozenset[object]]) -> None:
     """Undo ``enter``."""
     with contextlib.suppress(ValueError):  # a coroutine that was dropped ends in another context

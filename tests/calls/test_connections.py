@@ -175,7 +175,7 @@ async def test_an_answer_before_the_whole_image_is_not_its_answer() -> None:
 
     body = Body("image/png", (bytes(60_000_000),))
     async with raw_server(serve) as url, transport_to(url) as transport:
-        with pytest.raises(wxcv.AnswerLostError, match="before it had received the whole image"):
+        with pytest.raises(wxcv.AnswerLostError, match="before it had received the whole request"):
             await transport.send(Request("POST", "/", (), body))
         assert (await transport.send(Request("POST", "/", (), body))).status == 413
 

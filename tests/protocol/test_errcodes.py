@@ -100,7 +100,7 @@ TABLE: list[tuple[type[wxcv.APIError], str, str, tuple[int, ...]]] = [
         "check that the URL is publicly reachable, or upload the bytes instead",
         (101000,),
     ),
-    (wxcv.DocumentNotFoundError, "document was not found in the image", "", (101001,)),
+    (wxcv.DocumentNotFoundError, "no card, licence or menu was found in the image", "", (101001,)),
     (IMAGE, "cannot be decoded or is too large", FORM, (101002,)),
     (IMAGE, "missing or empty", FORM, (41005, 44001, 44006)),
     (IMAGE, "type, size, address or format was refused", FORM, (*range(40004, 40013), 40113, 40137)),
@@ -124,7 +124,7 @@ def test_every_documented_code_has_its_class_meaning_and_remedy(
     cls: type[wxcv.APIError], meaning: str, remedy: str, code: int
 ) -> None:
     """Each code becomes exactly its error class, and tells what it means and what to do."""
-    error = make_api_error(code, "text", path="/cv/x")
+    error = make_api_error(code, "text", endpoint=wxcv.Endpoint("page", "/cv/x", dict))
 
     assert type(error) is cls
     assert error.errcode == code
@@ -176,7 +176,7 @@ def test_rid_and_hint_are_taken_out(errmsg: str, text: str, hint: str | None, ri
 
 def test_101002_is_decided_by_its_text() -> None:
     """101002 is a bad image, unless its text speaks of the market quota, as it did for years."""
-    assert type(make_api_error(101002, "decode image failed")) is wxcv.DocumentNotFoundError
+    assert type(make_api_error(101002, "decode image failed")) is wxcv.ImageRejectedError
     assert type(make_api_error(101002, "not enough market quota hint: [x]")) is wxcv.QuotaExhaustedError
     assert type(make_api_error(101001, "not enough market quota")) is wxcv.DocumentNotFoundError
 

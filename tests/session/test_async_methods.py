@@ -40,7 +40,9 @@ async def test_a_mock_of_the_class_makes_mocks_that_can_be_awaited() -> None:
 
 def test_what_is_awaited_is_a_coroutine_function() -> None:
     """Every public method that is awaited is an ``async def``, and no other one is."""
-    for cls, names in ((wxcv.Session, {*AWAITED, "__aenter__", "__aexit__"}), (wxcv.Batch, {"aclose"})):
+    endpoints = [value for value in map(wxcv.__getattr__, wxcv.__all__) if isinstance(value, wxcv.Endpoint)]
+    awaited = {*AWAITED, *(endpoint.name for endpoint in endpoints), "__aenter__", "__aexit__"}
+    for cls, names in ((wxcv.Session, awaited), (wxcv.Batch, {"aclose"})):
         is_public = [name for name in dir(cls) if not name.startswith("_") or name in names]
         asynchronous = {name for name in is_public if inspect.iscoroutinefunction(getattr(cls, name))}
         assert asynchronous == names

@@ -260,3 +260,30 @@ async def test_a_session_that_was_never_used_is_dropped_silently() -> None:
     gc.collect()
 
     assert repr(object.__new__(wxcv.Session)) == "<Session 'without credential'>"
+
+
+async def test_a_task_that_a_finished_call_began_closes_like_any_other() -> None:
+    """A task that outlived the function that started it, and closes the session, waits for running calls."""
+    holding, later = Holding(), asyncio.Event()
+    closing: list[asyncio.Task[None]] = []
+
+    async def close_later() -> None:
+        await later.wait()
+        await session.aclose(grace=30)
+
+    async def function(_refused: str | None) -> wxcv.AccessToken:
+        closing.append(asyncio.create_task(close_later()))
+        return wxcv.AccessToken(TOKEN, 7200)
+
+    async with api_server(holding.call) as url:
+        session = wxcv.Session(wxcv.CallbackCredential(function), base_url=url)
+        running = asyncio.create_task(session.scan_qrcode(PICTURE))
+        await holding.arrived.acquire()
+        later.set()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert not closing[0].done()
+        holding.go.set()
+
+        assert (await running).code_results == ()
+        await closing[0]

@@ -72,13 +72,13 @@ async def test_a_lease_has_one_owner_and_an_end(redis: Redis) -> None:
 async def test_forced_refreshes_are_counted_for_all(redis: Redis) -> None:
     """All processes together force at most once in 30 s and ten times a day."""
     stores = [wxcv.RedisStore(redis), wxcv.RedisStore(redis)]
-    assert await stores[0].may_force("k", NOW)
-    assert not await stores[1].may_force("k", NOW + 29)
-    assert await stores[1].may_force("k", NOW + 30)
-    allowed = [await stores[n % 2].may_force("k", NOW + 60 + 30 * n) for n in range(20)]
+    assert await stores[0].claim_forced_refresh("k", NOW)
+    assert not await stores[1].claim_forced_refresh("k", NOW + 29)
+    assert await stores[1].claim_forced_refresh("k", NOW + 30)
+    allowed = [await stores[n % 2].claim_forced_refresh("k", NOW + 60 + 30 * n) for n in range(20)]
 
     assert allowed == [True] * 8 + [False] * 12
-    assert await stores[0].may_force("k", NOW + 86_400)
+    assert await stores[0].claim_forced_refresh("k", NOW + 86_400)
 
 
 async def test_the_newest_refresh_token_is_shared(redis: Redis) -> None:
@@ -94,7 +94,7 @@ async def test_keys_hold_no_secret(redis: Redis) -> None:
     store = wxcv.RedisStore(redis, prefix="shop")
     await store.save("classic:wx1", STORED)
     await store.acquire("classic:wx1", "me")
-    await store.may_force("classic:wx1", NOW)
+    await store.claim_forced_refresh("classic:wx1", NOW)
     await store.save_refresh_token("classic:wx1", "MARKED-R")
     keys = sorted(key if isinstance(key, str) else key.decode() for key in await redis.keys())
 
@@ -122,7 +122,7 @@ async def test_garbage_counts_as_nothing(server: RedisServer, garbage: bytes) ->
             await redis.set(f"wxcv:{{k}}:{what}", garbage)
 
         assert await store.load("k") is None
-        assert await store.may_force("k", NOW)
+        assert await store.claim_forced_refresh("k", NOW)
         await store.invalidate("k", "T")
         assert await store.save("k", STORED)
 
@@ -222,7 +222,7 @@ async def test_the_scripts_survive_being_flushed(redis: Redis) -> None:
         await store.invalidate("k", "T")
         await redis.script_flush()
         assert (await store.load("k")).ends_at == 0  # type: ignore[union-attr]
-        assert await store.may_force("k", NOW + 60 * generation)
+        assert await store.claim_forced_refresh("k", NOW + 60 * generation)
         await redis.script_flush()
         await store.save_refresh_token("k", f"R{generation}")
         await redis.script_flush()

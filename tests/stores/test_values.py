@@ -71,7 +71,7 @@ async def test_what_only_holds_a_count_is_none(redis: Redis, foreign: str) -> No
     """A text with something before or after what looks like a count of forced refreshes is ignored."""
     await redis.set("wxcv:{k}:forced", foreign)
 
-    assert await wxcv.RedisStore(redis).may_force("k", NOW)
+    assert await wxcv.RedisStore(redis).claim_forced_refresh("k", NOW)
 
 
 async def test_a_count_of_forced_refreshes_is_believed(redis: Redis) -> None:
@@ -79,24 +79,24 @@ async def test_a_count_of_forced_refreshes_is_believed(redis: Redis) -> None:
     store = wxcv.RedisStore(redis)
     await redis.set("wxcv:{k}:forced", f"{TODAY} 9 {int(NOW) - 30}")
 
-    assert await store.may_force("k", NOW)
+    assert await store.claim_forced_refresh("k", NOW)
     assert await redis.get("wxcv:{k}:forced") == f"{TODAY} 10 {int(NOW)}"
-    assert not await store.may_force("k", NOW + 1000)
+    assert not await store.claim_forced_refresh("k", NOW + 1000)
 
 
 async def test_a_clock_that_was_set_back_does_not_forbid_forced_refreshes(redis: Redis) -> None:
     """If the last forced refresh is in the future, by a clock that was wrong, another is allowed."""
     store = wxcv.RedisStore(redis)
-    assert await store.may_force("k", NOW + 3600)
+    assert await store.claim_forced_refresh("k", NOW + 3600)
 
-    assert await store.may_force("k", NOW)
+    assert await store.claim_forced_refresh("k", NOW)
 
 
 async def test_everything_but_a_refresh_token_ends_by_itself(redis: Redis) -> None:
     """A token is kept for an hour longer than it lives, a count for two days, a lease for its seconds."""
     store = wxcv.RedisStore(redis, lease=20)
     await store.save("k", STORED)
-    await store.may_force("k", NOW)
+    await store.claim_forced_refresh("k", NOW)
     await store.acquire("k", "me")
     await store.save_refresh_token("k", "R")
     left = {what: await redis.pttl(f"wxcv:{{k}}:{what}") / 1000 for what in ("token", "forced", "lease")}

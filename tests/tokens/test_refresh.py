@@ -37,9 +37,9 @@ def test_forced_refreshes_are_half_a_minute_apart_and_ten_a_day() -> None:
     clock.advance(1000.0)
     memory = TokenManager(clock)._refresh_state
 
-    allowed = [memory.may_force("key")]
+    allowed = [memory.claim_forced_refresh("key")]
     for pause in (29.9, *[30.0] * 10, 86_400.0 - 29.9 - 300.0):
         clock.advance(pause)
-        allowed.append(memory.may_force("key"))
+        allowed.append(memory.claim_forced_refresh("key"))
 
     assert allowed == [True, False, *[True] * 9, False, True]

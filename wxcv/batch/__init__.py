@@ -19,7 +19,8 @@ async with session.batch(wxcv.SCAN_QRCODE, paths) as outcomes:
 - `"ok"`: the endpoint answered; `outcome.answer` is its answer.
 - `"failed"`: wxcv or WeChat refused the image, its attempts are used up, or the response was not one of
   WeChat's API. It will fail again, unless `error.account_wide` or `error.retryable`.
-- `"not_sent"`: it was not sent, or refused only because of the token. Sending it again later is safe.
+- `"not_sent"`: nothing of it was sent: the quota, the account, the token or the network stopped the batch.
+  Send it again later.
 - `"unknown"`: it was sent and no complete response was received. WeChat may have counted it. Send it again
   if a second charge costs you less than a missing answer.
 
@@ -35,8 +36,9 @@ that the items can be messages of a queue:
 ```python
 async with session.batch(wxcv.PRINTED_TEXT, messages, key=lambda message: message.body) as outcomes:
     async for outcome in outcomes:
-        if outcome.status in ("ok", "failed"):
-            await outcome.item.acknowledge()
+        error = outcome.error
+        if error is None or not (error.account_wide or error.retryable or outcome.status != "failed"):
+            await outcome.item.acknowledge()  # the others are delivered again
 ```
 
 ## When a batch stops

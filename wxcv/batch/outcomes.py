@@ -57,8 +57,8 @@ class Unanswered(Value, Generic[ItemT]):
             - "failed": wxcv or WeChat refused it, its attempts are used up, or the response was not one of
               WeChat's API (ProtocolError). It will fail again, unless ``error.account_wide`` or
               ``error.retryable``.
-            - "not_sent": it was not sent, or WeChat refused it only because of the token, so that it is safe
-              to send it again later.
+            - "not_sent": nothing of it was sent: the quota, the account, the token or the network stopped the
+              batch. Send it again later.
             - "unknown": it was sent and no complete HTTP response was received; WeChat may have counted it.
         answer: None.
         error: the error.

@@ -228,7 +228,7 @@ class BatchRunner(Generic[ItemT, AnswerT]):
     ) -> Outcome[ItemT, AnswerT]:
         error, elapsed = result.error, result.report.elapsed
         if error is None:
-            answer = result.any_answer
+            answer = result.answer_if_ok
             return Answered(index=index, item=item, image=image, answer=answer, sends=sends, elapsed=elapsed)
         return Unanswered(
             index=index,

@@ -65,6 +65,6 @@ class CallResult(NamedTuple, Generic[AnswerT]):
         return self.error is not None and not self.report.sends
 
     @property
-    def any_answer(self) -> Any:  # noqa: ANN401 - the answer, which is not None if there is no error
+    def answer_if_ok(self) -> Any:  # noqa: ANN401 - the answer, which is not None if there is no error
         """The answer, for use when ``error`` is None."""
         return self.answer

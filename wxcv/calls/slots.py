@@ -26,7 +26,8 @@ class Slot:
 
     async def __aenter__(self) -> Deadline:
         await self._slots.wait_for_slot(is_limited=self._is_limited)
-        self._token = nesting.enter(self._slots)
+        self._token = nesting.enter(self)
+        self._slots.held.add(self)
         self._deadline = Deadline(self._slots.deadlines)
         return self._deadline.__enter__()
 
@@ -35,6 +36,7 @@ class Slot:
     ) -> None:
         is_ended_here = self._deadline.__exit__(kind, error, trace)
         nesting.leave(self._token)
+        self._slots.held.discard(self)
         self._slots.release()
         if is_ended_here:
             failure = self._slots.make_end_error()
@@ -63,6 +65,7 @@ class Slots:
         is_closed: whether closing has begun; no call gets a slot any more.
         free_count: how many slots are free.
         waiting_count: how many calls wait for a slot.
+        held: the slots that are held.
         deadlines: the timer for the deadlines of the slots that are held.
     """
 
@@ -77,6 +80,7 @@ class Slots:
         self.is_closed = False
         self.count = self.free_count = count
         self.waiting_count = 0
+        self.held: set[Slot] = set()
         self.deadlines = DeadlineTimer(seconds)
         self._max_waiting = max_waiting
         self._slot_timeout = slot_timeout
@@ -136,7 +140,7 @@ class Slots:
 
     def is_held_here(self) -> bool:
         """Tell whether the running code is part of a call that holds a slot."""
-        return nesting.is_inside(self)
+        return any(map(nesting.is_inside, self.held))
 
     def make_end_error(self) -> WxcvError:
         """Make the error for a block that was ended by its deadline or by closing."""

@@ -245,7 +245,7 @@ class Transport:
         if not payload.is_started:  # aiohttp returned a response from before the request
             return translate(aiohttp.ClientConnectionResetError(), self._host, is_started=False)
         if is_early and status // 100 == _SUCCESS:
-            return AnswerLostError(f"{self._host} responded before it had received the whole image")
+            return AnswerLostError(f"{self._host} responded before it had received the whole request")
         return (
             AnswerLostError(f"{self._host} sent more than one response, and none is used")
             if has_more

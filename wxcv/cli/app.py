@@ -42,7 +42,11 @@ Images = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object per image, one per line.")]
 UseSandbox = Annotated[
-    bool, typer.Option("--sandbox", help="Use a local sandbox instead of WeChat; no account needed.")
+    bool,
+    typer.Option(
+        "--sandbox",
+        help="Use a local sandbox instead of WeChat; no account needed. Reads codes, text and crops.",
+    ),
 ]
 Concurrency = Annotated[
     int | None, typer.Option(min=1, help="How many calls run at a time. Default: 8, with --sandbox 2.")
@@ -60,7 +64,7 @@ Field = Annotated[
     list[str] | None,
     typer.Option(metavar="NAME=VALUE", help="An extra field that the endpoint takes; may be repeated."),
 ]
-_PANEL = "ImageReport images"
+_PANEL = "Read images"
 
 
 @attrs.frozen(kw_only=True)
@@ -127,11 +131,10 @@ async def _read(images: Sequence[str], endpoints: Sequence[wxcv.Endpoint[Any]], 
             session = await _open_session(stack, options)
             reader = ImageReader(session, names, endpoints, print_report, options.fields)
             await reader.read()
-    if reader is None:
-        return interrupts.exit_code or exits.SOME_FAILED
-    await reader.print_rest()
-    errors.print_summary()
-    return interrupts.exit_code or reader.exit_code
+        await reader.print_rest()
+        errors.print_summary()
+        return interrupts.exit_code or reader.exit_code
+    return interrupts.exit_code or exits.SOME_FAILED
 
 
 def _run(work: Coroutine[Any, Any, int]) -> None:
@@ -168,7 +171,9 @@ def _add_command(name: str, endpoint: wxcv.Endpoint[Any]) -> None:
         )
         _run(_read(images, [endpoint], options))
 
-    app.command(name, help=endpoint.summary, rich_help_panel=_PANEL)(command)
+    fields = ", ".join((*endpoint.fields, *endpoint.query_fields))
+    text = f"{endpoint.summary} Takes --field: {fields}." if fields else endpoint.summary
+    app.command(name, help=text, rich_help_panel=_PANEL)(command)
 
 
 for _name, _endpoint in public_endpoints().items():
@@ -189,7 +194,7 @@ def call(  # noqa: PLR0913 - the options of the command
     timeout: Timeout = None,
     field: Field = None,
 ) -> None:
-    """Send images to any endpoint."""
+    """Send images to an endpoint of your own (module:NAME), or to one of those above."""
     found = find_endpoint(endpoint)
     fields = parse_fields(found, field or [])
     options = Options(

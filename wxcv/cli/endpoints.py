@@ -1,7 +1,8 @@
-"""The endpoints that the command line knows, and the extra fields of their pages."""
+"""The endpoints that the command line knows, and parsing of --field."""
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -33,12 +34,15 @@ def find_endpoint(name: str) -> wxcv.Endpoint[Any]:
     module, _, attribute = name.partition(":")
     if not attribute:
         raise typer.BadParameter(f"no endpoint {name!r}; there are {', '.join(known)}, and module:NAME")
+    if "" not in sys.path:
+        sys.path.insert(0, "")  # the working directory, as with python -m
     try:
         found = getattr(import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise typer.BadParameter(f"cannot import {name!r}: {error}") from None
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a module of the caller's may do anything
+        reason = f"{type(error).__name__}: {error}"[:200]
+        raise typer.BadParameter(f"cannot import {name!r} ({reason})") from None
     if not isinstance(found, wxcv.Endpoint):
-        raise typer.BadParameter(f"{name!r} is no wxcv.Endpoint, but a {type(found).__name__}")
+        raise typer.BadParameter(f"{name!r} is not a wxcv.Endpoint, but of class {type(found).__name__}")
     return found
 
 
@@ -46,15 +50,17 @@ def parse_fields(endpoint: wxcv.Endpoint[Any], words: Sequence[str]) -> dict[str
     """Return the extra fields that are given as ``NAME=VALUE``.
 
     Raises:
-        typer.BadParameter: one has no "=", or the endpoint's page does not know its name.
+        typer.BadParameter: one has no "=", a name that the endpoint does not accept, or an odd value.
     """
-    fields, known = {}, (*endpoint.fields, *endpoint.query_fields)
+    fields, accepted = {}, (*endpoint.fields, *endpoint.query_fields)
     for word in words:
         name, equals, value = word.partition("=")
         if not equals:
             raise typer.BadParameter(f"--field must be NAME=VALUE, not {word!r}")
-        if name not in known:
-            names = ", ".join(known) or "none"
-            raise typer.BadParameter(f"--field {name!r} is not known to {endpoint.name}; it knows {names}")
+        if name not in accepted:
+            names = ", ".join(accepted) or "none"
+            raise typer.BadParameter(f"{endpoint.name} has no field {name!r}; it accepts: {names}")
+        if not value.isprintable():
+            raise typer.BadParameter(f"--field {name!r} must have a printable value")
         fields[name] = value
     return fields

@@ -56,9 +56,12 @@ class Interrupts:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
         self._is_left = True
+        self._stop_handling()
+        return self._is_ended and kind is asyncio.CancelledError and not self._is_cancelled_by_others()
+
+    def _stop_handling(self) -> None:
         for number in self._handled:
             asyncio.get_running_loop().remove_signal_handler(number)
-        return self._is_ended and kind is asyncio.CancelledError and not self._is_cancelled_by_others()
 
     def _is_cancelled_by_others(self) -> bool:
         return self._task is not None and self._task.uncancel() > 0
@@ -68,12 +71,19 @@ class Interrupts:
         if is_first and self._finish is not None:
             say(f"finishing the running calls for up to {_GRACE:g} s; stop again to end now")
             self._finish()
-            asyncio.get_running_loop().call_later(_GRACE, self._end)
+            asyncio.get_running_loop().call_later(_GRACE, self._end_after_grace)
         else:
             self._end()
 
+    def _end_after_grace(self) -> None:
+        if not self._is_ended:
+            self._end()
+
     def _end(self) -> None:
-        if self._task is None or self._is_ended or self._is_left:
+        if self._task is None or self._is_left:
+            return
+        if self._is_ended:  # a third signal: the next one ends the process
+            self._stop_handling()
             return
         self._is_ended = True
         if not self._end_block():

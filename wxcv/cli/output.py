@@ -62,6 +62,16 @@ def _missing_fields(name: str) -> dict[str, Any]:
     }
 
 
+def _to_json(answer: Any) -> object:  # noqa: ANN401 - of any endpoint
+    """Return what JSON can hold of an answer; one that was paid for is printed in any case."""
+    try:
+        fields = answer.to_dict() if hasattr(answer, "to_dict") else answer
+        json.dumps(fields)
+    except Exception:  # noqa: BLE001 - an answer of an endpoint of the caller's own
+        return repr(answer)
+    return fields
+
+
 def print_json(report: ImageReport) -> None:
     """Print one JSON object on one line.
 
@@ -72,7 +82,7 @@ def print_json(report: ImageReport) -> None:
     fields = {
         "image": report.image,
         "status": "ok",
-        "answers": {key: one.answer.to_dict() for key, one in report.outcomes.items() if one.status == "ok"},
+        "answers": {key: _to_json(one.answer) for key, one in report.outcomes.items() if one.status == "ok"},
         "error": None,
     }
     for name, outcome in report.failures[:1]:

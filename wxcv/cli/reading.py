@@ -40,8 +40,16 @@ class ImageReport:
         for endpoint in self.endpoints:
             outcome = self.outcomes.get(endpoint.name)
             if outcome is not None and outcome.status == "ok":
-                rows += list(endpoint.table(outcome.answer)) or [(endpoint.name, "(none found)")]
+                rows += self._rows_of(endpoint, outcome.answer)
         return rows
+
+    @staticmethod
+    def _rows_of(endpoint: wxcv.Endpoint[Any], answer: object) -> list[tuple[str, str]]:
+        try:
+            rows = [(str(label), str(text)) for label, text in endpoint.table(answer)]
+        except Exception:  # noqa: BLE001 - of an endpoint of the caller's own; the answer was paid for
+            return [(endpoint.name, repr(answer))]
+        return rows or [(endpoint.name, "(none found)")]
 
     @property
     def failures(self) -> list[tuple[str, wxcv.Unanswered[str]]]:
@@ -108,11 +116,11 @@ class ImageReader:
         self._session = session
         self._names = names
         self._endpoints = endpoints
-        self._print_reading = print_report
+        self._print_report = print_report
         self._fields = fields or None
         self._printing = asyncio.Lock()
         self._printed = 0
-        self._readings: dict[int, ImageReport] = {}
+        self._reports: dict[int, ImageReport] = {}
         self._closing: asyncio.Task[None] | None = None
 
     async def read(self) -> None:
@@ -135,13 +143,14 @@ class ImageReader:
 
     def end(self) -> None:
         """End calls in flight; ``read`` prints what was answered before, and returns."""
-        self._closing = asyncio.create_task(self._session.aclose(grace=0))
+        if self._closing is None:
+            self._closing = asyncio.create_task(self._session.aclose(grace=0))
 
     async def _run(self, endpoint: wxcv.Endpoint[Any], names: AsyncGenerator[str, None]) -> None:
         try:
             async with self._session.batch(endpoint, self._record(names), fields=self._fields) as outcomes:
                 async for outcome in outcomes:
-                    report = self._readings[outcome.index]
+                    report = self._reports[outcome.index]
                     report.outcomes[endpoint.name] = outcome
                     self.exit_code = max(self.exit_code, report.exit_code)
                     async with self._printing:
@@ -155,18 +164,18 @@ class ImageReader:
         """Yield the names; what became of each is printed from then on, however the command ends."""
         index = 0
         async for name in names:
-            if index not in self._readings and index >= self._printed:
-                self._readings[index] = ImageReport(name, self._endpoints)
+            if index not in self._reports and index >= self._printed:
+                self._reports[index] = ImageReport(name, self._endpoints)
             index += 1
             yield name
 
     async def _print_due(self) -> None:
-        while (report := self._readings.get(self._printed)) is not None and not report.missing:
-            del self._readings[self._printed]  # first, as a thread prints on when this is cancelled
+        while (report := self._reports.get(self._printed)) is not None and not report.missing:
+            del self._reports[self._printed]  # first, as a thread prints on when this is cancelled
             self._printed += 1
-            await asyncio.to_thread(self._print_reading, report)
+            await asyncio.to_thread(self._print_report, report)
 
     async def print_rest(self) -> None:
         """Print what has not been printed when the command was ended, with answers or without."""
-        for index in sorted(self._readings):
-            await asyncio.to_thread(self._print_reading, self._readings.pop(index))
+        for index in sorted(self._reports):
+            await asyncio.to_thread(self._print_report, self._reports.pop(index))

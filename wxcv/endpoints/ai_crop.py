@@ -5,22 +5,22 @@ Page: https://developers.weixin.qq.com/doc/service/en/api/openpoc/image/api_imga
 
 from __future__ import annotations
 
-import math
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from wxcv.endpoints.base import Endpoint
 from wxcv.endpoints.geometry import ImgSize, add_size
-from wxcv.endpoints.readers import read_number, read_rows
+from wxcv.endpoints.readers import Number, format_number, read_number, read_rows
 from wxcv.values import Value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
-    from wxcv.endpoints.readers import Number
 
 _MOST_RATIOS = 5
+_LEAST_RATIO, _MOST_RATIO = 0.001, 1000
 
 
 @attrs.frozen(repr=False)
@@ -67,23 +67,26 @@ class Crops(Value):
 
 def _table(crops: Crops) -> Iterator[tuple[str, str]]:
     for crop in crops.results:
-        yield "crop", f"{crop.crop_left:g},{crop.crop_top:g} {crop.crop_right:g},{crop.crop_bottom:g}"
+        left, top, right, bottom = map(format_number, attrs.astuple(crop))
+        yield "crop", f"{left},{top} {right},{bottom}"
 
 
 def ratios_field(ratios: Iterable[float]) -> dict[str, str]:
     """Return the extra field for ratios of width to height; none without ratios.
 
     Raises:
-        TypeError, ValueError: more than 5, or one that is no number above 0.
+        TypeError, ValueError: more than 5, or one that is no number from 0.001 to 1000.
     """
+    if not isinstance(ratios, Iterable):
+        raise TypeError(f"ratios must be an iterable of numbers, not {type(ratios).__name__}")
     given = tuple(ratios)
     if len(given) > _MOST_RATIOS:
         raise ValueError(f"ratios must be at most {_MOST_RATIOS}, not {len(given)}")
     for ratio in given:
         if isinstance(ratio, bool) or not isinstance(ratio, (int, float)):
             raise TypeError("ratios must be numbers, width divided by height")
-        if not (math.isfinite(ratio) and ratio > 0):
-            raise ValueError("ratios must be numbers above 0, width divided by height")
+        if not _LEAST_RATIO <= ratio <= _MOST_RATIO:
+            raise ValueError("ratios must be from 0.001 to 1000, width divided by height")
     return {"ratios": ",".join(f"{ratio:g}" for ratio in given)} if given else {}
 
 

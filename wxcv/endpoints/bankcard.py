@@ -22,7 +22,8 @@ class Bankcard(Document):
     """The answer of ``bankcard``.
 
     Attributes:
-        number: of the card. The page's table calls it ``number``, both of its samples ``id``: either is read.
+        number: the card's number. The documentation's table calls it ``number``, both of its samples ``id``:
+            either is read.
     """
 
     number: str | None = personal()

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 AnswerT = TypeVar("AnswerT")
 
-_PATH = r"(?a)(/[\w.~-]+)+"
+_PATH = r"(?a)(/(?!\.\.?(?:/|$))[\w.~-]+)+"
+_RESERVED = ("img", "img_url", "access_token", "cloudbase_access_token")
 
 
 def _usable_path(_endpoint: object, _field: object, value: str) -> None:
@@ -38,11 +39,15 @@ def _function(_endpoint: object, field: attrs.Attribute[Any], value: object) -> 
     checks.check_callable(field.name, value)
 
 
-def _field_names(_endpoint: object, field: attrs.Attribute[Any], value: object) -> None:
+def _field_names(endpoint: Endpoint[Any], field: attrs.Attribute[Any], value: object) -> None:
     if not isinstance(value, tuple) or not all(
-        isinstance(name, str) and name.isidentifier() for name in value
+        isinstance(name, str) and name.isidentifier() and name.isascii() for name in value
     ):
-        raise TypeError(f'{field.name} must be a tuple of names, such as ("ratios",)')
+        raise TypeError(f'{field.name} must be a tuple of names in ASCII, such as ("ratios",)')
+    others = endpoint.fields if field.name == "query_fields" else ()
+    names = (*value, *others, *_RESERVED)
+    if len(set(names)) < len(names):
+        raise ValueError(f"{field.name} must not have a name twice, nor one of {', '.join(_RESERVED)}")
 
 
 def _flag(_endpoint: object, field: attrs.Attribute[Any], value: object) -> None:
@@ -63,8 +68,8 @@ class Endpoint(Value, Generic[AnswerT]):
             command line.
         path: the path of the URL, such as ``/cv/ocr/comm``.
         read: a function that parses WeChat's JSON object into the answer. For an object that does not match
-            the documented format it raises TypeError, ValueError, KeyError or AttributeError, and the call
-            raises ProtocolError.
+            the documented format it raises an exception, such as KeyError or TypeError, and the call raises
+            ProtocolError.
         fields: the names of the extra fields that the endpoint accepts; they are sent as form fields with an
             uploaded image, and in the query with an ``img_url``.
         query_fields: the names of the extra fields that the endpoint accepts in the query only.

@@ -1,4 +1,4 @@
-"""The base of what is read from cards and licences."""
+"""The base of answers that are texts by name, such as those of cards and licences."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ if TYPE_CHECKING:
     from wxcv.endpoints.geometry import ImgSize
 
 
-def _hide(value: object) -> str:
+def hide(value: object) -> str:
+    """Return the repr of a field that is not shown."""
     return "None" if value is None else "***"
 
 
 def personal() -> Any:  # noqa: ANN401 - as attrs.field
     """Declare an optional text that no repr shows."""
-    return attrs.field(default=None, repr=_hide, metadata={"is_text": True})
+    return attrs.field(default=None, repr=hide, metadata={"is_text": True})
 
 
 def plain() -> Any:  # noqa: ANN401 - as attrs.field
@@ -32,7 +33,7 @@ def plain() -> Any:  # noqa: ANN401 - as attrs.field
 
 @attrs.frozen(repr=False)
 class Document(Value):
-    """Texts of a document in WeChat's field names; what the picture does not have is None."""
+    """The texts of an answer, in WeChat's field names; what the picture does not have is None."""
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> Self:

@@ -16,7 +16,7 @@ class DriverLicense(Document):
     """The answer of ``driver_license``.
 
     Attributes:
-        id_num: number of the licence.
+        id_num: the number of the licence.
         name, sex, nationality, address, birth_date: of the holder.
         issue_date: of the first licence.
         car_class: the kinds of vehicles, such as "C1".

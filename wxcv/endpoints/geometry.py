@@ -6,13 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from wxcv.endpoints.readers import read_number
+from wxcv.endpoints.readers import Number, read_number
 from wxcv.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from wxcv.endpoints.readers import Number
 
 
 @attrs.frozen(repr=False)

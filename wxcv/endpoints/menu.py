@@ -11,13 +11,11 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from wxcv.endpoints.base import Endpoint
-from wxcv.endpoints.readers import read_optional_number, read_optional_text, read_rows
+from wxcv.endpoints.readers import Number, format_number, read_optional_number, read_optional_text, read_rows
 from wxcv.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-
-    from wxcv.endpoints.readers import Number
 
 
 @attrs.frozen(repr=False)
@@ -64,7 +62,7 @@ class Menu(Value):
 
 def _table(menu: Menu) -> Iterator[tuple[str, str]]:
     yield from (
-        (item.name or "", "" if item.price is None else f"{item.price:g}") for item in menu.menu_items
+        (item.name or "", "" if item.price is None else format_number(item.price)) for item in menu.menu_items
     )
 
 

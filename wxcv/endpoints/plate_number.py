@@ -16,7 +16,7 @@ class PlateNumber(Document):
     """The answer of ``plate_number``.
 
     Attributes:
-        number: of the plate.
+        number: the number on the plate.
     """
 
     number: str | None = personal()

@@ -50,6 +50,11 @@ def read_optional_text(fields: Mapping[str, Any], name: str) -> str | None:
     raise TypeError(f"{name} is not a string")
 
 
+def format_number(value: Number) -> str:
+    """Return a number as the command line prints it."""
+    return str(value) if isinstance(value, int) else f"{value:g}"
+
+
 def read_optional_number(fields: Mapping[str, Any], name: str) -> Number | None:
     """Return a number, or None for a missing or null one; a text that is a number becomes one."""
     value = fields.get(name)

@@ -1,4 +1,4 @@
-"""Pictures of twice the size.
+"""Enlarged pictures.
 
 Page: https://developers.weixin.qq.com/miniprogram/dev/server/API/img-ocr/img/api_imgsuperresolution
 It says that the service was withdrawn for maintenance, and whom to ask.
@@ -17,7 +17,7 @@ class Superresolution(Document):
     """The answer of ``superresolution``.
 
     Attributes:
-        media_id: of the picture of twice the size, which WeChat keeps as temporary media for 3 days.
+        media_id: the id of the picture of twice the size, which WeChat keeps as temporary media for 3 days.
     """
 
     media_id: str | None = plain()

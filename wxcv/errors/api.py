@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
-from wxcv.errors.base import AT_ONCE, OPERATOR, WxcvError
+from wxcv.errors.base import BUSY, UNAVAILABLE, WxcvError
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -51,7 +51,7 @@ class SystemBusyError(APIError):
     """WeChat is busy; the same call may succeed a moment later."""
 
     retryable = True
-    user_message = AT_ONCE
+    user_message = BUSY
 
 
 class RateLimitedError(APIError):
@@ -67,7 +67,7 @@ class RateLimitedError(APIError):
 
     retryable = True
     retry_after: float | None = None
-    user_message = AT_ONCE
+    user_message = BUSY
 
     @classmethod
     def for_pause(cls, refusal: RateLimitedError, seconds: float) -> Self:
@@ -107,7 +107,7 @@ class TokenRejectedError(APIError):
     """
 
     account_wide = True
-    user_message = OPERATOR
+    user_message = UNAVAILABLE
 
     @classmethod
     def dropped_here(cls) -> Self:
@@ -130,14 +130,14 @@ class CredentialRejectedError(APIError):
     """WeChat refused to issue a token because of the appid, secret, caller's IP address or account status."""
 
     account_wide = True
-    user_message = OPERATOR
+    user_message = UNAVAILABLE
 
 
 class PermissionDeniedError(APIError):
     """The account is not allowed to use this endpoint."""
 
     account_wide = True
-    user_message = OPERATOR
+    user_message = UNAVAILABLE
 
 
 class ImageRejectedError(APIError):
@@ -147,7 +147,7 @@ class ImageRejectedError(APIError):
 
 
 class DocumentNotFoundError(ImageRejectedError):
-    """WeChat found no card, licence or menu in this image (101001); other images are not concerned."""
+    """WeChat found no card, licence or menu in this image (101001); other images are not affected."""
 
     user_message = "No document was found in the image; please send a clear picture of it."
 

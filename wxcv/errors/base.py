@@ -6,9 +6,9 @@ from typing import Any
 
 from wxcv.masking import mask
 
-AT_ONCE = "The image service is busy; please try again in a moment."
-LATER = "The image service cannot be reached right now; please try again later."
-OPERATOR = "The image service is not available; please tell the operator of this site."
+BUSY = "The image service is busy; please try again in a moment."
+UNREACHABLE = "The image service cannot be reached right now; please try again later."
+UNAVAILABLE = "The image service is not available; please tell the operator of this site."
 
 
 def _rebuild(cls: type[WxcvError], args: tuple[object, ...], state: dict[str, Any]) -> WxcvError:
@@ -62,7 +62,7 @@ class SlotTimeoutError(WxcvError):
     """
 
     retryable = True
-    user_message = AT_ONCE
+    user_message = BUSY
 
 
 class TokenSourceError(WxcvError):
@@ -79,7 +79,7 @@ class TokenSourceError(WxcvError):
     """
 
     account_wide = True
-    user_message = OPERATOR
+    user_message = UNAVAILABLE
 
     def __init__(self, message: str, *, reason: str = "", location: str = "") -> None:
         super().__init__(message)
@@ -93,11 +93,11 @@ class SessionClosedError(WxcvError, RuntimeError):
     Also raised when a session is used in an event loop or a process other than its own.
     """
 
-    user_message = AT_ONCE
+    user_message = BUSY
 
 
 class StoreError(WxcvError):
     """The shared token store failed, and a token of this kind must not be fetched without it."""
 
     retryable = True
-    user_message = LATER
+    user_message = UNREACHABLE

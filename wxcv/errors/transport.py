@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wxcv.errors.base import LATER, WxcvError
+from wxcv.errors.base import UNREACHABLE, WxcvError
 
 
 class TransportError(WxcvError):
@@ -14,7 +14,7 @@ class TransportError(WxcvError):
     """
 
     retryable = True
-    user_message = LATER
+    user_message = UNREACHABLE
 
     def __init__(self, message: str, *, reason: str = "", errno: int | None = None) -> None:
         super().__init__(message)
@@ -56,7 +56,7 @@ class ProtocolError(WxcvError):
     """
 
     retry_after: float | None = None
-    user_message = LATER
+    user_message = UNREACHABLE
 
     def __init__(self, message: str, *, status: int | None, excerpt: str = "") -> None:
         super().__init__(f"{message}: {excerpt!r}" if excerpt else message)

@@ -7,6 +7,7 @@ import zlib
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from wxcv.callbacks import CallbackError
 from wxcv.endpoints.readers import SHAPE_ERRORS
 from wxcv.errors import APIError, ProtocolError, RateLimitedError
 from wxcv.masking import class_name, mask, one_line
@@ -189,9 +190,8 @@ def decode(
     if fields is not None and errcode:
         errmsg = fields.get("errmsg")
         told = errmsg if isinstance(errmsg, str) else ""
-        path = "" if endpoint is None else endpoint.path
         error = make_api_error(
-            errcode, told, known=known, path=path, is_app_secret_request=is_app_secret_request
+            errcode, told, known=known, endpoint=endpoint, is_app_secret_request=is_app_secret_request
         )
         raise _add_retry_after(response, error)
     if fields is not None and errcode == 0 and 200 <= response.status < 300:
@@ -224,6 +224,8 @@ def read_answer(endpoint: Endpoint[AnswerT], response: Response, known: Iterable
         return endpoint.read(fields)
     except SHAPE_ERRORS as error:
         fault = class_name(error)
+    except Exception as error:  # noqa: BLE001 - a reader of the caller's may raise anything
+        fault = str(CallbackError(error))
     excerpt = "" if endpoint.is_personal else one_line(mask(_text(response, ANSWER_LIMIT), known), _EXCERPT)
     raise ProtocolError(
         f"the response of {endpoint.path} does not match the documented format ({fault})",

@@ -25,6 +25,9 @@ from wxcv.masking import MASK_LIMIT, Secrets, mask, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from typing import Any
+
+    from wxcv.endpoints.base import Endpoint
 
 
 class Errcode(NamedTuple):
@@ -154,7 +157,7 @@ ERRCODES: Mapping[int, Errcode] = {
         "WeChat could not fetch img_url",
         "check that the URL is publicly reachable, or upload the bytes instead",
     ),
-    101001: Errcode(DocumentNotFoundError, "the document was not found in the image"),
+    101001: Errcode(DocumentNotFoundError, "no card, licence or menu was found in the image"),
     101002: Errcode(ImageRejectedError, "the image cannot be decoded or is too large", _FORM),
     40066: Errcode(APIError, "the path is unknown to WeChat", "check base_url and the endpoint's path"),
     **_rows(ImageRejectedError, "the image is missing or empty", _FORM, 41005, 44001, 44006),
@@ -175,6 +178,7 @@ ERRCODES: Mapping[int, Errcode] = {
 _RID = r"\brid: ?([\w-]{1,100})"
 _HINT = r"\bhint: ?\[([^\[\]]{0,100})\]"
 _READ, _KEPT = 1000, 300
+_IMPERSONAL = r"[a-z ,.'-]*|[\da-f]{8}(?:-[\da-f]{8}){2}"
 """Characters of an errmsg in which a suffix is looked for, and that are kept of the rest."""
 
 
@@ -192,12 +196,17 @@ def _row(errcode: int, errmsg: str, *, is_app_secret_request: bool) -> Errcode:
     return row
 
 
+def _without_personal_data(text: str | None) -> str | None:
+    """Return a text of WeChat's that names nobody: a plain English phrase, or an id of a request."""
+    return text if text is not None and re.fullmatch(_IMPERSONAL, text) else None
+
+
 def make_api_error(
     errcode: int,
     errmsg: str,
     *,
     known: Iterable[str] = (),
-    path: str = "",
+    endpoint: Endpoint[Any] | None = None,
     is_app_secret_request: bool = False,
 ) -> APIError:
     """Make the error for an answer.
@@ -206,7 +215,8 @@ def make_api_error(
         errcode: any integer but 0; an unknown one becomes a plain APIError.
         errmsg: as it came; it is masked here, and at most 300 characters of it are kept.
         known: secrets in hand.
-        path: of the endpoint, which some remedies name.
+        endpoint: the endpoint that was called, if it was one: some remedies name its path, and nothing of an
+            answer is kept that may be a person's name or number.
         is_app_secret_request: it answers a token request with the app's own secret, where 40001 means that
             the secret is wrong.
     """
@@ -218,5 +228,8 @@ def make_api_error(
     clipped = one_line(text, MASK_LIMIT).strip(", ")[:_KEPT]
     rid, hint = (part and one_line(mask(part, secrets), _KEPT) for part in (rid, hint))
     row = _row(errcode, errmsg[:_READ], is_app_secret_request=is_app_secret_request)
-    remedy = row.remedy.replace("{path}", path or "the endpoint's path")
+    if endpoint is not None and endpoint.is_personal:
+        clipped = _without_personal_data(clipped) or ""
+        rid, hint = (_without_personal_data(part) for part in (rid, hint))
+    remedy = row.remedy.replace("{path}", "the endpoint's path" if endpoint is None else endpoint.path)
     return row.error(errcode, clipped, rid=rid, hint=hint, meaning=row.meaning, remedy=remedy)

@@ -1,7 +1,8 @@
 """Testing with the sandbox: a local stand-in for WeChat that decodes real images.
 
-`Sandbox` serves WeChat's token endpoints and the two cv endpoints on an address of this machine. It needs
-no account. A session connects to it like to WeChat:
+`Sandbox` serves WeChat's token endpoints and the cv endpoints on an address of this machine: it reads codes
+and text and finds crops itself, and answers for the others what `box.answer` sets. It needs no account. A
+session connects to it like to WeChat:
 
 ```python
 async with Sandbox() as box:
@@ -38,6 +39,16 @@ Any path can be made to fail. `box.fail_next` queues faults for the next request
 box.fail_next("/cv/img/qrcode", Fault(status=503), None)  # the first request fails, the second does not
 box.fail_always("/cv/ocr/comm", Fault(errcode=45009))  # the daily quota is used up
 box.fail_next("/cgi-bin/stable_token", Fault(drop="after"))  # a token is issued, but its response is lost
+```
+
+## Endpoints that it cannot read
+
+`box.answer` sets what an endpoint answers to any image, here for cards and for an endpoint of your own;
+until then WeChat's endpoints answer 101001:
+
+```python
+box.answer("/cv/ocr/idcard", {"type": "Front", "name": "...", "id": "..."})
+box.answer("/cv/img/logo", {"name": "wxcv"})
 ```
 
 ## Time and quotas

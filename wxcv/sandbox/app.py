@@ -1,5 +1,6 @@
 """App: answers the requests to the sandbox."""
 
+import contextlib
 import logging
 import uuid
 from collections import Counter, deque
@@ -76,13 +77,13 @@ class App:
         if fault is not None:
             response.set_status(fault.status or response.status)
             response.headers.update(fault.headers)
-        if request.path in CV_PAGES:
+        if self._is_cv(request.path):
             self._record(request, response.status, errcode, fault)
         return response
 
     def _sealed(self, fields: Fields, path: str) -> web.Response:
         headers = {"Content-Type": self.choices.content_type, **self._seqid()}
-        if path in CANNED:
+        if path in CANNED or path in self.reader.canned:
             headers["x-wxcv-sandbox"] = "canned"
         return web.Response(body=encode(fields), headers=headers)
 
@@ -90,7 +91,7 @@ class App:
         return {"x-openapi-seqid": uuid.uuid4().hex} if self.relay else {}
 
     async def _instead(self, request: web.Request, fault: Fault) -> web.Response:
-        if request.path in CV_PAGES:
+        if self._is_cv(request.path):
             await self._upload(request)
         else:
             await drain(request)
@@ -109,7 +110,7 @@ class App:
                     return await self._component_token(request)
                 case "/cgi-bin/component/api_authorizer_token":
                     return await self._authorizer_token(request)
-                case path if path in CV_PAGES:
+                case path if self._is_cv(path):
                     return await self._cv(request)
                 case _:
                     return await _unknown(request)
@@ -159,8 +160,12 @@ class App:
         if request.method != "POST" and not (request.method == "GET" and self.choices.accept_get):
             raise Refusal(43002)
         self._check_token(request)
-        with self.meters[request.path].count_call():
+        meter = self.meters.get(request.path)
+        with contextlib.nullcontext() if meter is None else meter.count_call():
             return await self.reader.answer(request.path, upload, request.query)
+
+    def _is_cv(self, path: str) -> bool:
+        return path in CV_PAGES or path in self.reader.canned
 
     async def _upload(self, request: web.Request) -> Upload | None:
         upload = await read_upload(request, limit=self.size_limit, any_part_name=self.choices.any_part_name)

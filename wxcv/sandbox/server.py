@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import secrets
 import time
 from collections import Counter, deque
@@ -21,7 +22,7 @@ from wxcv.sandbox.pages.cv import ImageReader
 from wxcv.sandbox.pages.fetching import Fetcher
 from wxcv.sandbox.wechat.accounts import Account
 from wxcv.sandbox.wechat.choices import Choices
-from wxcv.sandbox.wechat.paths import CANNED
+from wxcv.sandbox.wechat.paths import READ_HERE
 from wxcv.sandbox.wechat.platform import Platform
 from wxcv.sandbox.wechat.quotas import Quota, Usage, make_meters
 from wxcv.sandbox.wechat.tokens import TokenIssuer
@@ -205,22 +206,27 @@ class Sandbox:
         self._faults.clear(path)
 
     def answer(self, path: str, fields: Mapping[str, object] | None) -> None:
-        """Set what a page answers whose images the sandbox cannot read, such as "/cv/ocr/idcard".
+        """Set the answer of an endpoint whose images the sandbox cannot read, or of one of your own.
 
-        Until then, and after None, it answers 101001. Every answer of such a page has the header
-        `x-wxcv-sandbox: canned`.
+        `fields` is WeChat's JSON without errcode and errmsg: `box.answer("/cv/ocr/idcard", {"type": "Front",
+        "name": "..."})`. Until it is set, and after None, WeChat's endpoints answer 101001. Such answers have
+        the header `x-wxcv-sandbox: canned`.
 
         Raises:
-            ValueError, TypeError: the path is of no such page, or the fields are no mapping.
+            ValueError: the path does not begin with "/cv/", or the sandbox reads the images of that endpoint.
+            TypeError: fields is not a mapping, or not JSON.
         """
-        if path not in CANNED:
-            raise ValueError(f"path must be one of {', '.join(CANNED)}")
+        if not isinstance(path, str) or not path.startswith("/cv/") or path in READ_HERE:
+            raise ValueError(f'path must begin with "/cv/" and not be one of {", ".join(READ_HERE)}')
         if fields is None:
             self._canned.pop(path, None)
-        elif isinstance(fields, Mapping):
-            self._canned[path] = dict(fields)
-        else:
+            return
+        if not isinstance(fields, Mapping):
             raise TypeError("fields must be a mapping, or None")
+        try:
+            self._canned[path] = json.loads(json.dumps(dict(fields), allow_nan=False))
+        except (TypeError, ValueError, RecursionError) as error:
+            raise TypeError(f"fields must be JSON ({type(error).__name__})") from None
 
     def usage(self, path: str) -> Usage:
         """Return the calls to a cv endpoint that counted against its quota today, in this minute and in all.

@@ -51,7 +51,7 @@ def check_objects(*, on_attempt: object, retries: object, tokens: object, clock:
         raise TypeError(f"retries must be a RetryPolicy, not {type(retries).__name__}")
     if tokens is not None and not isinstance(tokens, TokenCache):
         raise TypeError(f"tokens must be a TokenCache, not {type(tokens).__name__}")
-    checks.check_optional("clock", clock, "Clock", "monotonic", "wall", "sleep")
+    checks.check_optional("clock", clock, "Clock", "monotonic", "wall", "sleep", "timeout")
 
 
 def check_together(*, tokens: object, store: object, http: object, trust_env: bool) -> None:

@@ -74,7 +74,7 @@ class Session(SessionLifecycle):
             UnreadableImageError.
         on_attempt: a function, not async, that is called with an AttemptEvent after every attempt; what it
             raises is logged and dropped. None by default.
-        clock: the source of time for token lifetimes, waits, retry budgets, outages and ``elapsed``; None
+        clock: the source of time for token lifetimes, waits, retries, outages and ``elapsed``; None
             uses the system's clocks. The timers behind attempt_timeout, call_timeout and slot_timeout are the
             event loop's. A TokenCache passed as ``tokens`` keeps its own clock.
 
@@ -96,7 +96,11 @@ class Session(SessionLifecycle):
 
         Args:
             image: as for ``call``.
-            ratios: of width to height, at most 5; without them WeChat chooses one.
+            ratios: width divided by height, at most 5 of them, each from 0.001 to 1000; without any, WeChat
+                chooses one crop. In a batch: ``fields={"ratios": "1,2.35"}``.
+
+        Raises:
+            ValueError, TypeError: the ratios cannot be used; nothing was sent.
         """
         from wxcv.endpoints.ai_crop import AI_CROP, ratios_field
 
@@ -113,11 +117,15 @@ class Session(SessionLifecycle):
 
         Args:
             image: as for ``call``.
-            type: "photo" for a picture with background, "scan" for the card only.
-        """
-        from wxcv.endpoints.idcard import IDCARD
+            type: "photo" for a picture with background, "scan" for the card only. In a batch:
+                ``fields={"type": "scan"}``.
 
-        return await self.call(IDCARD, image, fields={"type": type})
+        Raises:
+            ValueError: the type is neither; nothing was sent.
+        """
+        from wxcv.endpoints.idcard import IDCARD, type_field
+
+        return await self.call(IDCARD, image, fields=type_field(type))
 
     async def bankcard(self, image: Image) -> Bankcard:
         """Read a bank card; see ``call``."""

@@ -19,7 +19,7 @@ REFRESH_DEADLINE = 10.0
 FORCED_PAUSE = 30
 """Minimum seconds between two forced refreshes; WeChat ignores an earlier one."""
 
-FORCED_A_DAY = 10
+FORCED_PER_DAY = 10
 """Maximum forced refreshes a day; WeChat allows 20, and the rest is left to operators."""
 
 
@@ -72,7 +72,7 @@ class Store(Protocol):
     async def release(self, key: str, owner: str) -> None:
         """Release the lease if this owner still holds it."""
 
-    async def may_force(self, key: str, now: float) -> bool:
+    async def claim_forced_refresh(self, key: str, now: float) -> bool:
         """If a forced refresh is allowed at the Unix time ``now``, record it and return True.
 
         None is allowed less than 30 s after the last one, or after 10 in the same UTC day.

@@ -9,7 +9,7 @@ from wxcv import checks
 from wxcv.errors import StoreError
 from wxcv.masking import class_name
 from wxcv.stores import scripts
-from wxcv.stores.base import FORCED_A_DAY, FORCED_PAUSE, REFRESH_DEADLINE, StoredToken
+from wxcv.stores.base import FORCED_PAUSE, FORCED_PER_DAY, REFRESH_DEADLINE, StoredToken
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis, RedisCluster
@@ -106,9 +106,9 @@ class RedisStore:
         """See ``Store.release``."""
         await self._run(scripts.RELEASE, self._name(key, "lease"), owner)
 
-    async def may_force(self, key: str, now: float) -> bool:
-        """See ``Store.may_force``."""
-        arguments = (int(now), FORCED_PAUSE, FORCED_A_DAY)
+    async def claim_forced_refresh(self, key: str, now: float) -> bool:
+        """See ``Store.claim_forced_refresh``."""
+        arguments = (int(now), FORCED_PAUSE, FORCED_PER_DAY)
         return bool(await self._run(scripts.MAY_FORCE, self._name(key, "forced"), *arguments))
 
     async def load_refresh_token(self, key: str) -> str | None:

@@ -12,6 +12,11 @@ if TYPE_CHECKING:
     from wxcv.clock import Clock
     from wxcv.stores.base import Store
 
+_STORE_METHODS = (
+    *("load", "save", "invalidate", "acquire", "release"),
+    *("claim_forced_refresh", "load_refresh_token", "save_refresh_token"),
+)
+
 
 class TokenCache:
     """Holds the tokens of any number of accounts; several sessions may share one. Construct it and pass it.
@@ -44,8 +49,8 @@ class TokenCache:
         self, store: Store | None = None, *, maxsize: int = 10_000, clock: Clock | None = None
     ) -> None:
         checks.check_integer("maxsize", maxsize)
-        checks.check_optional("store", store, "Store, such as RedisStore", "load", "save", "acquire")
-        checks.check_optional("clock", clock, "Clock", "monotonic", "wall", "sleep")
+        checks.check_optional("store", store, "Store, such as RedisStore", *_STORE_METHODS)
+        checks.check_optional("clock", clock, "Clock", "monotonic", "wall", "sleep", "timeout")
         self._manager = TokenManager(clock or SystemClock(), store, maxsize)
 
 

@@ -176,7 +176,8 @@ class TokenManager:
 
     def is_refreshing_here(self) -> bool:
         """Return whether the running code is part of a refresh, as in a caller's token function."""
-        return any(map(nesting.is_inside, (*self._refreshing.values(), *self._refresh_state.saving)))
+        tasks = [account.task for account in self._refreshing.values()]
+        return any(nesting.is_inside(task) for task in (*tasks, *self._refresh_state.saving) if task)
 
     def refreshes(self, send: Send) -> int:
         """Return how many refreshes were started through ``send``."""
@@ -188,7 +189,9 @@ class TokenManager:
         If it is called from a refresh, by a token function of the caller's, that refresh continues.
         """
         refreshing = [account for account in self._refreshing.values() if account.send == send]
-        tasks = {account.task for account in refreshing if account.task and not nesting.is_inside(account)}
+        tasks = {
+            account.task for account in refreshing if account.task and not nesting.is_inside(account.task)
+        }
         for task in tasks:
             task.cancel()
         if tasks:
@@ -244,7 +247,7 @@ class TokenManager:
         self, credential: Credential, account: AccountState, send: Send
     ) -> CachedToken | WxcvError:
         """Refresh, and again if the new token was refused meanwhile; raise nothing but CancelledError."""
-        nesting.enter(account)
+        nesting.start(asyncio.current_task())
         try:
             while True:
                 valid, refused = self._cached.get(credential.key), account.refused

@@ -194,9 +194,9 @@ class TokenRefresh:
 
     async def _may_force(self, store: Store | None) -> bool:
         key, clock = self.credential.key, self.shared_state.clock
-        if not self.credential.can_force or not self.shared_state.may_force(key):
+        if not self.credential.can_force or not self.shared_state.claim_forced_refresh(key):
             return False
-        return store is None or await store.may_force(key, clock.wall())
+        return store is None or await store.claim_forced_refresh(key, clock.wall())
 
     async def _fetch_with_retries(self, store: Store | None) -> CachedToken:
         for attempt in range(_TRIES - 1):

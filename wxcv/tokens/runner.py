@@ -13,7 +13,7 @@ from wxcv.errors import StoreError, TokenSourceError, WxcvError
 from wxcv.masking import function_name, short_name
 from wxcv.protocol.requests import Request
 from wxcv.regular_files import read_regular
-from wxcv.stores.base import FORCED_A_DAY, FORCED_PAUSE
+from wxcv.stores.base import FORCED_PAUSE, FORCED_PER_DAY
 from wxcv.tokens.credential import (
     CallFunction,
     GetToken,
@@ -81,14 +81,14 @@ class RefreshState:
         self.forced: dict[str, list[float]] = {}
         self.saving: set[asyncio.Task[Any]] = set()
 
-    def may_force(self, key: str) -> bool:
+    def claim_forced_refresh(self, key: str) -> bool:
         """Record a forced refresh and return True, unless it is too soon or there were too many.
 
         Too soon is less than 30 s after the last one; too many is 10 within 24 hours.
         """
         now = self.clock.monotonic()
         times = [at for at in self.forced.get(key, []) if now - at < _DAY]
-        if len(times) >= FORCED_A_DAY or (times and now - times[-1] < FORCED_PAUSE):
+        if len(times) >= FORCED_PER_DAY or (times and now - times[-1] < FORCED_PAUSE):
             return False
         self.forced[key] = [*times, now]
         return True
@@ -117,7 +117,7 @@ class RefreshRunner:
             token: AccessToken = done.value
             return token
 
-    async def _execute(self, step: Step) -> object:  # noqa: PLR0911 - one return a step
+    async def _execute(self, step: Step) -> object:  # noqa: PLR0911 - one return per step
         """Execute one step and return the reply."""
         match step:
             case Request():

@@ -70,12 +70,40 @@ async def test_a_canned_page_has_a_quota() -> None:
         assert box.usage(IDCARD).day == 1
 
 
+async def test_an_endpoint_of_ones_own_can_be_tried() -> None:
+    """The answer of any path below /cv/ can be set, and is then given to a good token and an image."""
+    logo = wxcv.Endpoint("logo", "/cv/img/logo", dict)
+    async with Sandbox() as box:
+        credential = wxcv.AppCredential(box.appid, box.secret)
+        async with wxcv.Session(credential, base_url=box.base_url) as session:
+            with pytest.raises(wxcv.APIError, match="40066"):
+                await session.call(logo, pictures.blank_png())
+            box.answer("/cv/img/logo", {"name": "N"})
+            found = await session.call(logo, pictures.blank_png())
+
+        assert found["name"] == "N"
+        assert [call.path for call in box.received] == ["/cv/img/logo"]
+
+
 def test_wrong_answers_are_refused() -> None:
-    """A path that the sandbox reads itself, or does not know, and what is no mapping are refused."""
+    """A path that the sandbox reads itself, or that is not below /cv/, and what is not JSON are refused."""
     box = Sandbox()
 
-    for path in (QRCODE, "/cv/ocr/unknown"):
-        with pytest.raises(ValueError, match="path must be one of"):
+    for path in (QRCODE, "/cgi-bin/token", "logo"):
+        with pytest.raises(ValueError, match="path must begin with"):
             box.answer(path, CARD)
     with pytest.raises(TypeError, match="fields must be a mapping, or None"):
         box.answer(IDCARD, [])  # type: ignore[arg-type] # on purpose
+    for value in (object(), float("nan"), {1}, b"x"):
+        with pytest.raises(TypeError, match="fields must be JSON"):
+            box.answer(IDCARD, {"name": value})
+
+
+async def test_an_answer_that_was_set_does_not_change() -> None:
+    """What a test does to its own fields later does not change the answer."""
+    fields = {"list": [1]}
+    box = Sandbox()
+    box.answer(IDCARD, fields)
+    fields["list"].append(2)
+
+    assert box._canned[IDCARD] == {"list": [1]}

@@ -1,1 +1,1 @@
-"""Decoders of codes and printed text."""
+"""Engines that read codes and text, and find crops."""

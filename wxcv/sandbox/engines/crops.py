@@ -97,7 +97,7 @@ def _trim(line: Sequence[int]) -> tuple[int, int]:
 
 def _largest(ratio: float, columns: Sequence[int], rows: Sequence[int]) -> tuple[int, int, int, int]:
     width, height = len(columns), len(rows)
-    wide, high = min(width, max(1, round(height * ratio))), min(height, max(1, round(width / ratio)))
+    wide, high = max(1, round(min(width, height * ratio))), max(1, round(min(height, width / ratio)))
     left, top = _best(columns, wide), _best(rows, high)
     return left, top, left + wide, top + high
 

@@ -6,7 +6,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Detection:
-    """`found` are elements of `code_results` or `items`; `size` is (width, height) in pixels."""
+    """What an engine found.
+
+    `found` are elements of `code_results`, `items` or `results`, and none for canned endpoints; `size` is
+    (width, height) in pixels.
+    """
 
     found: list[dict[str, object]]
     size: tuple[int, int]

@@ -13,7 +13,7 @@ from wxcv.sandbox.wechat.choices import Choices
 
 
 class Engines:
-    """Two threads for codes and one for text, so that slow text recognition does not delay code reading."""
+    """Two threads for codes, crops and opening pictures, and one for text, which is slow."""
 
     def __init__(self) -> None:
         self._codes = ThreadPoolExecutor(2, thread_name_prefix="wxcv-sandbox-codes")

@@ -33,6 +33,8 @@ CV_PAGES = {path: CvPage() for path in CANNED} | {
 }
 """The cv endpoints by path."""
 
+_OWN = CvPage()  # an endpoint that is not WeChat's, or that wxcv does not know
+
 
 @dataclass(frozen=True, kw_only=True)
 class ImageReader:
@@ -51,7 +53,7 @@ class ImageReader:
                 `choices` sets, it is not an image or too large; 101001 no canned answer is set; -1 the
                 endpoint's engine is not installed.
         """
-        page, url = CV_PAGES[path], query.get("img_url", "")
+        page, url = CV_PAGES.get(path, _OWN), query.get("img_url", "")
         if upload is not None and (self.choices.both_inputs == "img" or not url):
             fields = {**query, **upload.fields}
             detection = await self._read(page, upload.data, fields, Refusal(101002, page.unreadable))

@@ -96,13 +96,13 @@ class Choices:
             if field.type is bool and not isinstance(value, bool):
                 raise ValueError(f"{field.name} must be True or False, not {value!r}")
         check_integer("quota_reset_hour", self.quota_reset_hour, least=0, most=23)
-        if self.oversize is not None and not _is_fault(self.oversize):
+        if self.oversize is not None and not _is_refusal_pair(self.oversize):
             raise ValueError(f"oversize must be None or a pair (errcode, errmsg), not {self.oversize!r}")
         if not isinstance(self.content_type, str) or not _is_header_value(self.content_type):
             raise ValueError(f"content_type must be one line of visible ASCII, not {self.content_type!r}")
 
 
-def _is_fault(pair: object) -> bool:
+def _is_refusal_pair(pair: object) -> bool:
     match pair:
         case (int(), str()):
             return True

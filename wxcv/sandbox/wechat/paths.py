@@ -4,6 +4,9 @@ QRCODE = "/cv/img/qrcode"
 COMM = "/cv/ocr/comm"
 AICROP = "/cv/img/aicrop"
 
+READ_HERE = (QRCODE, COMM, AICROP)
+"""What the sandbox reads itself."""
+
 CANNED = (
     "/cv/img/superresolution",
     "/cv/ocr/idcard",
@@ -16,4 +19,4 @@ CANNED = (
 )
 """What the sandbox cannot read: these answer what a test has set, and 101001 otherwise."""
 
-CV_PATHS = (QRCODE, COMM, AICROP, *CANNED)
+CV_PATHS = (*READ_HERE, *CANNED)

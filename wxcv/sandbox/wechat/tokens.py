@@ -24,7 +24,7 @@ OVERLAP = 300
 FORCED_PAUSE = 30
 """Minimum seconds between two forced refreshes; an earlier request does not refresh."""
 
-FORCED_A_DAY = 20
+FORCED_PER_DAY = 20
 
 CLOUD_LIFE = 1800
 """Lifetime of a token of cloud hosting in seconds."""
@@ -82,7 +82,7 @@ class TokenIssuer:
         last forced refresh was at least `FORCED_PAUSE` seconds ago.
 
         Raises:
-            Refusal: 45009, there were `FORCED_A_DAY` forced refreshes today. The tokens are unchanged.
+            Refusal: 45009, there were `FORCED_PER_DAY` forced refreshes today. The tokens are unchanged.
         """
         now = self._clock()
         if force_refresh and now - self._forced_at >= FORCED_PAUSE:
@@ -138,7 +138,7 @@ class TokenIssuer:
 
     def _force(self, now: float) -> None:
         today = quota_day(now, reset_hour=self._reset_hour)
-        if self._forced_by_day[today] >= FORCED_A_DAY:
+        if self._forced_by_day[today] >= FORCED_PER_DAY:
             raise Refusal(45009)
         self._forced_by_day[today] += 1
         self._forced_at = now
