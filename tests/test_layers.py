@@ -38,6 +38,7 @@ THIRD_PARTY = {
     "yarl": {"calls.transport", "calls.payload"},
     "redis": {"stores.redis"},
     "cachetools": {"tokens.manager"},
+    "PIL": {"images.pictures", "images.encoding"},
 }
 PURE = [
     *("errors", "protocol", "endpoints", "values", "batch.outages", "batch.outcomes"),

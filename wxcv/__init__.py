@@ -69,6 +69,7 @@ if TYPE_CHECKING:
         UnsupportedImageError as UnsupportedImageError,
         WxcvError as WxcvError,
     )
+    from wxcv.images.fitting import FittedImage as FittedImage, fit as fit
     from wxcv.images.sources import Image as Image, ImageBytes as ImageBytes, ImageUrl as ImageUrl
     from wxcv.session.session import Session as Session
     from wxcv.stores.base import Store as Store, StoredToken as StoredToken

@@ -80,6 +80,7 @@ VALUES = [
     wxcv.AttemptEvent("/cv/img/qrcode", 1, 200, 0, 5, 0.5),
     wxcv.SessionStats(running=1, waiting=2, calls=3, sends=4, retries=0, refreshes=1, bytes_sent=5),
     wxcv.RetryPolicy(attempts=5),
-    *itertools.chain.from_iterable(map(_values_in, _PAGES)),
+    wxcv.FittedImage(b"x", "image/png", 0.5, (4, 3), (8, 6)),
+    wxcv.StoredToken("T", 1, 2.0, 3.0),
 ]
 """A value of every public class of values that may be pickled."""

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from wxcv.endpoints.base import Endpoint
-from wxcv.endpoints.geometry import ImgSize, add_size
-from wxcv.endpoints.readers import Number, format_number, read_number, read_rows
+from wxcv.endpoints.geometry import ImgSize, Point, with_size
+from wxcv.endpoints.readers import number, rows
 from wxcv.values import Value
 
 if TYPE_CHECKING:
@@ -40,6 +40,12 @@ class CropResult(Value):
     def to_dict(self) -> dict[str, Number]:
         """Return WeChat's JSON shape."""
         return attrs.asdict(self)
+
+    def scaled(self, x: float, y: float) -> CropResult:
+        """Return the rectangle in a picture that is so many times as wide and as high."""
+        left_top = Point(self.crop_left, self.crop_top).scaled(x, y)
+        right_bottom = Point(self.crop_right, self.crop_bottom).scaled(x, y)
+        return CropResult(left_top.x, left_top.y, right_bottom.x, right_bottom.y)
 
 
 @attrs.frozen(repr=False)

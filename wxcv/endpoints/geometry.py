@@ -32,6 +32,17 @@ class Point(Value):
         """Return WeChat's JSON shape."""
         return {"x": self.x, "y": self.y}
 
+    def scaled(self, x: float, y: float) -> Point:
+        """Return the point in a picture that is so many times as wide and as high.
+
+        A number stands for the middle of its pixel; whole numbers stay whole.
+        """
+        return Point(_rounded(self.x, (self.x + 0.5) * x - 0.5), _rounded(self.y, (self.y + 0.5) * y - 0.5))
+
+
+def _rounded(given: Number, value: float) -> Number:
+    return round(value) if isinstance(given, int) else value
+
 
 @attrs.frozen(repr=False)
 class Pos(Value):
@@ -73,6 +84,15 @@ class Pos(Value):
             "left_bottom": self.left_bottom.to_dict(),
         }
 
+    def scaled(self, x: float, y: float) -> Pos:
+        """Return the corners in a picture that is so many times as wide and as high."""
+        return Pos(
+            self.left_top.scaled(x, y),
+            self.right_top.scaled(x, y),
+            self.right_bottom.scaled(x, y),
+            self.left_bottom.scaled(x, y),
+        )
+
 
 # A related service of Tencent returns -1 where there is no position.
 _NOWHERE = Pos(Point(-1, -1), Point(-1, -1), Point(-1, -1), Point(-1, -1))
@@ -93,6 +113,10 @@ class ImgSize(Value):
     def to_dict(self) -> dict[str, Number]:
         """Return WeChat's JSON shape."""
         return {"w": self.w, "h": self.h}
+
+    def scaled(self, x: float, y: float) -> ImgSize:
+        """Return the size of a picture that is so many times as wide and as high."""
+        return ImgSize(_rounded(self.w, self.w * x), _rounded(self.h, self.h * y))
 
 
 def add_size(answer: dict[str, Any], img_size: ImgSize | None) -> dict[str, Any]:

@@ -19,21 +19,22 @@ class ImageTooLargeError(ImageError):
     """The image is too large. WeChat accepts files of less than 2 MB.
 
     Attributes:
-        size: size of the image in bytes; None for a stream that was not read to its end.
-        limit: size in bytes that an image must stay below.
+        size: bytes of the image; None for a stream whose end was not reached.
+        limit: bytes; an image must be smaller.
+        unit: of size and limit: "bytes", or "pixels" of a picture that ``wxcv.fit`` does not decode.
     """
 
     user_message = "The image is too large."
 
-    def __init__(self, image: str, size: int | None, limit: int) -> None:
-        shown = f"at least {limit:,}" if size is None else f"{size:,}"
+    def __init__(self, image: str, size: int | None, limit: int, unit: str = "bytes") -> None:
+        told = f"at least {limit:,}" if size is None else f"{size:,}"
+        remedy = "scale it down or compress it more" if unit == "bytes" else "scale it down"
         super().__init__(
-            image,
-            f"it has {shown} bytes, but an image must have fewer than {limit:,}; "
-            "scale it down or compress it more",
+            image, f"it has {told} {unit}, but an image must have fewer than {limit:,}; {remedy}"
         )
         self.size = size
         self.limit = limit
+        self.unit = unit
 
 
 class EmptyImageError(ImageError):

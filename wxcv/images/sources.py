@@ -35,8 +35,16 @@ _EXTENSIONS = {
     "image/webp": "webp",
     "image/tiff": "tiff",
 }
+_STARTS = {
+    "image/jpeg": (b"\xff\xd8\xff",),
+    "image/png": (b"\x89PNG\r\n\x1a\n",),
+    "image/gif": (b"GIF87a", b"GIF89a"),
+    "image/tiff": (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
+}
 _CONTENT_TYPE = r"(?a)[\w.+-]+/[\w.+-]+"
-_HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"avif", b"avis"}
+_HEIF_BRANDS = dict.fromkeys((b"avif", b"avis"), "image/avif") | dict.fromkeys(
+    (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"), "image/heic"
+)
 URL_LIMIT = 4096
 """Maximum characters of an ``img_url``."""
 
@@ -176,33 +184,40 @@ Image = (
 """The types of images that a call accepts; any other bytes-like object is accepted too."""
 
 
-def _detect_content_type(data: bytes, name: str) -> str:
-    """Return the content type, judging by the first bytes alone."""
-    if data.startswith(b"\xff\xd8\xff"):
-        return "image/jpeg"
-    if data.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "image/png"
-    if data.startswith((b"GIF87a", b"GIF89a")):
-        return "image/gif"
-    if data.startswith(b"BM") and data[6:10] == bytes(4):  # the reserved field distinguishes it from text
+def image_type(data: bytes) -> str | None:
+    """Return the content type of an image, decided by its first bytes alone; None if they are of no image."""
+    for kind, starts in _STARTS.items():
+        if data.startswith(starts):
+            return kind
+    if data.startswith(b"BM") and data[6:10] == bytes(4):  # the reserved field tells it from text
         return "image/bmp"
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "image/webp"
-    if data.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")):
-        return "image/tiff"
-    if data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS:
-        raise UnsupportedImageError(
-            name, "a HEIC or AVIF image, which WeChat is not known to read; convert it to JPEG or PNG"
-        )
-    raise UnsupportedImageError(
+    return _HEIF_BRANDS.get(data[8:12]) if data[4:8] == b"ftyp" else None
+
+
+def not_an_image(data: bytes, name: str) -> UnsupportedImageError:
+    """Return the error for bytes that no supported image begins with."""
+    return UnsupportedImageError(
         name,
         f"not a supported image, judging by its first bytes {data[:8]!r}; send JPEG, PNG, GIF, BMP, WebP or "
         "TIFF (or ImageBytes, to set the content type yourself)",
     )
 
 
-def check_image(data: bytes, name: str, content_type: str | None = None) -> LocalImage:
-    """Check bytes whose size has been checked, and detect their content type if none is given."""
+def _content_type(data: bytes, name: str) -> str:
+    kind = image_type(data)
+    if kind is None:
+        raise not_an_image(data, name)
+    if kind not in _EXTENSIONS:
+        raise UnsupportedImageError(
+            name, "a HEIC or AVIF image, which WeChat is not known to read; convert it to JPEG or PNG"
+        )
+    return kind
+
+
+def check(data: bytes, name: str, content_type: str | None = None) -> LocalImage:
+    """Check bytes that are known to be few enough; their type is decided by the first of them."""
     if not data:
         raise EmptyImageError(name, "no bytes: the file is empty, or the file object is at its end")
     return LocalImage(name, data, content_type or _detect_content_type(data, name))
@@ -211,12 +226,22 @@ def check_image(data: bytes, name: str, content_type: str | None = None) -> Loca
 def _from_buffer(
     data: Buffer, limit: int, content_type: str | None = None, name: str | None = None
 ) -> LocalImage:
+    shown, copy = copy_buffer(data, limit, name)
+    return check(copy, shown, content_type)
+
+
+def copy_buffer(data: Buffer, limit: int, name: str | None = None) -> tuple[str, bytes]:
+    """Return a name for people, and a copy of what could change between two sends; bytes cannot.
+
+    Raises:
+        ImageTooLargeError: there are ``limit`` bytes or more.
+        TypeError, ValueError, BufferError: it is not bytes-like, or cannot be read any more.
+    """
     view = memoryview(data)  # a released one raises ValueError
     shown = short_name(name) if name else f"image of {view.nbytes:,} bytes"
     if view.nbytes >= limit:
         raise ImageTooLargeError(shown, view.nbytes, limit)
-    # Mutable buffers are copied, as they could change between two attempts.
-    return check_image(data if type(data) is bytes else bytes(view), shown, content_type)
+    return shown, data if type(data) is bytes else bytes(view)
 
 
 def looks_like_url(text: str) -> bool:

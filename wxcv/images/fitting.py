@@ -1,0 +1,159 @@
+"""fit: a picture of any size under WeChat's limit, with as little loss as possible."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from wxcv import checks
+from wxcv.callbacks import CallbackError
+from wxcv.errors import EmptyImageError, ImageError, ImageTooLargeError, UnreadableImageError
+from wxcv.images.encoding import Encoder
+from wxcv.images.files import file_name, path_name, read_file, read_path
+from wxcv.images.pictures import open_picture, read_orientation, read_pixels, require_packages, stored_size
+from wxcv.images.sources import (
+    IMAGE_LIMIT,
+    ImageBytes,
+    ImageUrl,
+    copy_buffer,
+    image_type,
+    looks_like_url,
+    not_an_image,
+)
+from wxcv.masking import class_name, short_name
+from wxcv.values import Value
+
+if TYPE_CHECKING:
+    from wxcv.images.files import BinaryFile
+
+INPUT_LIMIT = 50_000_000
+"""Bytes; a file of so many is not read."""
+
+_LEAST_LIMIT = 16_384
+_CONVERTED = {"image/heic", "image/avif"}
+"""What WeChat is not known to read."""
+
+
+@attrs.frozen(repr=False)
+class FittedImage(Value):
+    """A picture that may be sent, as ``wxcv.fit`` returns it.
+
+    Attributes:
+        data: the image file.
+        content_type: of it: "image/jpeg", "image/png", or that of an image that was small enough.
+        scale: pixels of a side of the picture for one of the original: above 0, at most 1.
+        size: width and height as stored in the file, in pixels; an orientation tag is not followed.
+        original_size: those of the original, in pixels.
+    """
+
+    data: bytes = attrs.field(repr=lambda data: f"<{len(data):,} bytes>")
+    content_type: str
+    scale: float
+    size: tuple[int, int]
+    original_size: tuple[int, int]
+
+
+def fit(
+    image: bytes | bytearray | memoryview | str | os.PathLike[str] | BinaryFile | ImageBytes,
+    limit: int = IMAGE_LIMIT,
+) -> FittedImage:
+    """Return the picture in fewer than ``limit`` bytes, with as little loss as possible (extra: ``fit``).
+
+    An image that is small enough is not touched: its bytes are returned as they are. Of any other the first
+    of these that fits is returned:
+
+    1. without loss: a JPEG with its own quality, without all that is no picture in its file; a picture of at
+       most 256 colours as a PNG, and a PNG that is nearly small enough as a better compressed one;
+    2. a JPEG of quality 95, 90 or 85 at full size;
+    3. a JPEG of quality 85, scaled down as little as it takes.
+
+    HEIC and AVIF, which WeChat is not known to read, are converted whatever their size, if Pillow can open
+    them (AVIF from Pillow 11.3; for HEIC register a plug-in such as pillow-heif).
+
+    The pixels stay where they are: an EXIF orientation is copied and never followed, so that the picture
+    means what the original means. A position in an answer is at ``position / scale`` in the original. Of an
+    animated image the first frame is taken. A JPEG has no transparency: a transparent picture is laid on
+    black if it is light, else on white. 16 bits a channel become 8, CMYK becomes RGB. A colour profile of up
+    to 4,096 bytes is kept; all other metadata are left out, such as the place where a photo was taken.
+
+    This takes a processor for a second or so, and several bytes of memory a pixel. In an event loop call
+    ``await asyncio.to_thread(wxcv.fit, image)``.
+
+    Args:
+        image: bytes, a path, a binary file object (read from where it stands) or ImageBytes, whose content
+            type is not looked at: fewer than 50,000,000 bytes and, if it must be decoded, fewer than
+            100,000,000 pixels by its header.
+        limit: bytes, at least 16,384; the result has fewer. WeChat's pages say "less than 2 MB".
+
+    Raises:
+        ImageTooLargeError: it has too many bytes or pixels, or cannot be made small enough.
+        EmptyImageError: it has no bytes.
+        UnreadableImageError: it cannot be read or decoded, or is a URL.
+        UnsupportedImageError: it is no image by its first bytes, or of a kind that Pillow cannot open.
+        ValueError: limit is out of its range.
+        ImportError: the extra is not installed.
+    """
+    checks.whole("limit", limit, least=_LEAST_LIMIT)
+    require_packages("wxcv.fit", "fit", PIL="pillow")
+    try:
+        name, data = _read(image)
+    except ImageError:
+        raise
+    except Exception as error:  # noqa: BLE001 - an object of a caller's may raise anything
+        failure = CallbackError(error)
+    else:
+        return fit_data(name, data, limit)
+    raise UnreadableImageError(f"<{class_name(image)}>", f"the image cannot be read ({failure})")
+
+
+def fit_data(name: str, data: bytes, limit: int) -> FittedImage:
+    """Do what ``fit`` does, with bytes that have been read and a name for errors."""
+    if not data:
+        raise EmptyImageError(name, "no bytes: the file is empty, or the file object stands at its end")
+    kind = image_type(data)
+    if kind is None:
+        raise not_an_image(data, name)
+    with open_picture(name, data, kind) as picture:
+        size = stored_size(picture)
+        if len(data) < limit and kind not in _CONVERTED:
+            return FittedImage(data, kind, 1.0, size, size)
+        orientation = read_orientation(picture)
+        pixels = read_pixels(name, picture)
+        encoded = Encoder(pixels, picture, len(data), orientation).encode_below(limit)
+    if encoded is None:
+        raise ImageTooLargeError(name, len(data), limit)
+    scale = max(encoded.size) / max(size)
+    return FittedImage(encoded.data, encoded.content_type, scale, encoded.size, size)
+
+
+def _read(image: Any) -> tuple[str, bytes]:  # noqa: ANN401 - checked here
+    if isinstance(image, ImageUrl) or (isinstance(image, str) and looks_like_url(image)):
+        name = image.name if isinstance(image, ImageUrl) else "<URL>"
+        raise UnreadableImageError(name, "this is a URL; download the image and pass its bytes")
+    if isinstance(image, ImageBytes):
+        return copy_buffer(image.data, INPUT_LIMIT, image.name)
+    if isinstance(image, (str, os.PathLike)):
+        return path_name(image), read_path(image, INPUT_LIMIT)
+    if hasattr(image, "read"):
+        return file_name(image), _read_file(image)
+    try:
+        return copy_buffer(image, INPUT_LIMIT)
+    except (TypeError, ValueError, BufferError) as error:
+        if isinstance(error, ImageError):
+            raise
+    name = short_name(f"<{class_name(image)}>")
+    raise UnreadableImageError(name, "not an image; pass bytes, a path or a binary file object")
+
+
+def _read_file(file: Any) -> bytes:  # noqa: ANN401 - checked by read_file
+    data = read_file(file, INPUT_LIMIT)
+    if isinstance(data, bytes):
+        return data
+    if inspect.iscoroutine(data):
+        data.close()
+    raise UnreadableImageError(
+        file_name(file), "its read() must be awaited; pass the bytes: fit(await file.read())"
+    )
