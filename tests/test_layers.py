@@ -20,6 +20,7 @@ LAYERS = (
     {"session"},
     {"batch"},
     {"calls"},
+    {"answer_sources"},
     {"tokens"},
     {"protocol"},
     {"images", "stores", "endpoints"},
@@ -39,9 +40,10 @@ THIRD_PARTY = {
     "redis": {"stores.redis"},
     "cachetools": {"tokens.manager"},
     "PIL": {"images.pictures", "images.encoding"},
+    "zxingcpp": {"answer_sources.codes"},
 }
 PURE = [
-    *("errors", "protocol", "endpoints", "values", "batch.outages", "batch.outcomes"),
+    *("errors", "protocol", "endpoints", "answer_sources.base", "values", "batch.outages", "batch.outcomes"),
     *("calls.events", "calls.pacing", "calls.reports", "calls.retries", "images.files", "images.sources"),
     *("tokens.access_token", "tokens.app", "tokens.callback", "tokens.cloud", "tokens.component"),
     *("tokens.credential", "tokens.static", "tokens.validators"),

@@ -5,6 +5,8 @@ __docformat__ = "google"  # for pdoc
 TYPE_CHECKING = False
 # The only list of the public names. Type checkers read it; at run time each name is imported on first use.
 if TYPE_CHECKING:
+    from wxcv.answer_sources.base import AnswerSource as AnswerSource
+    from wxcv.answer_sources.local import LocalCodeReader as LocalCodeReader
     from wxcv.batch.batch import Batch as Batch
     from wxcv.batch.outcomes import Answered as Answered, Outcome as Outcome, Unanswered as Unanswered
     from wxcv.calls.events import AttemptEvent as AttemptEvent
@@ -70,7 +72,12 @@ if TYPE_CHECKING:
         WxcvError as WxcvError,
     )
     from wxcv.images.fitting import FittedImage as FittedImage, fit as fit
-    from wxcv.images.sources import Image as Image, ImageBytes as ImageBytes, ImageUrl as ImageUrl
+    from wxcv.images.sources import (
+        Image as Image,
+        ImageBytes as ImageBytes,
+        ImageUrl as ImageUrl,
+        LocalImage as LocalImage,
+    )
     from wxcv.session.session import Session as Session
     from wxcv.stores.base import Store as Store, StoredToken as StoredToken
     from wxcv.stores.redis import RedisStore as RedisStore

@@ -69,7 +69,7 @@ class Encoder:
         return next((encoded for encoded in better if len(encoded.data) < limit), smallest)
 
     def _lossless(self, limit: int) -> Iterator[Encoded]:
-        """Encode without loss, or with the tables of a JPEG: that drops what is no picture in the file."""
+        """Encode without loss, or a JPEG with its own tables: that drops what is no picture in the file."""
         if self._source.format == "JPEG":
             if self._pixels is self._source and self._source.mode in {"L", "RGB"}:
                 data = _save(self._source, "JPEG", quality="keep", **self._metadata)

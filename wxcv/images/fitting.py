@@ -65,8 +65,8 @@ def fit(
     An image that is small enough is not touched: its bytes are returned as they are. Of any other the first
     of these that fits is returned:
 
-    1. without loss: a JPEG with its own quality, without all that is no picture in its file; a picture of at
-       most 256 colours as a PNG, and a PNG that is nearly small enough as a better compressed one;
+    1. a JPEG of its own quality, without all that is no picture in its file; without any loss, a picture of
+       at most 256 colours as a PNG, and a PNG that is nearly small enough as a better compressed one;
     2. a JPEG of quality 95, 90 or 85 at full size;
     3. a JPEG of quality 85, scaled down as little as it takes.
 

@@ -155,7 +155,13 @@ class ImageBytes(Value):
 
 
 class LocalImage(NamedTuple):
-    """An image that may be uploaded: its checked bytes, its content type, and a name for errors only."""
+    """An image that may be uploaded, as an AnswerSource gets it.
+
+    Attributes:
+        name: a short one, for errors only.
+        data: the file; it is never empty.
+        content_type: such as "image/png", by the first bytes or as the caller gave it.
+    """
 
     name: str
     data: bytes

@@ -1,0 +1,94 @@
+"""LocalCodeReader: codes that can be read here need no call."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent import futures
+from typing import TYPE_CHECKING, cast
+
+from wxcv.answer_sources.codes import TYPE_NAMES, read_codes
+from wxcv.endpoints.qrcode import SCAN_QRCODE
+from wxcv.errors import ImageError
+from wxcv.images.pictures import require_packages
+from wxcv.images.sources import ImageUrl, LocalImage
+from wxcv.masking import class_name
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from wxcv.endpoints.base import AnswerT, Endpoint
+
+_THREADS = 2
+_KINDS = tuple(dict.fromkeys(TYPE_NAMES.values()))
+
+
+class LocalCodeReader:
+    """An AnswerSource that reads QR codes and barcodes here, so that they need no call (extra: ``local``).
+
+    It answers ``scan_qrcode`` for images that are uploaded, and nothing else: an ``img_url`` goes to WeChat. A
+    picture is answered here only if
+
+    - every code in it is of one of the ``kinds``, which all have error detection that cannot be left out, and
+      holds UTF-8 text without control characters, so that nothing is guessed;
+    - three more readings, with another threshold and at another size, see no further code, not even one with
+      errors, and none reads another text.
+
+    Anything else goes to WeChat, also a picture in which no code is found. **A second code may still be
+    missed**: one that is so damaged, blurred or small that no reading sees a trace of it, while WeChat might
+    read it. Where every picture may hold several codes and all of them matter, do not use this.
+
+    Answers look like WeChat's: ``type_name`` in its spelling (QR_CODE, EAN_13 and CODE_128 are known, the
+    others follow ZXing), ``pos`` for QR codes and DataMatrix only, in the pixels as they are stored; an EXIF
+    orientation is not followed. A UPC-A is given as the EAN-13 that it is, with a 0 in front, and the 13
+    digits that a UPC-E stands for are its data.
+
+    Pictures are read in two threads of its own, never in the event loop. It may serve several sessions and
+    event loops. The threads end with ``aclose``, or when nothing refers to the reader any more.
+
+    Args:
+        kinds: the ``type_name`` of the codes that are accepted; all of them by default. A picture with a code
+            of another kind goes to WeChat.
+
+    Raises:
+        ImportError: the extra is not installed.
+        TypeError, ValueError: kinds is no collection of these names.
+    """
+
+    name = "local"
+
+    def __init__(self, *, kinds: Collection[str] = _KINDS) -> None:
+        require_packages("LocalCodeReader", "local", zxingcpp="zxing-cpp", PIL="pillow")
+        if isinstance(kinds, str) or not hasattr(kinds, "__iter__"):
+            raise TypeError(f"kinds must be a collection of names, not {class_name(kinds)}")
+        self._kinds = frozenset(kinds)
+        if not self._kinds or not self._kinds <= set(_KINDS):
+            raise ValueError(f"kinds must be some of {', '.join(_KINDS)}")
+        self._readers = futures.ThreadPoolExecutor(_THREADS, "wxcv code reader")
+        self._is_closed = False
+
+    async def find(
+        self, endpoint: Endpoint[AnswerT], image: LocalImage | ImageUrl, fields: Mapping[str, str]
+    ) -> AnswerT | None:
+        """Return the codes of an uploaded image as ``scan_qrcode`` does, or None: then WeChat must tell.
+
+        A picture that cannot be decoded here is None too. To cancel it drops what has not begun; what has
+        begun is read to its end in its thread.
+
+        Raises:
+            RuntimeError: the reader is closed.
+        """
+        if self._is_closed:
+            raise RuntimeError("this LocalCodeReader is closed")
+        if endpoint != SCAN_QRCODE or isinstance(image, ImageUrl) or fields:
+            return None
+        loop = asyncio.get_running_loop()
+        try:
+            scan = await loop.run_in_executor(self._readers, read_codes, image.name, image.data, self._kinds)
+        except ImageError:
+            return None
+        return cast("AnswerT | None", scan)  # the answer of SCAN_QRCODE
+
+    async def aclose(self) -> None:
+        """End the threads when they are through with what they are reading. May be called again."""
+        self._is_closed = True
+        await asyncio.to_thread(self._readers.shutdown, wait=True, cancel_futures=True)
