@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import io
+import random
 import struct
 import zlib
+from functools import cache
 from typing import TYPE_CHECKING
 
 import zxingcpp
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageChops, ImageDraw, ImageFont
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any
 
 
 def qr_png(text: str | bytes, *, scale: int = 4) -> bytes:
@@ -69,9 +72,31 @@ def padded_png(size: int, *, png: bytes | None = None) -> bytes:
     return png[:end] + chunk + png[end:]
 
 
+def noise(width: int, height: int, mode: str = "RGB") -> Image.Image:
+    """A picture with detail everywhere, always the same."""
+    data = random.Random(1).randbytes(width * height * 3)  # noqa: S311 - a picture, no secret
+    return Image.frombytes("RGB", (width, height), data).convert(mode)
+
+
+@cache
+def scene() -> Image.Image:
+    """A QR code in a corner and a line of small text on a background full of detail, as people look at it."""
+    base = Image.effect_noise((400, 300), 60).resize((2400, 1800), Image.Resampling.BICUBIC)
+    grain = Image.effect_noise((2400, 1800), 80)
+    canvas = Image.merge("RGB", [ImageChops.add(base, grain, 2), grain, base])
+    canvas.paste(opened(qr_png("corner", scale=5)).convert("RGB"), (2100, 1500))
+    canvas.paste(opened(text_png(["SMALL TEXT 42"], size=24)), (60, 60))
+    return canvas
+
+
 def opened(picture: bytes) -> Image.Image:
     """The picture for further drawing."""
     return Image.open(io.BytesIO(picture)).copy()
+
+
+def jpeg(picture: Image.Image, **options: Any) -> bytes:
+    """The picture as a JPEG of quality 95, unless the options say otherwise."""
+    return to_bytes(picture, "JPEG", **{"quality": 95, **options})
 
 
 def to_bytes(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:

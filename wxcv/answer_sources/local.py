@@ -25,17 +25,18 @@ _KINDS = tuple(dict.fromkeys(TYPE_NAMES.values()))
 class LocalCodeReader:
     """An AnswerSource that reads QR codes and barcodes here, so that they need no call (extra: ``local``).
 
-    It answers ``scan_qrcode`` for images that are uploaded, and nothing else: an ``img_url`` goes to WeChat. A
-    picture is answered here only if
+    It answers ``scan_qrcode`` for images that are uploaded, and nothing else: an ``img_url`` goes to WeChat.
+    A picture is answered here only if
 
     - every code in it is of one of the ``kinds``, which all have error detection that cannot be left out, and
       holds UTF-8 text without control characters, so that nothing is guessed;
     - three more readings, with another threshold and at another size, see no further code, not even one with
-      errors, and none reads another text.
+      errors, and none reads another text;
+    - no other part of it has the contrast of a code, readable or not.
 
     Anything else goes to WeChat, also a picture in which no code is found. **A second code may still be
-    missed**: one that is so damaged, blurred or small that no reading sees a trace of it, while WeChat might
-    read it. Where every picture may hold several codes and all of them matter, do not use this.
+    missed**: one that is so damaged, blurred or small that no trace of it is seen here, while WeChat might
+    read it. Where pictures may hold several codes and all of them matter, do not use this.
 
     Answers look like WeChat's: ``type_name`` in its spelling (QR_CODE, EAN_13 and CODE_128 are known, the
     others follow ZXing), ``pos`` for QR codes and DataMatrix only, in the pixels as they are stored; an EXIF

@@ -12,18 +12,21 @@ if TYPE_CHECKING:
 Box = tuple[float, float, float, float]
 """Left, top, right and bottom, in pixels."""
 
-_CELLS = 64
+_CELLS = 48
 """Cells along the longer side of a picture, unless they would be smaller than the next number says."""
 
 _LEAST_CELL = 8  # pixels
+_SIDE = 3
+"""Cells of each side of an area that counts."""
+
 _DENSE = 0.22
 """Mean deviation from the surroundings, for one of the picture's contrast.
 
-Half of a code is dark and half light: it has up to 0.5, and blurred still 0.3. Text has 0.1 to 0.3.
+Half of a code is dark and half light: it has up to 0.5, and blurred still 0.3. Lines of text have as much in
+some cells and little in those between.
 """
 
-_LEAST_CELLS = 4
-_CONTRAST = 0.02
+_FEW = 0.02
 """Share of the pixels that may be darker, or lighter, than what counts as a picture's dark and light."""
 
 Cell = tuple[int, int]
@@ -36,12 +39,9 @@ def has_traces(picture: Image.Image, boxes: Sequence[Box]) -> bool:
     """
     size = max(_LEAST_CELL, -(-max(picture.size) // _CELLS))
     dense = set(_dense_cells(picture, size))
-    for box in boxes:
-        _remove(dense, (cell for cell in list(dense) if _touches(cell, box, size)))
-    while dense:
-        if _remove(dense, [next(iter(dense))]) >= _LEAST_CELLS:
-            return True
-    return False
+    _remove_connected(dense, [cell for cell in dense if any(_touches(cell, box, size) for box in boxes)])
+    square = [(i, j) for i in range(_SIDE) for j in range(_SIDE)]
+    return any(all((x + i, y + j) in dense for i, j in square) for x, y in dense)
 
 
 def _dense_cells(picture: Image.Image, size: int) -> Iterator[Cell]:
@@ -57,7 +57,7 @@ def _dense_cells(picture: Image.Image, size: int) -> Iterator[Cell]:
 
 def _contrast(picture: Image.Image) -> int:
     histogram = picture.histogram()
-    few = sum(histogram) * _CONTRAST
+    few = sum(histogram) * _FEW
     return 255 - _end(histogram[::-1], few) - _end(histogram, few)
 
 
@@ -75,14 +75,11 @@ def _touches(cell: Cell, box: Box, size: int) -> bool:
     return left < (x + 1) * size and x * size < right and top < (y + 1) * size and y * size < bottom
 
 
-def _remove(cells: set[Cell], first: Iterator[Cell] | list[Cell]) -> int:
-    """Remove cells, and all that are connected with them; return how many."""
-    pending, removed = [cell for cell in first if cell in cells], 0
+def _remove_connected(cells: set[Cell], pending: list[Cell]) -> None:
+    """Remove cells, and all that are connected with them."""
     cells.difference_update(pending)
     while pending:
         x, y = pending.pop()
-        removed += 1
         near = {(x + i, y + j) for i in (-1, 0, 1) for j in (-1, 0, 1)} & cells
         cells -= near
         pending += near
-    return removed
