@@ -45,6 +45,14 @@ def damaged(picture: bytes) -> bytes:
     return pictures.to_bytes(canvas)
 
 
+def spotted(picture: bytes) -> bytes:
+    """A code with a black spot in its middle, so that it has too many errors."""
+    canvas = pictures.opened(picture).convert("L")
+    x, y = canvas.width / 2, canvas.height / 2
+    ImageDraw.Draw(canvas).rectangle((x - 2, y - 2, x + 2, y + 2), fill=0)
+    return pictures.to_bytes(canvas)
+
+
 def blurred(picture: bytes, radius: float) -> bytes:
     """The picture out of focus."""
     return pictures.to_bytes(pictures.opened(picture).filter(ImageFilter.GaussianBlur(radius)))
@@ -96,6 +104,7 @@ async def test_several_codes_are_read_together(reader: wxcv.LocalCodeReader, ses
         pictures.column_png(QR, damaged(pictures.qr_png("second code"))),
         pictures.column_png(QR, damaged(EAN)),
         pictures.column_png(EAN, damaged(pictures.barcode_png("DataMatrix", "a longer text", scale=6))),
+        pictures.column_png(QR, spotted(pictures.barcode_png("DataMatrix", "abc", scale=1))),
         pictures.column_png(QR, pictures.barcode_png("Aztec", "other")),
         pictures.column_png(QR, pictures.barcode_png("Code39", "OTHER")),
         pictures.barcode_png("ITF", "12345678"),

@@ -125,13 +125,13 @@ def test_a_png_of_many_colours_becomes_a_jpeg_unless_it_nearly_fits() -> None:
     result, _ = fitted(data)
     assert result.content_type == "image/jpeg"
 
-    gradient = Image.linear_gradient("L").resize((300, 200))
+    gradient = Image.linear_gradient("L").resize((900, 600))
     busy = Image.merge(
         "RGB",
-        [gradient, gradient.rotate(180), pictures.noise(300, 200, "L").resize((20, 20)).resize((300, 200))],
+        [gradient, gradient.rotate(180), pictures.noise(20, 20, "L").resize((900, 600))],
     )
     loose = pictures.to_bytes(busy, compress_level=1)
-    result, small = fitted(loose, max(16_384, len(loose) - 10))
+    result, small = fitted(loose, len(loose) - 10)
     assert result.content_type == "image/png"
     assert ImageChops.difference(small, busy).getbbox() is None
 
@@ -199,6 +199,16 @@ def test_the_first_frame_of_an_animation_is_taken() -> None:
         data = pictures.to_bytes(frames[0], kind, save_all=True, append_images=frames[1:])
         _, small = fitted(data, 30_000)
         assert ImageStat.Stat(small.convert("L")).mean[0] > 60
+
+
+def test_a_second_picture_behind_a_jpeg_is_left_out_first() -> None:
+    """A file of a camera with two pictures is fitted without loss of quality if the first alone is small."""
+    frames = [pictures.noise(100, 100), pictures.noise(400, 400)]
+    data = pictures.to_bytes(frames[0], "MPO", save_all=True, append_images=frames[1:], quality=80)
+    result, small = fitted(data)
+
+    assert (result.content_type, small.size) == ("image/jpeg", (100, 100))
+    assert Image.open(io.BytesIO(result.data)).quantization == Image.open(io.BytesIO(data)).quantization
 
 
 def test_avif_is_converted_whatever_its_size() -> None:
