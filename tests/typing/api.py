@@ -51,6 +51,15 @@ async def images(session: wxcv.Session) -> None:
     await session.scan_qrcode(Path("a.jpg").open("rb"))  # noqa: SIM115, ASYNC230 - never run
 
 
+async def fitting_and_sources(image: wxcv.LocalImage) -> None:
+    """What fit takes and gives, and that a source's answer follows from the endpoint."""
+    assert_type(wxcv.fit(Path("a.jpg"), limit=1_000_000), wxcv.FittedImage)
+    wxcv.fit(io.BytesIO())
+    wxcv.fit(wxcv.ImageBytes(b""))
+    source: wxcv.AnswerSource = wxcv.LocalCodeReader()
+    assert_type(await source.find(wxcv.SCAN_QRCODE, image, {}), wxcv.QrcodeScan | None)
+
+
 @dataclass
 class Message:
     """A message of a queue."""
