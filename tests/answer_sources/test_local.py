@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFilter
 from support import pictures
 
 import wxcv
-from wxcv.images.sources import check
+from wxcv.images.sources import check_image
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -35,7 +35,7 @@ async def reader() -> AsyncIterator[wxcv.LocalCodeReader]:
 
 async def find(reader: wxcv.LocalCodeReader, data: bytes) -> wxcv.QrcodeScan | None:
     """Look for the codes of an upload."""
-    return await reader.find(wxcv.SCAN_QRCODE, check(data, "a.png"), {})
+    return await reader.find(wxcv.SCAN_QRCODE, check_image(data, "a.png"), {})
 
 
 def damaged(picture: bytes) -> bytes:
@@ -128,13 +128,13 @@ async def test_what_is_in_doubt_goes_to_wechat(reader: wxcv.LocalCodeReader, dat
 async def test_a_picture_is_not_judged_by_the_type_it_was_given(reader: wxcv.LocalCodeReader) -> None:
     """Bytes of any kind with any content type are looked at or left to WeChat, and never an error."""
     for data, is_read in ((QR, True), (b"\0\0\0\x18ftypheic" + bytes(50), False), (b"text", False)):
-        image = check(data, "a.heic", "image/heic")
+        image = check_image(data, "a.heic", "image/heic")
         assert (await reader.find(wxcv.SCAN_QRCODE, image, {}) is not None) is is_read
 
 
 async def test_only_uploads_to_scan_qrcode_are_answered(reader: wxcv.LocalCodeReader) -> None:
     """Other pages, URLs, and calls with fields go to WeChat."""
-    upload = check(QR, "a.png")
+    upload = check_image(QR, "a.png")
 
     assert await reader.find(wxcv.PRINTED_TEXT, upload, {}) is None
     assert await reader.find(wxcv.SCAN_QRCODE, wxcv.ImageUrl("https://example.com/a.png"), {}) is None

@@ -1,4 +1,4 @@
-"""Deadlines of one length, which share a single timer."""
+"""DeadlineTimer of one length, which share a single timer."""
 
 from __future__ import annotations
 

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from wxcv.endpoints.base import Endpoint
-from wxcv.endpoints.geometry import ImgSize, Point, with_size
-from wxcv.endpoints.readers import number, rows
+from wxcv.endpoints.geometry import ImgSize, Point, add_size
 from wxcv.values import Value
 
 if TYPE_CHECKING:

@@ -96,7 +96,7 @@ def fit(
         ValueError: limit is out of its range.
         ImportError: the extra is not installed.
     """
-    checks.whole("limit", limit, least=_LEAST_LIMIT)
+    checks.check_integer("limit", limit, least=_LEAST_LIMIT)
     require_packages("wxcv.fit", "fit", PIL="pillow")
     try:
         name, data = _read(image)

@@ -211,7 +211,7 @@ def not_an_image(data: bytes, name: str) -> UnsupportedImageError:
     )
 
 
-def _content_type(data: bytes, name: str) -> str:
+def _detect_content_type(data: bytes, name: str) -> str:
     kind = image_type(data)
     if kind is None:
         raise not_an_image(data, name)
@@ -222,7 +222,7 @@ def _content_type(data: bytes, name: str) -> str:
     return kind
 
 
-def check(data: bytes, name: str, content_type: str | None = None) -> LocalImage:
+def check_image(data: bytes, name: str, content_type: str | None = None) -> LocalImage:
     """Check bytes that are known to be few enough; their type is decided by the first of them."""
     if not data:
         raise EmptyImageError(name, "no bytes: the file is empty, or the file object is at its end")
@@ -233,7 +233,7 @@ def _from_buffer(
     data: Buffer, limit: int, content_type: str | None = None, name: str | None = None
 ) -> LocalImage:
     shown, copy = copy_buffer(data, limit, name)
-    return check(copy, shown, content_type)
+    return check_image(copy, shown, content_type)
 
 
 def copy_buffer(data: Buffer, limit: int, name: str | None = None) -> tuple[str, bytes]:
