@@ -58,6 +58,11 @@ def store(**options: Any) -> wxcv.RedisStore:
     return wxcv.RedisStore(**{"redis": Redis(), **options})
 
 
+def sqlite(**options: Any) -> wxcv.SQLiteStore:
+    """Make a store in a file."""
+    return wxcv.SQLiteStore(**{"path": "x", **options})
+
+
 def endpoint(**fields: Any) -> wxcv.Endpoint[Any]:
     """Make an endpoint."""
     return wxcv.Endpoint(**{"name": "n", "path": "/cv/x", "read": dict, **fields})
@@ -139,6 +144,9 @@ TABLE: list[tuple[Callable[..., object], str, list[Any]]] = [
     (store, "redis", [None, BAD, 5]),
     (store, "prefix", ["", " ", BAD, 5, None]),
     (store, "lease", [*NO_SECONDS, 10, 9.9]),
+    (sqlite, "path", [None, b"MARKED", 5, "", "MARKED\0", ":memory:"]),
+    (sqlite, "lease", [*NO_SECONDS, 10, 9.9]),
+    (sqlite, "clock", [5, BAD]),
     (wxcv.TokenCache, "store", [BAD, 5, {}]),
     (wxcv.TokenCache, "maxsize", NO_COUNT),
     (wxcv.TokenCache, "clock", [BAD, 5]),

@@ -42,11 +42,15 @@ THIRD_PARTY = {
     "PIL": {"images.pictures", "images.encoding", "answer_sources.codes", "answer_sources.traces"},
     "zxingcpp": {"answer_sources.codes"},
 }
+STANDARD = {"sqlite3": {"stores.database"}}
+"""Parts of the standard library that only these modules import."""
+
 PURE = [
     *("errors", "protocol", "endpoints", "answer_sources.base", "values", "batch.outages", "batch.outcomes"),
     *("calls.events", "calls.pacing", "calls.reports", "calls.retries", "images.files", "images.sources"),
     *("tokens.access_token", "tokens.app", "tokens.callback", "tokens.cloud", "tokens.component"),
     *("tokens.credential", "tokens.static", "tokens.validators"),
+    *("stores.base", "stores.file_systems", "stores.scripts", "stores.statements"),
 ]
 """Packages and modules that do no I/O; those of images look at the disk, and at nothing else."""
 
@@ -129,6 +133,11 @@ def packages(names: set[str]) -> set[str]:
     return {name.partition(".")[0] for name in ours(names)}
 
 
+def packages_of(names: set[str]) -> set[str]:
+    """Return the first words of imported names."""
+    return {name.partition(".")[0] for name in names}
+
+
 def foreign(names: set[str]) -> set[str]:
     """Return the third-party packages among imported names."""
     return {name.split(".")[0] for name in names} - set(sys.stdlib_module_names) - {"wxcv"}
@@ -195,6 +204,12 @@ def test_third_party_packages_stay_where_they_belong(module: Module) -> None:
         assert places is None or module.name in places, f"{module.name} imports {name}"
 
 
+def test_sqlite_is_known_to_one_module() -> None:
+    """Only the module that opens the store's file imports sqlite3 when it runs."""
+    for name, places in STANDARD.items():
+        assert {module.name for module in CLIENT if name in packages_of(module.runtime)} == places
+
+
 @pytest.mark.parametrize("pure", PURE)
 def test_what_is_pure_does_no_io(pure: str) -> None:
     """Requests, answers, errors and credentials know no event loop, socket, thread, file or clock."""
@@ -203,7 +218,7 @@ def test_what_is_pure_does_no_io(pure: str) -> None:
 
     assert modules
     assert not names & IO
-    assert pure.startswith("images.") or "os" not in names
+    assert pure.startswith(("images.", "stores.")) or "os" not in names
 
 
 def test_the_sandbox_shares_nothing_with_the_client() -> None:
@@ -242,11 +257,13 @@ def test_the_client_imports_the_core_only() -> None:
 
 
 def test_what_few_programs_need_is_imported_when_it_is_asked_for() -> None:
-    """Third-party platforms, cloud hosting and RedisStore are imported with the first use of their names."""
-    later = {"wxcv.tokens.component", "wxcv.tokens.cloud", "wxcv.stores.redis"}
+    """Third-party platforms, cloud hosting and the stores are imported with the first use of their names."""
+    later = {"wxcv.tokens.component", "wxcv.tokens.cloud", "wxcv.stores.redis", "wxcv.stores.sqlite"}
 
     assert not later & loaded("from wxcv import AppCredential, Session, SCAN_QRCODE")
-    assert later <= loaded("import wxcv; wxcv.AuthorizerCredential, wxcv.CloudCredential, wxcv.RedisStore")
+    assert later <= loaded(
+        "import wxcv; wxcv.AuthorizerCredential, wxcv.CloudCredential, wxcv.RedisStore, wxcv.SQLiteStore"
+    )
     assert later <= loaded("from wxcv import *")
 
 

@@ -79,8 +79,17 @@ if TYPE_CHECKING:
         LocalImage as LocalImage,
     )
     from wxcv.session.session import Session as Session
-    from wxcv.stores.base import Store as Store, StoredToken as StoredToken
+    from wxcv.stores.base import (
+        AnswerStore as AnswerStore,
+        CounterStore as CounterStore,
+        Store as Store,
+        StoredToken as StoredToken,
+        Taken as Taken,
+        TokenStore as TokenStore,
+        Usage as Usage,
+    )
     from wxcv.stores.redis import RedisStore as RedisStore
+    from wxcv.stores.sqlite import SQLiteStore as SQLiteStore
     from wxcv.tokens.access_token import AccessToken as AccessToken
     from wxcv.tokens.app import AppCredential as AppCredential
     from wxcv.tokens.cache import TokenCache as TokenCache

@@ -16,10 +16,15 @@ _DAY = 86_400
 _BEIJING = 8 * 3600  # seconds ahead of UTC; WeChat's days are those of UTC+8 all year
 
 
+def end_of_day(wall: float, reset_hour: int = 0) -> float:
+    """Return the Unix time at which the day of UTC+8 that began at ``reset_hour`` ends."""
+    shift = _BEIJING - reset_hour * 3600
+    return ((wall + shift) // _DAY + 1) * _DAY - shift
+
+
 def next_midnight(wall: float) -> datetime:
-    """Return the next midnight in UTC+8 after a Unix time, as a UTC datetime."""
-    days = (wall + _BEIJING) // _DAY + 1
-    return datetime.fromtimestamp(days * _DAY - _BEIJING, tz=UTC)
+    """Return the next midnight of UTC+8 after a Unix time, in UTC."""
+    return datetime.fromtimestamp(end_of_day(wall), tz=UTC)
 
 
 class Clock(Protocol):

@@ -1,29 +1,30 @@
-"""Fixtures of the tests of stores."""
+"""Every test of what all stores do runs on each of them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import pytest
-from support.redis_server import RedisServer
+from support.stores import SharedFile, SharedRedis, SharedStore
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
-    from redis.asyncio import Redis
+    import wxcv
+
+
+@pytest.fixture(params=["redis-bytes", "redis-str", "sqlite"])
+async def shared(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[SharedStore]:
+    """What the stores of a test share: a Redis whose client gives bytes, or strings, or a file."""
+    is_file = request.param == "sqlite"
+    found = SharedFile(tmp_path) if is_file else SharedRedis(decode_responses=request.param == "redis-str")
+    await found.start()
+    yield found
+    await found.aclose()
 
 
 @pytest.fixture
-async def server() -> AsyncIterator[RedisServer]:
-    """A Redis of this test alone."""
-    running = RedisServer()
-    await running.start()
-    yield running
-    await running.aclose()
-
-
-@pytest.fixture(params=[False, True], ids=["bytes", "str"])
-async def redis(server: RedisServer, request: pytest.FixtureRequest) -> AsyncIterator[Redis]:
-    """A client that gives bytes, or strings."""
-    async with server.client(decode_responses=request.param) as client:
-        yield client
+def store(shared: SharedStore) -> wxcv.Store:
+    """A store."""
+    return shared.open()

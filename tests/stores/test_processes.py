@@ -1,98 +1,101 @@
-"""Processes that share a Redis."""
+"""A limit that processes share, when they run at once, are killed, or have wrong clocks."""
 
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 import subprocess
-import time
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
-from support.redis_server import RedisServer, worker_command
-
-import wxcv
+from support.redis_server import worker_command
+from support.stores import SharedRedis
 
 if TYPE_CHECKING:
-    from wxcv.sandbox import Sandbox
+    from collections.abc import AsyncIterator
+
+    from support.stores import SharedStore
 
 
+@asynccontextmanager
 async def worker(
-    box: Sandbox, server: RedisServer, *, tasks: int = 1, lease: float = 12.0, then: str = "go"
-) -> asyncio.subprocess.Process:
-    """Start a process that is ready to ask."""
-    words = (box.base_url, server.path, box.appid, box.secret, str(tasks), str(lease), then)
+    shared: SharedStore, limit: int, calls: int, at_a_time: int = 8, wrong_by: float = 0.0
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Start a process that is ready to take calls; it is killed at the end."""
+    words = (shared.address, str(limit), str(calls), str(at_a_time), str(wrong_by))
     process = await asyncio.create_subprocess_exec(
-        *worker_command("token_worker.py", *words), stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        *worker_command("store_worker.py", *words), stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
-    assert process.stdout is not None
-    assert await process.stdout.readline() == b"ready\n"
-    return process
+    try:
+        assert process.stdout is not None
+        assert await process.stdout.readline() == b"ready\n"
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
 
 
 def go(process: asyncio.subprocess.Process) -> None:
-    """Let it ask."""
+    """Let it take calls."""
     assert process.stdin is not None
     process.stdin.write(b"\n")
 
 
-async def line(process: asyncio.subprocess.Process) -> list[str]:
-    """Read its next line."""
+async def lines(process: asyncio.subprocess.Process) -> list[list[str]]:
+    """Return the words of all complete lines that it has printed till its end."""
     assert process.stdout is not None
-    async with asyncio.timeout(40):
-        return (await process.stdout.readline()).decode().split()
+    async with asyncio.timeout(60):
+        text = (await process.stdout.read()).decode()
+    return [line.split() for line in text.splitlines(keepends=True) if line.endswith("\n")]
 
 
-async def result(process: asyncio.subprocess.Process) -> list[str]:
-    """Read the token that its tasks got, past what it said before."""
-    while (said := await line(process)) == ["fetched"]:
-        pass
-    await process.wait()
-    return said[1:]
+async def test_three_processes_share_a_limit_to_the_last_call(shared: SharedStore) -> None:
+    """Three processes that try 500 calls at once get each of the 100 numbers once, and no other."""
+    async with (
+        worker(shared, 100, 167) as one,
+        worker(shared, 100, 167) as two,
+        worker(shared, 100, 166) as three,
+    ):
+        for process in (one, two, three):
+            go(process)
+        taken = [words for process in (one, two, three) for words in await lines(process)]
+
+    assert sorted(int(number) for number, _ in taken) == list(range(1, 101))
 
 
-async def test_eight_processes_ask_once_when_the_token_has_ended(server: RedisServer, box: Sandbox) -> None:
-    """Eight processes with fifty tasks each, whose shared classic token has ended, ask for one new token."""
-    async with server.client() as redis:
-        ended = wxcv.StoredToken("ended", 3, time.time() - 1, 1.0)
-        await wxcv.RedisStore(redis).save(f"classic:{box.appid}", ended)
-    processes = [await worker(box, server, tasks=50) for _ in range(8)]
-    for process in processes:
-        go(process)
-    tokens = [await result(process) for process in processes]
+async def test_a_killed_process_leaves_no_call_to_be_taken_twice(shared: SharedStore) -> None:
+    """When processes are killed, no number is had twice, and only what was in flight is lost."""
+    taken: list[int] = []
+    for _ in range(5):
+        async with (
+            worker(shared, 2000, 1000, at_a_time=8) as dying,
+            worker(shared, 2000, 100, at_a_time=8) as other,
+        ):
+            go(dying)
+            go(other)
+            assert dying.stdout is not None
+            taken += [int((await dying.stdout.readline()).split()[0]) for _ in range(40)]
+            dying.kill()
+            taken += [int(number) for number, _ in await lines(dying)]
+            taken += [int(number) for number, _ in await lines(other)]
+    usage = await shared.open().load_usage("k")
 
-    assert box.tokens_issued["classic"] == 1
-    assert all(token == tokens[0] and len(token) == 1 for token in tokens)
-
-
-async def test_a_holder_that_is_killed_is_replaced_when_its_lease_ends(
-    server: RedisServer, box: Sandbox
-) -> None:
-    """If the lease's holder is killed before it stores its token, another asks after the lease, once."""
-    dying = await worker(box, server, lease=0.5, then="hang")
-    go(dying)
-    assert await line(dying) == ["fetched"]
-    waiting = await worker(box, server, lease=0.5)
-    go(waiting)
-    dying.kill()
-    await dying.wait()
-
-    assert len(await result(waiting)) == 1
-    assert box.tokens_issued["classic"] == 2
+    assert len(set(taken)) == len(taken)
+    assert max(taken) <= usage.count <= len(taken) + 5 * 9
 
 
-async def test_a_holder_that_was_stopped_past_its_lease_does_not_overwrite(
-    server: RedisServer, box: Sandbox
-) -> None:
-    """If the lease's holder sleeps past its lease, its late token is refused, and it uses the newer one."""
-    sleeping = await worker(box, server, lease=0.5, then="pause")
-    go(sleeping)
-    assert await line(sleeping) == ["fetched"]
-    os.kill(sleeping.pid, signal.SIGSTOP)
-    awake = await worker(box, server, lease=0.5)
-    go(awake)
-    newer = await result(awake)
-    os.kill(sleeping.pid, signal.SIGCONT)
+async def test_machines_with_wrong_clocks_agree_on_the_day() -> None:
+    """Processes whose clocks are six hours apart share one limit in Redis, and its day."""
+    shared = SharedRedis(decode_responses=False)
+    await shared.start()
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(shared.aclose)
+        fast = await stack.enter_async_context(worker(shared, 10, 10, wrong_by=3 * 3600))
+        slow = await stack.enter_async_context(worker(shared, 10, 10, wrong_by=-3 * 3600))
+        go(fast)
+        go(slow)
+        taken = [*await lines(fast), *await lines(slow)]
+        usage = await shared.open().load_usage("k")
 
-    assert await result(sleeping) == newer
-    assert box.tokens_issued["classic"] == 2
+    assert sorted(int(number) for number, _ in taken) == list(range(1, 11))
+    assert {float(resets_at) for _, resets_at in taken} == {usage.resets_at}

@@ -1,84 +1,43 @@
-"""RedisStore, on a real Redis."""
+"""What is particular to RedisStore, on a real Redis."""
 
 from __future__ import annotations
 
 import asyncio
-import pickle
+import logging
 from typing import TYPE_CHECKING
 
 import pytest
 from redis.asyncio import Redis
-from support.stored import NOW, STORED
+from support.redis_server import RedisServer
+from support.servers import SECRET
+from support.wechat import WeChat
 
 import wxcv
 
 if TYPE_CHECKING:
-    from support.redis_server import RedisServer
+    from collections.abc import AsyncIterator
+
+    from wxcv.protocol.answers import Response
+    from wxcv.protocol.requests import Request
+
+NOW = 1_700_000_000.0
+TOKEN = wxcv.StoredToken("MARKED-T1", 1, NOW + 100, 100.0)
 
 
-async def test_a_token_is_stored_with_its_life(redis: Redis) -> None:
-    """A stored token is loaded with its generation, its end, and the life that Redis counts by itself."""
-    store = wxcv.RedisStore(redis)
-    assert await store.load("k") is None
-    assert await store.save("k", STORED)
-    loaded = await store.load("k")
-
-    assert loaded is not None
-    assert (loaded.value, loaded.generation, loaded.ends_at) == ("MARKED-T1", 1, NOW + 100)
-    assert 95 < loaded.left <= 100
+@pytest.fixture
+async def server() -> AsyncIterator[RedisServer]:
+    """A Redis of this test alone."""
+    running = RedisServer()
+    await running.start()
+    yield running
+    await running.aclose()
 
 
-async def test_an_older_generation_is_refused(redis: Redis) -> None:
-    """A token of the same or an older generation does not replace the stored one."""
-    store = wxcv.RedisStore(redis)
-    newer = wxcv.StoredToken("T5", 5, NOW, 10.0)
-    assert await store.save("k", newer)
-
-    for generation in (5, 4, 1):
-        assert not await store.save("k", wxcv.StoredToken("late", generation, NOW, 10.0))
-    assert (await store.load("k")).value == "T5"  # type: ignore[union-attr]
-
-
-async def test_only_the_very_token_is_invalidated(redis: Redis) -> None:
-    """A refused token ends at once and keeps its generation; another token is left alone."""
-    store = wxcv.RedisStore(redis)
-    await store.save("k", STORED)
-    await store.invalidate("k", "another")
-    assert (await store.load("k")).ends_at == NOW + 100  # type: ignore[union-attr]
-
-    await store.invalidate("k", "MARKED-T1")
-    loaded = await store.load("k")
-    assert loaded is not None
-    assert (loaded.ends_at, loaded.generation) == (0.0, 1)
-
-
-async def test_a_lease_has_one_owner_and_an_end(redis: Redis) -> None:
-    """A lease is had by one owner until it is given back by that owner, or ends."""
-    store = wxcv.RedisStore(redis)
-    store.lease = 0.05
-    assert await store.acquire("k", "a")
-    assert not await store.acquire("k", "b")
-    await store.release("k", "b")
-    assert not await store.acquire("k", "b")
-    await store.release("k", "a")
-    assert await store.acquire("k", "b")
-
-    attempts = 0
-    while not await store.acquire("k", "c"):
-        attempts += 1
-        assert attempts < 100_000
-
-
-async def test_forced_refreshes_are_counted_for_all(redis: Redis) -> None:
-    """All processes together force at most once in 30 s and ten times a day."""
-    stores = [wxcv.RedisStore(redis), wxcv.RedisStore(redis)]
-    assert await stores[0].claim_forced_refresh("k", NOW)
-    assert not await stores[1].claim_forced_refresh("k", NOW + 29)
-    assert await stores[1].claim_forced_refresh("k", NOW + 30)
-    allowed = [await stores[n % 2].claim_forced_refresh("k", NOW + 60 + 30 * n) for n in range(20)]
-
-    assert allowed == [True] * 8 + [False] * 12
-    assert await stores[0].claim_forced_refresh("k", NOW + 86_400)
+@pytest.fixture(params=[False, True], ids=["bytes", "str"])
+async def redis(server: RedisServer, request: pytest.FixtureRequest) -> AsyncIterator[Redis]:
+    """A client that gives bytes, or strings."""
+    async with server.client(decode_responses=request.param) as client:
+        yield client
 
 
 async def test_the_newest_refresh_token_is_shared(redis: Redis) -> None:
@@ -94,11 +53,16 @@ async def test_keys_hold_no_secret(redis: Redis) -> None:
     store = wxcv.RedisStore(redis, prefix="shop")
     await store.save("classic:wx1", STORED)
     await store.acquire("classic:wx1", "me")
-    await store.claim_forced_refresh("classic:wx1", NOW)
+    await store.count_forced_refresh("classic:wx1", NOW)
     await store.save_refresh_token("classic:wx1", "MARKED-R")
+    await store.take("classic:wx1", 1)
+    await store.keep_answer("classic:wx1", "MARKED", 60)
     keys = sorted(key if isinstance(key, str) else key.decode() for key in await redis.keys())
 
-    assert keys == [f"shop:{{classic:wx1}}:{what}" for what in ("forced", "lease", "refresh_token", "token")]
+    assert keys == [
+        f"shop:{{classic:wx1}}:{what}"
+        for what in ("answer", "forced", "lease", "quota", "refresh_token", "token")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -122,7 +86,7 @@ async def test_garbage_counts_as_nothing(server: RedisServer, garbage: bytes) ->
             await redis.set(f"wxcv:{{k}}:{what}", garbage)
 
         assert await store.load("k") is None
-        assert await store.claim_forced_refresh("k", NOW)
+        assert await store.count_forced_refresh("k", NOW)
         await store.invalidate("k", "T")
         assert await store.save("k", STORED)
 
@@ -130,10 +94,13 @@ async def test_garbage_counts_as_nothing(server: RedisServer, garbage: bytes) ->
 async def test_a_key_of_another_type_counts_as_nothing(redis: Redis) -> None:
     """A list under our keys is ignored, and overwritten by the next token."""
     store = wxcv.RedisStore(redis)
-    for what in ("token", "forced", "refresh_token"):
+    for what in ("token", "forced", "refresh_token", "answer"):
         await redis.rpush(f"wxcv:{{k}}:{what}", "x")
 
     assert await store.load("k") is None
+    assert await store.find_answer("k") is None
+    await store.keep_answer("k", "{}", 60)
+    assert await store.find_answer("k") == "{}"
     assert await store.load_refresh_token("k") is None
     assert await store.save("k", STORED)
 
@@ -152,26 +119,51 @@ async def test_a_redis_that_fails_is_a_store_error(server: RedisServer, how: str
         else:
             await redis.config_set("maxmemory", "1")
         with pytest.raises(wxcv.StoreError) as caught:
-            await store.save("k", STORED)
+            await store.save("k", TOKEN)
+        with pytest.raises(wxcv.StoreError):
+            await store.take("k", 1)
 
     assert "MARKED" not in f"{caught.value!r} {caught.value.__context__!r}"
 
 
-async def test_a_cancelled_operation_does_not_mix_answers(server: RedisServer) -> None:
-    """After a thousand operations cancelled at any moment, every answer belongs to its own key."""
-    async with server.client() as redis:
-        store = wxcv.RedisStore(redis)
-        for number in range(3):
-            await store.save(f"k{number}", wxcv.StoredToken(f"T{number}", 1, NOW, 100.0))
-        for number in range(1000):
-            task = asyncio.create_task(store.load("k1"))
-            for _ in range(number % 8):
-                await asyncio.sleep(0)
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-            loaded = await store.load(f"k{number % 3}")
-            assert loaded is not None
-            assert loaded.value == f"T{number % 3}"
+FOREIGN = [
+    "",
+    "5",
+    "wxcv1 1 2 3 4",
+    "wxcv1 1 2 0",
+    "wxcv2 1 2 0 -",
+    "x wxcv1 1 2 0 -",
+    "wxcv1 1 2 0 - x",
+    None,
+]
+
+
+@pytest.mark.parametrize("foreign", [*FOREIGN, None])
+async def test_what_is_no_count_is_never_taken_for_none(redis: Redis, foreign: str | None) -> None:
+    """A key that holds something other than a count is a StoreError that names it, and is left as it is."""
+    store = wxcv.RedisStore(redis)
+    taken = await store.take("other", 1)
+    await (redis.rpush("wxcv:{k}:quota", "x") if foreign is None else redis.set("wxcv:{k}:quota", foreign))
+    before = await redis.dump("wxcv:{k}:quota") if foreign is None else await redis.get("wxcv:{k}:quota")
+    for operation in (
+        *(store.take("k", 1), store.give_back("k", taken), store.mark_day_spent("k", taken)),
+        *(store.mark_market_spent("k"), store.clear_marks("k"), store.load_usage("k")),
+    ):
+        with pytest.raises(
+            wxcv.StoreError, match=r"wxcv:\{k\}:quota in Redis holds no count of wxcv; delete"
+        ):
+            await operation
+
+    assert before == (
+        await redis.dump("wxcv:{k}:quota") if foreign is None else await redis.get("wxcv:{k}:quota")
+    )
+
+
+async def test_an_answer_of_somebody_else_is_bounded(redis: Redis) -> None:
+    """A huge text under the key of an answer is not fetched."""
+    await redis.set("wxcv:{k}:answer", "x" * (1024 * 1024 + 1))
+
+    assert await wxcv.RedisStore(redis).find_answer("k") is None
 
 
 def test_a_store_checks_its_settings() -> None:
@@ -180,8 +172,95 @@ def test_a_store_checks_its_settings() -> None:
         wxcv.RedisStore(Redis(), prefix="a b")
     with pytest.raises(ValueError, match="lease must be a finite number of seconds above 10"):
         wxcv.RedisStore(Redis(), lease=10)
-    with pytest.raises(TypeError, match="store must be a Store"):
+    with pytest.raises(TypeError, match="store must be a TokenStore"):
         wxcv.TokenCache({})  # type: ignore[arg-type]
+
+
+# --- a cache with a store
+
+
+CLASSIC = wxcv.AppCredential("wx1", SECRET, stable=False)
+STABLE = wxcv.AppCredential("wx1", SECRET)
+
+
+async def test_without_redis_a_living_token_is_used_on(server: RedisServer) -> None:
+    """A cache whose Redis dies goes on with the token it has."""
+    wechat = WeChat()
+    async with server.client() as redis:
+        cache = TokenManager(SystemClock(), wxcv.RedisStore(redis))
+        await cache.get(CLASSIC, wechat.send)
+        await server.stop()
+
+        assert await cache.get(CLASSIC, wechat.send) == "T1"
+
+
+async def test_without_redis_the_stable_kind_asks_by_itself(
+    server: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Without Redis and without a token, a stable token is asked for once, and that is logged."""
+    wechat = WeChat()
+    await server.stop()
+    async with server.client() as redis:
+        cache = TokenManager(SystemClock(), wxcv.RedisStore(redis))
+        tokens = await asyncio.gather(*(cache.get(STABLE, wechat.send) for _ in range(5)))
+
+    assert set(tokens) == {"S1"}
+    assert wechat.tokens_issued == 1
+    assert [record.levelno for record in caplog.records if record.name == "wxcv"] == [logging.WARNING]
+
+
+async def test_without_redis_the_classic_kind_fails_closed(server: RedisServer) -> None:
+    """Without Redis and without a token, a classic token is not asked for: it would break the others'."""
+    wechat = WeChat()
+    await server.stop()
+    async with server.client() as redis:
+        cache = TokenManager(SystemClock(), wxcv.RedisStore(redis))
+        with pytest.raises(wxcv.StoreError):
+            await cache.get(CLASSIC, wechat.send)
+
+    assert wechat.tokens_issued == 0
+
+
+@pytest.mark.parametrize("credential", [CLASSIC, STABLE], ids=["classic", "stable"])
+async def test_a_redis_that_dies_before_the_token_is_stored_costs_nothing(
+    server: RedisServer, credential: wxcv.AppCredential, caplog: pytest.LogCaptureFixture
+) -> None:
+    """If Redis dies while a token is fetched, the token is used here all the same."""
+    wechat = WeChat()
+
+    async def send(request: Request) -> Response:
+        await server.stop()
+        return await wechat.send(request)
+
+    async with server.client() as redis:
+        cache = TokenManager(SystemClock(), wxcv.RedisStore(redis))
+        assert await cache.get(credential, send) in {"T1", "S1"}
+
+    assert wechat.tokens_issued == 1
+    assert "not shared" in caplog.text
+
+
+class _Forgetful(wxcv.RedisStore):
+    """A store that loses its Redis when the newest refresh token is looked up."""
+
+    asked = 0
+
+    async def load_refresh_token(self, key: str) -> str | None:
+        self.asked += 1
+        raise wxcv.StoreError(key)
+
+
+async def test_a_refresh_token_that_cannot_be_looked_up_fails_closed(server: RedisServer) -> None:
+    """If the newest refresh token cannot be looked up, an older one is not tried, and nothing is sent."""
+    wechat = WeChat()
+    component = wxcv.ComponentCredential("wxp", "s", "t")
+    merchant = wxcv.AuthorizerCredential(component, "wxm", "old")
+    async with server.client() as redis:
+        store = _Forgetful(redis)
+        with pytest.raises(wxcv.StoreError):
+            await TokenManager(SystemClock(), store).get(merchant, wechat.send)
+
+    assert (store.asked, wechat.tokens_issued) == (1, 0)
 
 
 async def test_what_is_no_lease_is_overwritten(redis: Redis) -> None:
@@ -222,26 +301,18 @@ async def test_the_scripts_survive_being_flushed(redis: Redis) -> None:
         await store.invalidate("k", "T")
         await redis.script_flush()
         assert (await store.load("k")).ends_at == 0  # type: ignore[union-attr]
-        assert await store.claim_forced_refresh("k", NOW + 60 * generation)
+        assert await store.count_forced_refresh("k", NOW + 60 * generation)
         await redis.script_flush()
         await store.save_refresh_token("k", f"R{generation}")
         await redis.script_flush()
         assert await store.load_refresh_token("k") == f"R{generation}"
         await redis.script_flush()
+        assert (await store.take("k", 2)).number == generation
+        await redis.script_flush()
+        await store.keep_answer("k", "{}", 60)
+        await redis.script_flush()
+        assert await store.find_answer("k") == "{}"
+        await redis.script_flush()
 
 
-async def test_only_the_leases_owner_may_store(redis: Redis) -> None:
-    """A token is not stored for an owner whose lease has passed to another, though it is no newer."""
-    store = wxcv.RedisStore(redis)
-    await store.acquire("k", "new owner")
-
-    assert not await store.save("k", STORED, "old owner")
-    assert await store.save("k", STORED, "new owner")
-
-
-def test_a_stored_token_cannot_be_pickled() -> None:
-    """A StoredToken refuses to be pickled, and the error does not show its value."""
-    with pytest.raises(TypeError, match="cannot be pickled") as refusal:
-        pickle.dumps(STORED)
-
-    assert STORED.value not in str(refusal.value)
+# --- several processes

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from wxcv.protocol.requests import Request
 
+NOW = 1_700_000_000.0
+FOR_A_TIME = ("token", "forced", "lease", "quota", "answer")
 TODAY = int(NOW // 86_400)
 KEY = "wxcv:{stable:wx1}:token"
 
@@ -71,7 +73,7 @@ async def test_what_only_holds_a_count_is_none(redis: Redis, foreign: str) -> No
     """A text with something before or after what looks like a count of forced refreshes is ignored."""
     await redis.set("wxcv:{k}:forced", foreign)
 
-    assert await wxcv.RedisStore(redis).claim_forced_refresh("k", NOW)
+    assert await wxcv.RedisStore(redis).count_forced_refresh("k", NOW)
 
 
 async def test_a_count_of_forced_refreshes_is_believed(redis: Redis) -> None:
@@ -79,31 +81,28 @@ async def test_a_count_of_forced_refreshes_is_believed(redis: Redis) -> None:
     store = wxcv.RedisStore(redis)
     await redis.set("wxcv:{k}:forced", f"{TODAY} 9 {int(NOW) - 30}")
 
-    assert await store.claim_forced_refresh("k", NOW)
+    assert await store.count_forced_refresh("k", NOW)
     assert await redis.get("wxcv:{k}:forced") == f"{TODAY} 10 {int(NOW)}"
-    assert not await store.claim_forced_refresh("k", NOW + 1000)
-
-
-async def test_a_clock_that_was_set_back_does_not_forbid_forced_refreshes(redis: Redis) -> None:
-    """If the last forced refresh is in the future, by a clock that was wrong, another is allowed."""
-    store = wxcv.RedisStore(redis)
-    assert await store.claim_forced_refresh("k", NOW + 3600)
-
-    assert await store.claim_forced_refresh("k", NOW)
+    assert not await store.count_forced_refresh("k", NOW + 1000)
 
 
 async def test_everything_but_a_refresh_token_ends_by_itself(redis: Redis) -> None:
-    """A token is kept for an hour longer than it lives, a count for two days, a lease for its seconds."""
+    """A token is kept for an hour longer than it lives, a count for two days, a lease for its seconds,
+    what is counted for a week, and an answer for its time."""
     store = wxcv.RedisStore(redis, lease=20)
-    await store.save("k", STORED)
-    await store.claim_forced_refresh("k", NOW)
+    await store.save("k", TOKEN)
+    await store.count_forced_refresh("k", NOW)
     await store.acquire("k", "me")
     await store.save_refresh_token("k", "R")
-    left = {what: await redis.pttl(f"wxcv:{{k}}:{what}") / 1000 for what in ("token", "forced", "lease")}
+    await store.take("k", 1)
+    await store.keep_answer("k", "{}", 60)
+    left = {what: await redis.pttl(f"wxcv:{{k}}:{what}") / 1000 for what in FOR_A_TIME}
 
     assert 3600 + 50 < left["token"] <= 3600 + 100
     assert 86_400 < left["forced"] <= 2 * 86_400
     assert 10 < left["lease"] <= 20
+    assert 6 * 86_400 < left["quota"] <= 7 * 86_400
+    assert 50 < left["answer"] <= 60
     assert await redis.pttl("wxcv:{k}:refresh_token") == -1
 
 
@@ -125,16 +124,6 @@ async def test_a_refused_token_ends_when_it_would_have_ended(redis: Redis) -> No
 
     assert 3600 < (await redis.pttl("wxcv:{k}:token")) / 1000 <= 3600 + 100
     assert await redis.get("wxcv:{k}:token") == "wxcv1 1 0 MARKED-T1"
-
-
-async def test_the_end_of_a_token_is_kept_to_the_millisecond(redis: Redis) -> None:
-    """A token's end is not rounded to a second."""
-    store = wxcv.RedisStore(redis)
-    await store.save("k", wxcv.StoredToken("T", 1, NOW + 0.125, 100.0))
-    loaded = await store.load("k")
-
-    assert loaded is not None
-    assert loaded.ends_at == NOW + 0.125
 
 
 @pytest.mark.parametrize(("paused", "fits"), [(1000, True), (3000, False)], ids=["a second", "three seconds"])

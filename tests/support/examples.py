@@ -81,5 +81,7 @@ VALUES = [
     wxcv.RetryPolicy(attempts=5),
     wxcv.FittedImage(b"x", "image/png", 0.5, (4, 3), (8, 6)),
     wxcv.StoredToken("T", 1, 2.0, 3.0),
+    wxcv.Taken(3, 1_700_064_000.0),
+    wxcv.Usage(3, 1_700_064_000.0),
 ]
 """A value of every public class of values that may be pickled."""

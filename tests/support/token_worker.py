@@ -1,8 +1,8 @@
-"""A process of its own that asks for a classic token through a shared Redis; run by the tests.
+"""A process of its own that asks for a classic token through a shared store; run by the tests.
 
-Arguments: base URL, Redis's socket, appid, secret, number of tasks, lease, what happens before a new token is
-stored ("go", "hang" or "pause"). Prints "fetched" when it has a new token that is not stored yet, then the
-time and the tokens that its tasks got.
+Arguments: base URL, the store's address, appid, secret, number of tasks, lease, what happens before a new
+token is stored ("go", "hang" or "pause"). Prints "minted" when it has a new token that is not stored yet, and
+then the time and the tokens that its tasks got.
 """
 
 from __future__ import annotations
@@ -10,14 +10,15 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
+from contextlib import AsyncExitStack
 
 from redis.asyncio import Redis
 
 import wxcv
 
 
-class Watched(wxcv.RedisStore):
-    """A store that tells when a token is about to be stored."""
+class Watched:
+    """Mixed into a store, it tells when a token is about to be stored."""
 
     then = "go"
 
@@ -28,15 +29,31 @@ class Watched(wxcv.RedisStore):
             await asyncio.Event().wait()
         if self.then == "pause":
             await asyncio.sleep(0.3)
-        return await super().save(key, token, owner)
+        return await super().save(key, token, owner)  # type: ignore[misc,no-any-return] # of the store
+
+
+class WatchedRedis(Watched, wxcv.RedisStore):
+    """Such a store in Redis."""
+
+
+class WatchedFile(Watched, wxcv.SQLiteStore):
+    """Such a store in a file."""
+
+
+async def open_store(address: str, stack: AsyncExitStack) -> wxcv.Store:
+    """Open the store at "redis:SOCKET" or at a path."""
+    if address.startswith("redis:"):
+        redis = await stack.enter_async_context(Redis(unix_socket_path=address.removeprefix("redis:")))
+        return WatchedRedis(redis)
+    return await stack.enter_async_context(WatchedFile(address))
 
 
 async def main() -> None:
     """Do as the arguments say."""
-    base_url, socket, appid, secret, tasks, lease, Watched.then = sys.argv[1:]
+    base_url, address, appid, secret, tasks, lease, Watched.then = sys.argv[1:]
     credential = wxcv.AppCredential(appid, secret, stable=False)
-    async with Redis(unix_socket_path=socket) as redis:
-        store = Watched(redis)
+    async with AsyncExitStack() as stack:
+        store = await open_store(address, stack)
         store.lease = float(lease)
         async with wxcv.Session(credential, base_url=base_url, store=store) as session:
             print("ready", flush=True)

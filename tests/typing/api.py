@@ -99,6 +99,18 @@ async def make() -> None:
     assert_type(wxcv.Session.from_env(concurrency=2, proxy=None), wxcv.Session)
 
 
+async def stores(redis: wxcv.RedisStore, path: Path) -> None:
+    """Every store is all three of the Protocols."""
+    both: list[wxcv.Store] = [redis, wxcv.SQLiteStore(path)]
+    tokens: wxcv.TokenStore = both[0]
+    counters: wxcv.CounterStore = both[1]
+    answers: wxcv.AnswerStore = both[1]
+    wxcv.TokenCache(tokens)
+    assert_type(await counters.take("k", 1), wxcv.Taken)
+    assert_type(await counters.load_usage("k"), wxcv.Usage)
+    assert_type(await answers.find_answer("k"), str | None)
+
+
 def errors(error: wxcv.WxcvError) -> None:
     """Every error has its three fields, and each class its own."""
     assert_type(error.retryable, bool)

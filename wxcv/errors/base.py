@@ -97,7 +97,10 @@ class SessionClosedError(WxcvError, RuntimeError):
 
 
 class StoreError(WxcvError):
-    """The shared token store failed, and a token of this kind must not be fetched without it."""
+    """The shared store failed, and without it no token may be fetched and no call counted.
+
+    Nothing was sent. What was asked of the store may have been carried out all the same.
+    """
 
     retryable = True
     user_message = UNREACHABLE

@@ -1,13 +1,8 @@
-"""Store: the token state that processes share.
-
-Under a credential's key, a store keeps the token, with a generation that grows with every token so that a
-late write cannot replace a newer one; a lease, so that one process at a time refreshes a kind of token that
-supersedes the previous one; the number of forced refreshes; and the newest refresh token.
-"""
+"""Store: what processes share, as three small Protocols and one that is all of them."""
 
 from __future__ import annotations
 
-from typing import NoReturn, Protocol
+from typing import Literal, Protocol
 
 import attrs
 
@@ -21,6 +16,12 @@ FORCED_PAUSE = 30
 
 FORCED_PER_DAY = 10
 """Maximum forced refreshes a day; WeChat allows 20, and the rest is left to operators."""
+
+PROBE_PAUSE = 900.0
+"""Seconds between two calls that try whether the market quota was topped up."""
+
+ANSWER_LIMIT = 1024 * 1024
+"""Bytes of a kept answer."""
 
 
 @attrs.frozen(repr=False)
@@ -44,18 +45,58 @@ class StoredToken(Value):
         raise TypeError("a StoredToken holds a secret and cannot be pickled; store its fields instead")
 
 
-class Store(Protocol):
-    """The interface of a shared store, for a TokenCache. Every method raises StoreError if it fails.
+@attrs.frozen(repr=False)
+class Taken(Value):
+    """One call taken from a day's limit, or the refusal to take it.
 
-    In every method, ``key`` is a credential's key, and ``owner`` a string that identifies one refresh of one
-    process.
+    Attributes:
+        number: how many have been taken in this day, with this one; None if it was refused.
+        resets_at: Unix time, by the store's clock, at which the day ends.
+        refused_by: why it was refused: "limit" (as many as ``limit`` have been taken), "day" (see
+            ``mark_day_spent``) or "market" (see ``mark_market_spent``); None if it was taken.
+        is_probe: the market quota is marked as spent, and this is the one call that may try whether it still
+            is: after a success, ``clear_marks``; after another refusal, ``mark_market_spent``.
+    """
+
+    number: int | None
+    resets_at: float
+    refused_by: Literal["limit", "day", "market"] | None = None
+    is_probe: bool = False
+
+
+@attrs.frozen(repr=False)
+class Usage(Value):
+    """What a CounterStore knows of the current day.
+
+    Attributes:
+        count: how many calls have been taken and not given back.
+        resets_at: Unix time, by the store's clock, at which the day ends.
+        is_day_spent: WeChat's quota of the day is marked as spent.
+        is_market_spent: the market quota is marked as spent.
+    """
+
+    count: int
+    resets_at: float
+    is_day_spent: bool = False
+    is_market_spent: bool = False
+
+
+class TokenStore(Protocol):
+    """Tokens that processes share; every method raises StoreError if it fails.
+
+    It keeps, under a credential's key: the token with a generation that grows with every token, so that a
+    late write cannot replace a newer one; a lease, so that one process at a time refreshes a kind of token
+    that supersedes the previous one; how often a refresh was forced; and the newest refresh token.
     """
 
     lease: float
     """Seconds after which a lease that was not released expires."""
 
     async def load(self, key: str) -> StoredToken | None:
-        """Return the stored token, expired or not; None if there is none, or the value is a foreign one."""
+        """Return the token, valid or not; None if there is none, or what is there is not ours.
+
+        It is kept for an hour after its end, for its generation.
+        """
 
     async def save(self, key: str, token: StoredToken, owner: str = "") -> bool:
         """Store the token if its generation is higher than the stored one's; return whether it was stored.
@@ -67,19 +108,101 @@ class Store(Protocol):
         """Mark the stored token as refused (``ends_at`` 0) if its value is still this one."""
 
     async def acquire(self, key: str, owner: str) -> bool:
-        """Acquire the lease if nobody holds it; return whether it was acquired."""
+        """Take the lease and return True, if nobody has it."""
 
     async def release(self, key: str, owner: str) -> None:
         """Release the lease if this owner still holds it."""
 
-    async def claim_forced_refresh(self, key: str, now: float) -> bool:
-        """If a forced refresh is allowed at the Unix time ``now``, record it and return True.
+    async def count_forced_refresh(self, key: str, now: float) -> bool:
+        """Count a forced refresh at the Unix time ``now``; return False if it comes too soon or too often.
 
-        None is allowed less than 30 s after the last one, or after 10 in the same UTC day.
+        Too soon is within 30 s of the previous one, too often is after ten in a day of UTC.
         """
 
     async def load_refresh_token(self, key: str) -> str | None:
         """Return the newest refresh token, or None."""
 
     async def save_refresh_token(self, key: str, refresh_token: str) -> None:
-        """Store the newest refresh token; it does not expire."""
+        """Keep the newest refresh token, for ever."""
+
+
+class CounterStore(Protocol):
+    """Daily limits that processes share; every method raises StoreError if it fails.
+
+    Days are those of UTC+8, by the store's clock, and begin at ``reset_hour`` (0 to 23, in UTC+8); all who
+    share a key give the same one. A day that has begun ends when it was going to end, whatever is done to the
+    clock, as long as that is no more than two days off. What is known under a key is forgotten seven days
+    after the last change.
+
+    An operation that raises, or is cancelled, may have been carried out: a ``take`` then counts a call that
+    is not sent, so that fewer than the limit are sent, never more.
+    """
+
+    async def take(
+        self, key: str, limit: int, *, reset_hour: int = 0, probe_every: float = PROBE_PAUSE
+    ) -> Taken:
+        """Take one call from the day's limit, or refuse to.
+
+        Whatever number of processes and machines share the store, never more than ``limit`` (0 or more) are
+        taken and not given back under one key in one day.
+
+        Args:
+            key: what is counted, such as an account and an endpoint.
+            limit: calls a day.
+            reset_hour: at which the day begins.
+            probe_every: while the market quota is marked as spent, one caller in so many seconds may try one
+                call, with ``is_probe``.
+        """
+
+    async def give_back(self, key: str, taken: Taken) -> None:
+        """Undo a ``take`` of whose call surely nothing was sent.
+
+        Does nothing after the end of that day; the count never goes below 0. After a probe, the next caller
+        may probe at once.
+        """
+
+    async def mark_day_spent(self, key: str, taken: Taken) -> None:
+        """Refuse all further calls of the day to which ``taken`` belongs; does nothing after its end.
+
+        For errcode 45009: WeChat counts calls that were not made through this store, too.
+        """
+
+    async def mark_market_spent(self, key: str) -> None:
+        """Refuse all further calls, of this day and later ones, but one probe per ``probe_every`` seconds.
+
+        For errcode 101003: a pack of calls that somebody may top up at any time.
+        """
+
+    async def clear_marks(self, key: str) -> None:
+        """Remove both marks; the count stays."""
+
+    async def load_usage(self, key: str, *, reset_hour: int = 0) -> Usage:
+        """Return the count and the marks, and change nothing."""
+
+
+class AnswerStore(Protocol):
+    """Answers that processes share; every method raises StoreError if it fails."""
+
+    async def find_answer(self, key: str) -> str | None:
+        """Return the answer that was kept under the key and has not ended; None if there is none."""
+
+    async def keep_answer(self, key: str, answer: str, ttl: float) -> None:
+        """Keep an answer in place of an earlier one.
+
+        Args:
+            key: what was asked, such as endpoint, fields and the image's hash.
+            answer: JSON text. One of more than 1 MiB in UTF-8, or that cannot be encoded, is not kept.
+            ttl: seconds for which it is kept, by the store's clock; above 0.
+        """
+
+
+class Store(TokenStore, CounterStore, AnswerStore, Protocol):
+    """All that processes share; see TokenStore, CounterStore and AnswerStore."""
+
+
+def is_keepable(answer: str) -> bool:
+    """Return whether an AnswerStore keeps the answer."""
+    try:
+        return len(answer) <= ANSWER_LIMIT and len(answer.encode()) <= ANSWER_LIMIT
+    except UnicodeEncodeError:
+        return False

@@ -7,9 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 from wxcv import checks
 from wxcv.errors import StoreError
-from wxcv.masking import class_name
+from wxcv.masking import class_name, short_name
 from wxcv.stores import scripts
-from wxcv.stores.base import FORCED_PAUSE, FORCED_PER_DAY, REFRESH_DEADLINE, StoredToken
+from wxcv.stores.base import (
+    ANSWER_LIMIT,
+    FORCED_A_DAY,
+    FORCED_PAUSE,
+    PROBE_PAUSE,
+    REFRESH_DEADLINE,
+    StoredToken,
+    Taken,
+    Usage,
+    is_keepable,
+)
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis, RedisCluster
@@ -45,8 +55,14 @@ class RedisStore:
     the lease expires. Tokens that Redis lost are fetched again; foreign values under its keys are ignored and
     overwritten.
 
-    Keys hold the kind and the account, never a secret. Values hold tokens, so protect Redis like any secret
-    store.
+    Daily limits go by the clock of Redis, so that machines with wrong clocks agree on the day. They hold as
+    long as Redis loses no write. It does when it is killed without ``appendonly yes`` and ``appendfsync
+    always``, when a replica takes over that had not received everything, when it evicts keys
+    (``maxmemory-policy`` other than ``noeviction``), and after FLUSHDB, FLUSHALL or DEL: then up to a whole
+    limit is taken a second time. A key that holds something other than a count is a StoreError.
+
+    Keys hold kind and account, never a secret; values hold tokens and answers, so guard Redis like all places
+    of secrets. All keys of an account end by themselves, but those of refresh tokens.
 
     Raises:
         ValueError, TypeError: an argument is unusable; the message names it.
@@ -79,7 +95,7 @@ class RedisStore:
         raise StoreError(f"the shared store failed ({reason})")
 
     async def load(self, key: str) -> StoredToken | None:
-        """See ``Store.load``."""
+        """See ``TokenStore.load``."""
         found = await self._run(scripts.LOAD, self._name(key, "token"))
         if not found:
             return None
@@ -87,38 +103,87 @@ class RedisStore:
         return StoredToken(value, int(generation), float(ends_at), int(ttl) / _MILLISECONDS - _SLACK)
 
     async def save(self, key: str, token: StoredToken, owner: str = "") -> bool:
-        """See ``Store.save``."""
+        """See ``TokenStore.save``."""
         ttl = int((token.left + _SLACK) * _MILLISECONDS)
         arguments = (token.generation, f"{token.ends_at:.3f}", token.value, ttl, owner)
         names = [self._name(key, "token"), self._name(key, "lease")]
         return bool(await self._run(scripts.SAVE, names, *arguments))
 
     async def invalidate(self, key: str, value: str) -> None:
-        """See ``Store.invalidate``."""
+        """See ``TokenStore.invalidate``."""
         await self._run(scripts.INVALIDATE, self._name(key, "token"), value)
 
     async def acquire(self, key: str, owner: str) -> bool:
-        """See ``Store.acquire``."""
+        """See ``TokenStore.acquire``."""
         ttl = int(self.lease * _MILLISECONDS)
         return bool(await self._run(scripts.ACQUIRE, self._name(key, "lease"), owner, ttl))
 
     async def release(self, key: str, owner: str) -> None:
-        """See ``Store.release``."""
+        """See ``TokenStore.release``."""
         await self._run(scripts.RELEASE, self._name(key, "lease"), owner)
 
-    async def claim_forced_refresh(self, key: str, now: float) -> bool:
-        """See ``Store.claim_forced_refresh``."""
-        arguments = (int(now), FORCED_PAUSE, FORCED_PER_DAY)
-        return bool(await self._run(scripts.MAY_FORCE, self._name(key, "forced"), *arguments))
+    async def count_forced_refresh(self, key: str, now: float) -> bool:
+        """See ``TokenStore.count_forced_refresh``."""
+        arguments = (int(now), FORCED_PAUSE, FORCED_A_DAY)
+        return bool(await self._run(scripts.COUNT_FORCED_REFRESH, self._name(key, "forced"), *arguments))
 
     async def load_refresh_token(self, key: str) -> str | None:
-        """See ``Store.load_refresh_token``."""
+        """See ``TokenStore.load_refresh_token``."""
         found = await self._run(scripts.LOAD_TEXT, self._name(key, "refresh_token"))
         return _text(found) or None
 
     async def save_refresh_token(self, key: str, refresh_token: str) -> None:
-        """See ``Store.save_refresh_token``."""
+        """See ``TokenStore.save_refresh_token``."""
         await self._run(scripts.SAVE_TEXT, self._name(key, "refresh_token"), refresh_token)
+
+    async def _run_quota(self, script: str, key: str, *arguments: str | float) -> list[Any]:
+        name = self._name(key, "quota")
+        found: list[Any] | None = await self._run(script, name, *arguments)
+        if not found:
+            raise StoreError(f"the key {short_name(name)} in Redis holds no count of wxcv; delete it")
+        return found
+
+    async def take(
+        self, key: str, limit: int, *, reset_hour: int = 0, probe_every: float = PROBE_PAUSE
+    ) -> Taken:
+        """See ``CounterStore.take``."""
+        found = await self._run_quota(scripts.TAKE, key, limit, reset_hour, probe_every)
+        number, resets_at, refused_by, is_probe = found
+        refusal: Any = _text(refused_by) or None
+        return Taken(number or None, float(resets_at), refusal, is_probe=bool(is_probe))
+
+    async def give_back(self, key: str, taken: Taken) -> None:
+        """See ``CounterStore.give_back``."""
+        if taken.number is not None:
+            await self._run_quota(scripts.GIVE_BACK, key, taken.resets_at, int(taken.is_probe))
+
+    async def mark_day_spent(self, key: str, taken: Taken) -> None:
+        """See ``CounterStore.mark_day_spent``."""
+        await self._run_quota(scripts.MARK_DAY_SPENT, key, taken.resets_at)
+
+    async def mark_market_spent(self, key: str) -> None:
+        """See ``CounterStore.mark_market_spent``."""
+        await self._run_quota(scripts.MARK_MARKET_SPENT, key)
+
+    async def clear_marks(self, key: str) -> None:
+        """See ``CounterStore.clear_marks``."""
+        await self._run_quota(scripts.CLEAR_MARKS, key)
+
+    async def load_usage(self, key: str, *, reset_hour: int = 0) -> Usage:
+        """See ``CounterStore.load_usage``."""
+        count, resets_at, is_spent, is_market = await self._run_quota(scripts.LOAD_USAGE, key, reset_hour)
+        return Usage(count, float(resets_at), is_day_spent=bool(is_spent), is_market_spent=bool(is_market))
+
+    async def find_answer(self, key: str) -> str | None:
+        """See ``AnswerStore.find_answer``."""
+        found = await self._run(scripts.FIND_ANSWER, self._name(key, "answer"), ANSWER_LIMIT)
+        return _text(found) if found else None
+
+    async def keep_answer(self, key: str, answer: str, ttl: float) -> None:
+        """See ``AnswerStore.keep_answer``."""
+        if is_keepable(answer):
+            ttl_ms = max(1, int(ttl * _MILLISECONDS))
+            await self._run(scripts.KEEP_ANSWER, self._name(key, "answer"), answer, ttl_ms)
 
 
 def _text(value: Any) -> str:  # noqa: ANN401 - bytes, str or a number, depending on the connection

@@ -54,7 +54,7 @@ SAVE_TEXT = """
 redis.call('SET', KEYS[1], ARGV[1])
 return 1
 """
-MAY_FORCE = """
+COUNT_FORCED_REFRESH = """
 local text = redis.pcall('GET', KEYS[1])
 local day, count, at = string.match(type(text) == 'string' and text or '', '^(%d+) (%d+) (%d+)$')
 local now = tonumber(ARGV[1])
@@ -64,5 +64,102 @@ if at and now - tonumber(at) < tonumber(ARGV[2]) and now >= tonumber(at) then re
 if tonumber(count) >= tonumber(ARGV[3]) then return 0 end
 local new = string.format('%d %d %d', today, tonumber(count) + 1, math.floor(now))
 redis.call('SET', KEYS[1], new, 'EX', 172800)
+return 1
+"""
+
+# What is counted is kept as "wxcv1 COUNT RESETS_AT IS_DAY_SPENT PROBED_AT"; PROBED_AT is "-" unless the
+# market quota is marked as spent. Anything else under the key is no count: the scripts return false.
+# A day that ends in more than two days was begun by a clock that was wrong.
+_QUOTA = """
+local time = redis.call('TIME')
+local now = tonumber(time[1]) + tonumber(time[2]) / 1000000
+local text = redis.pcall('GET', KEYS[1])
+local count, resets_at, is_spent, probed_at = 0, 0, 0, nil
+if text then
+  local pattern = '^wxcv1 (%d+) (%d+) ([01]) (%S+)$'
+  local parts = {string.match(type(text) == 'string' and text or '', pattern)}
+  if not parts[1] then return false end
+  count, resets_at, is_spent = tonumber(parts[1]), tonumber(parts[2]), tonumber(parts[3])
+  probed_at = tonumber(parts[4])
+end
+local function begin_day(end_of_day)
+  if now < resets_at and resets_at <= now + 172800 then return end
+  count, resets_at, is_spent = 0, end_of_day, 0
+end
+local function end_of_day(reset_hour)
+  local shift = (8 - tonumber(reset_hour)) * 3600
+  return (math.floor((now + shift) / 86400) + 1) * 86400 - shift
+end
+local function keep()
+  local mark = probed_at and string.format('%.3f', probed_at) or '-'
+  text = string.format('wxcv1 %d %d %d %s', count, resets_at, is_spent, mark)
+  redis.call('SET', KEYS[1], text, 'EX', 604800)
+end
+"""
+TAKE = (
+    _QUOTA
+    + """
+begin_day(end_of_day(ARGV[2]))
+if is_spent == 1 then return {0, resets_at, 'day', 0} end
+if count >= tonumber(ARGV[1]) then return {0, resets_at, 'limit', 0} end
+local is_probe = 0
+if probed_at then
+  if math.abs(now - probed_at) < tonumber(ARGV[3]) then return {0, resets_at, 'market', 0} end
+  probed_at, is_probe = now, 1
+end
+count = count + 1
+keep()
+return {count, resets_at, '', is_probe}
+"""
+)
+GIVE_BACK = (
+    _QUOTA
+    + """
+if resets_at == tonumber(ARGV[1]) and now < resets_at and count > 0 then count = count - 1 end
+if ARGV[2] == '1' and probed_at then probed_at = 0 end
+keep()
+return {1}
+"""
+)
+MARK_DAY_SPENT = (
+    _QUOTA
+    + """
+if now >= tonumber(ARGV[1]) then return {1} end
+begin_day(tonumber(ARGV[1]))
+is_spent = 1
+keep()
+return {1}
+"""
+)
+MARK_MARKET_SPENT = (
+    _QUOTA
+    + """
+probed_at = now
+keep()
+return {1}
+"""
+)
+CLEAR_MARKS = (
+    _QUOTA
+    + """
+is_spent, probed_at = 0, nil
+keep()
+return {1}
+"""
+)
+LOAD_USAGE = (
+    _QUOTA
+    + """
+begin_day(end_of_day(ARGV[1]))
+return {count, resets_at, is_spent, probed_at and 1 or 0}
+"""
+)
+FIND_ANSWER = """
+local length = redis.pcall('STRLEN', KEYS[1])
+if type(length) ~= 'number' or length == 0 or length > tonumber(ARGV[1]) then return false end
+return redis.call('GET', KEYS[1])
+"""
+KEEP_ANSWER = """
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1
 """

@@ -10,7 +10,7 @@ from wxcv.tokens.manager import TokenManager
 
 if TYPE_CHECKING:
     from wxcv.clock import Clock
-    from wxcv.stores.base import Store
+    from wxcv.stores.base import TokenStore
 
 _STORE_METHODS = (
     *("load", "save", "invalidate", "acquire", "release"),
@@ -46,11 +46,11 @@ class TokenCache:
     """
 
     def __init__(
-        self, store: Store | None = None, *, maxsize: int = 10_000, clock: Clock | None = None
+        self, store: TokenStore | None = None, *, maxsize: int = 10_000, clock: Clock | None = None
     ) -> None:
-        checks.check_integer("maxsize", maxsize)
-        checks.check_optional("store", store, "Store, such as RedisStore", *_STORE_METHODS)
-        checks.check_optional("clock", clock, "Clock", "monotonic", "wall", "sleep", "timeout")
+        checks.whole("maxsize", maxsize)
+        checks.optional("store", store, "TokenStore, such as RedisStore", "load", "save", "acquire")
+        checks.optional("clock", clock, "Clock", "monotonic", "wall", "sleep")
         self._manager = TokenManager(clock or SystemClock(), store, maxsize)
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from wxcv.clock import Clock
-    from wxcv.stores.base import Store
+    from wxcv.stores.base import TokenStore
     from wxcv.tokens.account_state import Waiter
     from wxcv.tokens.credential import Credential
     from wxcv.tokens.runner import Send
@@ -53,7 +53,7 @@ class TokenManager:
         maxsize: maximum number of accounts whose tokens are kept.
     """
 
-    def __init__(self, clock: Clock, store: Store | None = None, maxsize: int = 10_000) -> None:
+    def __init__(self, clock: Clock, store: TokenStore | None = None, maxsize: int = 10_000) -> None:
         self._clock = clock
         self._refresh_state = RefreshState(clock, store, self.get, self.invalidate, self.secrets)
         self._cached: TLRUCache[str, CachedToken, float] = TLRUCache(

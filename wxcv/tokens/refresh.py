@@ -16,7 +16,7 @@ from wxcv.tokens.runner import RefreshRunner
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
-    from wxcv.stores.base import Store
+    from wxcv.stores.base import TokenStore
     from wxcv.tokens.credential import Credential
     from wxcv.tokens.runner import RefreshState, Send
 
@@ -100,7 +100,7 @@ class TokenRefresh:
         lease = store.lease if store is not None and self.credential.supersedes_previous else 0.0
         raise ConnectError(f"no token within {lease + REFRESH_DEADLINE:g} s", reason="TimeoutError")
 
-    async def _run(self, store: Store | None) -> CachedToken:
+    async def _run(self, store: TokenStore | None) -> CachedToken:
         if store is None:
             return await self._fetch_new(None)
         try:
@@ -115,13 +115,13 @@ class TokenRefresh:
             logger.warning("%s: %s; fetching the token without the shared store", self.credential.key, error)
         return await self._fetch_new(None)
 
-    async def _refresh_shared(self, store: Store) -> CachedToken:
-        """Use or fetch a token that is the same for every process, so that any may fetch it at any time."""
+    async def _refresh_shared(self, store: TokenStore) -> CachedToken:
+        """The token is the same for every process, so any of them may fetch it at any time."""
         cached, generation = await self._load_from_store(store)
         return cached or await self._save_to_store(store, await self._fetch_new(store), generation, "")
 
-    async def _refresh_under_lease(self, store: Store) -> CachedToken:
-        """Fetch a token as the holder of the lease, or wait until another process has stored one."""
+    async def _refresh_under_lease(self, store: TokenStore) -> CachedToken:
+        """Only the holder of the lease fetches a token; the others wait for it in the store."""
         key, owner = self.credential.key, secrets.token_hex(8)
         async with self.shared_state.clock.timeout(store.lease + REFRESH_DEADLINE):
             while not await store.acquire(key, owner):
@@ -137,8 +137,8 @@ class TokenRefresh:
             finally:
                 await self._release_lease(store.release(key, owner))
 
-    async def _load_from_store(self, store: Store) -> tuple[CachedToken | None, int]:
-        """Return the stored token (None if it is expired, refused or the current one) and its generation."""
+    async def _load_from_store(self, store: TokenStore) -> tuple[CachedToken | None, int]:
+        """Return the stored token, if it is valid and neither refused nor the one to be replaced."""
         clock, key = self.shared_state.clock, self.credential.key
         requested_at = clock.monotonic(), clock.wall()
         stored = await store.load(key)
@@ -156,7 +156,7 @@ class TokenRefresh:
         return cached, stored.generation
 
     async def _save_to_store(
-        self, store: Store, cached: CachedToken, generation: int, owner: str
+        self, store: TokenStore, cached: CachedToken, generation: int, owner: str
     ) -> CachedToken:
         """Store the token and return it, or the newer one that another process has stored meanwhile."""
         left = cached.ends_at - self.shared_state.clock.monotonic()
@@ -176,15 +176,15 @@ class TokenRefresh:
         except StoreError as error:
             logger.warning("%s: %s", self.credential.key, error)
 
-    async def _fetch_new(self, store: Store | None) -> CachedToken:
-        """Fetch a token within the deadline; force a new one if WeChat returns the refused one again."""
+    async def _fetch_new(self, store: TokenStore | None) -> CachedToken:
+        """Fetch a token, within the deadline; force a new one if the refused one is handed out again."""
         async with self.shared_state.clock.timeout(REFRESH_DEADLINE):
             cached = await self._force_if_refused(store, await self._fetch_with_retries(store))
         if self.refused is not None and self._is_refused(cached):
             raise copy.copy(self.refused[1])
         return cached
 
-    async def _force_if_refused(self, store: Store | None, cached: CachedToken) -> CachedToken:
+    async def _force_if_refused(self, store: TokenStore | None, cached: CachedToken) -> CachedToken:
         if self._is_refused(cached) and await self._may_force(store):
             return await self._fetch_once(store, force=True)
         return cached
@@ -192,13 +192,13 @@ class TokenRefresh:
     def _is_refused(self, cached: CachedToken) -> bool:
         return self.refused is not None and cached.value == self.refused[0]
 
-    async def _may_force(self, store: Store | None) -> bool:
+    async def _may_force(self, store: TokenStore | None) -> bool:
         key, clock = self.credential.key, self.shared_state.clock
         if not self.credential.can_force or not self.shared_state.claim_forced_refresh(key):
             return False
-        return store is None or await store.claim_forced_refresh(key, clock.wall())
+        return store is None or await store.count_forced_refresh(key, clock.wall())
 
-    async def _fetch_with_retries(self, store: Store | None) -> CachedToken:
+    async def _fetch_with_retries(self, store: TokenStore | None) -> CachedToken:
         for attempt in range(_TRIES - 1):
             try:
                 return await self._fetch_once(store, force=False)
@@ -210,8 +210,8 @@ class TokenRefresh:
             await self.shared_state.clock.sleep(random.uniform(0, _BACKOFF * 2**attempt))
         return await self._fetch_once(store, force=False)
 
-    async def _fetch_once(self, store: Store | None, *, force: bool) -> CachedToken:
-        """Fetch a token with one request. Its lifetime counts from before the request."""
+    async def _fetch_once(self, store: TokenStore | None, *, force: bool) -> CachedToken:
+        """Fetch a token once. Its life counts from before the request."""
         clock = self.shared_state.clock
         requested_at = clock.monotonic(), clock.wall()
         request = RefreshRequest(force=force, refused=self.refused[0] if self.refused else None)

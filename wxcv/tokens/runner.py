@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from wxcv.clock import Clock
     from wxcv.protocol.answers import Response
-    from wxcv.stores.base import Store
+    from wxcv.stores.base import TokenStore
     from wxcv.tokens.access_token import AccessToken
     from wxcv.tokens.credential import Credential, Step
 
@@ -66,7 +66,7 @@ class RefreshState:
     def __init__(
         self,
         clock: Clock,
-        store: Store | None,
+        store: TokenStore | None,
         get: Callable[[Credential, Send], Awaitable[str]],
         invalidate: Callable[[Credential, str, WxcvError], None],
         secrets: Callable[[Credential], tuple[str, ...]],
@@ -98,7 +98,7 @@ class RefreshRunner:
     """Executes the steps of one refresh."""
 
     def __init__(
-        self, shared_state: RefreshState, credential: Credential, send: Send, store: Store | None
+        self, shared_state: RefreshState, credential: Credential, send: Send, store: TokenStore | None
     ) -> None:
         self.shared_state = shared_state
         self.credential = credential

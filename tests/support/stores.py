@@ -1,0 +1,115 @@
+"""The stores that tests hold to the same contracts: a real Redis, and a file."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import TYPE_CHECKING, Protocol
+
+import wxcv
+from support.redis_server import RedisServer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from redis.asyncio import Redis
+
+
+class SharedStore(Protocol):
+    """Something that several stores share, as several processes would."""
+
+    address: str
+    """For support/store_worker.py and support/token_worker.py."""
+
+    async def start(self) -> None:
+        """Make it ready."""
+
+    async def aclose(self) -> None:
+        """Close all stores and end it."""
+
+    def open(self) -> wxcv.Store:
+        """Make another store on it."""
+
+    async def now(self) -> float:
+        """Return the Unix time by the store's clock."""
+
+    async def advance(self, seconds: float) -> None:
+        """Let that much time pass for what is stored."""
+
+
+class SharedFile:
+    """SQLite stores on one file, with a clock that stands still."""
+
+    def __init__(self, folder: Path) -> None:
+        self.address = str(folder / "store.db")
+        self.clock = wxcv.ManualClock(wall=time.time())
+        self._opened: list[wxcv.SQLiteStore] = []
+
+    async def start(self) -> None:
+        """Do nothing: the first store makes the file."""
+
+    async def aclose(self) -> None:
+        """Close all stores."""
+        for store in self._opened:
+            await store.aclose()
+
+    def open(self) -> wxcv.SQLiteStore:
+        """Make another store, with a connection of its own."""
+        self._opened.append(wxcv.SQLiteStore(self.address, clock=self.clock))
+        return self._opened[-1]
+
+    async def now(self) -> float:
+        """Return what the clock shows."""
+        return self.clock.wall()
+
+    async def advance(self, seconds: float) -> None:
+        """Move the clock."""
+        self.clock.advance(seconds)
+
+
+class SharedRedis:
+    """Redis stores on one server, whose clock cannot be moved: what it holds is made older instead."""
+
+    def __init__(self, *, decode_responses: bool) -> None:
+        self.server = RedisServer()
+        self.address = f"redis:{self.server.path}"
+        self._decode_responses = decode_responses
+        self._opened: list[Redis] = []
+
+    async def start(self) -> None:
+        """Start the server."""
+        await self.server.start()
+
+    async def aclose(self) -> None:
+        """Close all clients and kill the server."""
+        for client in self._opened:
+            await client.aclose()
+        await self.server.aclose()
+
+    def open(self) -> wxcv.RedisStore:
+        """Make another store, with a client of its own."""
+        self._opened.append(self.server.client(decode_responses=self._decode_responses))
+        return wxcv.RedisStore(self._opened[-1])
+
+    async def now(self) -> float:
+        """Return Redis's time."""
+        async with self.server.client() as client:
+            seconds, microseconds = await client.time()
+            return float(seconds + microseconds / 1e6)
+
+    async def advance(self, seconds: float) -> None:
+        """Bring the end of every key nearer, and the times in it."""
+        async with self.server.client(decode_responses=True) as client:
+            for key in await client.keys():
+                if key.endswith(":quota"):
+                    await client.set(key, self._age(await client.get(key), seconds), keepttl=True)
+                left = await client.pttl(key)
+                if left > 0:
+                    await client.pexpire(key, int(left - seconds * 1000))
+
+    @staticmethod
+    def _age(text: str, seconds: float) -> str:
+        found = re.fullmatch(r"(wxcv1 \d+) (\d+) ([01]) (\S+)", text)
+        assert found is not None
+        probed_at = "-" if found[4] == "-" else f"{max(0.0, float(found[4]) - seconds):.3f}"
+        return f"{found[1]} {max(0, int(found[2]) - int(seconds))} {found[3]} {probed_at}"

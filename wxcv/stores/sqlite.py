@@ -1,0 +1,152 @@
+"""SQLiteStore: a Store in a file, for the processes of one machine."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from typing import TYPE_CHECKING, Self
+
+from wxcv import checks
+from wxcv.clock import SystemClock
+from wxcv.masking import class_name
+from wxcv.stores import statements
+from wxcv.stores.base import PROBE_PAUSE, REFRESH_DEADLINE, is_keepable
+from wxcv.stores.database import Database
+from wxcv.stores.database_thread import DatabaseThread
+
+if TYPE_CHECKING:
+    from wxcv.clock import Clock
+    from wxcv.stores.base import StoredToken, Taken, Usage
+
+
+def _check_path(path: object) -> str:
+    if not isinstance(path, (str, os.PathLike)):
+        raise TypeError(f"path must be a str or a pathlib.Path, not {class_name(path)}")
+    name = os.fspath(path)
+    if not isinstance(name, str) or not name or "\0" in name or name == ":memory:":
+        raise ValueError("path must be that of a file: text, not empty, without null bytes, not :memory:")
+    return name
+
+
+class SQLiteStore:
+    """A Store in an SQLite file, for several processes on one machine and no server.
+
+    Args:
+        path: of the file, in a directory that exists; SQLite keeps two more beside it (``-wal``, ``-shm``).
+            Opened, and made if it is missing, at the first use. Only its owner can read it (mode 0600), as it
+            holds tokens and answers.
+        lease: seconds after which the lease of a process that died ends; longer than the 10 s that one
+            refresh may take.
+        clock: where the time of day comes from.
+
+    Every operation is carried out in a thread of the store's own and ends within 2 s, or in a StoreError that
+    names the file and what to do: the disk is full, the file is read-only, damaged, of another program, or
+    locked, its directory is missing. A file that is not a store is left as it is. On Linux, a network file
+    system is refused, as SQLite's locks do not hold there. Without the file, tokens are treated as by a
+    RedisStore without its Redis.
+
+    Several processes, forked children too, and several event loops one after another may use it. ``aclose``,
+    or the end of ``async with``, closes the file; the next use opens it again. A store that was never closed
+    does not keep the process from ending.
+
+    Daily limits go by this machine's clock. They survive kill -9 and, on disks that keep what they say they
+    wrote, a power failure. Whoever deletes the file starts them anew; put a copy in its place only while no
+    process uses it.
+
+    Raises:
+        ValueError, TypeError: naming the argument.
+    """
+
+    def __init__(
+        self, path: str | os.PathLike[str], *, lease: float = 12.0, clock: Clock | None = None
+    ) -> None:
+        name = _check_path(path)
+        self.lease = checks.seconds("lease", lease, least=REFRESH_DEADLINE)
+        checks.optional("clock", clock, "Clock", "monotonic", "wall", "sleep")
+        self._thread = DatabaseThread(
+            partial(Database, name, statements.TABLES, clock or SystemClock()), name
+        )
+        self._run = self._thread.run
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Finish what was begun and close the file; the next use opens it again."""
+        await self._thread.aclose()
+
+    async def load(self, key: str) -> StoredToken | None:
+        """See ``TokenStore.load``."""
+        token: StoredToken | None = await self._run(statements.load, key)
+        return token
+
+    async def save(self, key: str, token: StoredToken, owner: str = "") -> bool:
+        """See ``TokenStore.save``."""
+        return bool(await self._run(statements.save, key, token, owner))
+
+    async def invalidate(self, key: str, value: str) -> None:
+        """See ``TokenStore.invalidate``."""
+        await self._run(statements.invalidate, key, value)
+
+    async def acquire(self, key: str, owner: str) -> bool:
+        """See ``TokenStore.acquire``."""
+        return bool(await self._run(statements.acquire, key, owner, self.lease))
+
+    async def release(self, key: str, owner: str) -> None:
+        """See ``TokenStore.release``."""
+        await self._run(statements.release, key, owner)
+
+    async def count_forced_refresh(self, key: str, now: float) -> bool:
+        """See ``TokenStore.count_forced_refresh``."""
+        return bool(await self._run(statements.count_forced_refresh, key, int(now)))
+
+    async def load_refresh_token(self, key: str) -> str | None:
+        """See ``TokenStore.load_refresh_token``."""
+        refresh_token: str | None = await self._run(statements.load_refresh_token, key)
+        return refresh_token
+
+    async def save_refresh_token(self, key: str, refresh_token: str) -> None:
+        """See ``TokenStore.save_refresh_token``."""
+        await self._run(statements.save_refresh_token, key, refresh_token)
+
+    async def take(
+        self, key: str, limit: int, *, reset_hour: int = 0, probe_every: float = PROBE_PAUSE
+    ) -> Taken:
+        """See ``CounterStore.take``."""
+        taken: Taken = await self._run(statements.take, key, limit, reset_hour, probe_every)
+        return taken
+
+    async def give_back(self, key: str, taken: Taken) -> None:
+        """See ``CounterStore.give_back``."""
+        if taken.number is not None:
+            await self._run(statements.give_back, key, taken)
+
+    async def mark_day_spent(self, key: str, taken: Taken) -> None:
+        """See ``CounterStore.mark_day_spent``."""
+        await self._run(statements.mark_day_spent, key, taken.resets_at)
+
+    async def mark_market_spent(self, key: str) -> None:
+        """See ``CounterStore.mark_market_spent``."""
+        await self._run(statements.mark_market_spent, key)
+
+    async def clear_marks(self, key: str) -> None:
+        """See ``CounterStore.clear_marks``."""
+        await self._run(statements.clear_marks, key)
+
+    async def load_usage(self, key: str, *, reset_hour: int = 0) -> Usage:
+        """See ``CounterStore.load_usage``."""
+        usage: Usage = await self._run(statements.load_usage, key, reset_hour)
+        return usage
+
+    async def find_answer(self, key: str) -> str | None:
+        """See ``AnswerStore.find_answer``."""
+        answer: str | None = await self._run(statements.find_answer, key)
+        return answer
+
+    async def keep_answer(self, key: str, answer: str, ttl: float) -> None:
+        """See ``AnswerStore.keep_answer``."""
+        if is_keepable(answer):
+            await self._run(statements.keep_answer, key, answer, ttl)

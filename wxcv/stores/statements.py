@@ -1,0 +1,202 @@
+"""The transactions of SQLiteStore: functions of a connection, the time now, and what the store's method got.
+
+They do in SQL what scripts.py does in Redis. ``now`` is Unix time, read after the database was locked.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from wxcv.clock import end_of_day
+from wxcv.stores.base import FORCED_A_DAY, FORCED_PAUSE, StoredToken, Taken, Usage
+
+if TYPE_CHECKING:
+    from sqlite3 import Connection
+
+TABLES = (
+    """CREATE TABLE tokens (key TEXT PRIMARY KEY, value TEXT NOT NULL, generation INTEGER NOT NULL,
+        ends_at REAL NOT NULL, saved_at REAL NOT NULL, life REAL NOT NULL)""",
+    """CREATE TABLE leases (key TEXT PRIMARY KEY, owner TEXT NOT NULL, begins_at REAL NOT NULL,
+        ends_at REAL NOT NULL)""",
+    """CREATE TABLE forced_refreshes (key TEXT PRIMARY KEY, day INTEGER NOT NULL, count INTEGER NOT NULL,
+        at INTEGER NOT NULL)""",
+    "CREATE TABLE refresh_tokens (key TEXT PRIMARY KEY, value TEXT NOT NULL)",
+    """CREATE TABLE quotas (key TEXT PRIMARY KEY, count INTEGER NOT NULL, resets_at REAL NOT NULL,
+        is_spent INTEGER NOT NULL, probed_at REAL, changed_at REAL NOT NULL)""",
+    "CREATE TABLE answers (key TEXT PRIMARY KEY, answer TEXT NOT NULL, ends_at REAL NOT NULL)",
+    "CREATE INDEX answers_by_end ON answers (ends_at)",
+)
+
+_SLACK = 3600  # seconds for which the generation of a token outlives it
+_DAY = 86_400
+_WEEK = 7 * _DAY
+
+
+def load(db: Connection, now: float, key: str) -> StoredToken | None:
+    """See ``TokenStore.load``."""
+    query = "SELECT value, generation, ends_at, saved_at, life FROM tokens WHERE key = ?"
+    found = db.execute(query, (key,)).fetchone()
+    if found is None:
+        return None
+    value, generation, ends_at, saved_at, life = found
+    # If the clock was set back, nobody knows for how long the token has been here.
+    left = saved_at + life - now if now >= saved_at else 0.0
+    return StoredToken(value, generation, ends_at, left) if left > -_SLACK else None
+
+
+def save(db: Connection, now: float, key: str, token: StoredToken, owner: str) -> bool:
+    """See ``TokenStore.save``."""
+    stored = load(db, now, key)
+    if stored is not None and stored.generation >= token.generation:
+        return False
+    if owner and _lease_owner(db, now, key) != owner:
+        return False
+    row = (key, token.value, token.generation, token.ends_at, now, token.left)
+    db.execute("REPLACE INTO tokens VALUES (?, ?, ?, ?, ?, ?)", row)
+    db.execute("DELETE FROM tokens WHERE saved_at + life <= ?", (now - _SLACK,))
+    return True
+
+
+def invalidate(db: Connection, _now: float, key: str, value: str) -> None:
+    """See ``TokenStore.invalidate``."""
+    db.execute("UPDATE tokens SET ends_at = 0 WHERE key = ? AND value = ?", (key, value))
+
+
+def _lease_owner(db: Connection, now: float, key: str) -> str | None:
+    query = "SELECT owner FROM leases WHERE key = ? AND begins_at <= ? AND ends_at > ?"
+    found = db.execute(query, (key, now, now)).fetchone()
+    return found[0] if found else None
+
+
+def acquire(db: Connection, now: float, key: str, owner: str, seconds: float) -> bool:
+    """See ``TokenStore.acquire``."""
+    if _lease_owner(db, now, key) is not None:
+        return False
+    db.execute("REPLACE INTO leases VALUES (?, ?, ?, ?)", (key, owner, now, now + seconds))
+    return True
+
+
+def release(db: Connection, _now: float, key: str, owner: str) -> None:
+    """See ``TokenStore.release``."""
+    db.execute("DELETE FROM leases WHERE key = ? AND owner = ?", (key, owner))
+
+
+def count_forced_refresh(db: Connection, _now: float, key: str, at: int) -> bool:
+    """See ``TokenStore.count_forced_refresh``."""
+    found = db.execute("SELECT day, count, at FROM forced_refreshes WHERE key = ?", (key,)).fetchone()
+    day, count, last = found or (None, 0, None)
+    today = at // _DAY
+    if day != today:
+        count = 0
+    if (last is not None and 0 <= at - last < FORCED_PAUSE) or count >= FORCED_A_DAY:
+        return False
+    db.execute("REPLACE INTO forced_refreshes VALUES (?, ?, ?, ?)", (key, today, count + 1, at))
+    return True
+
+
+def load_refresh_token(db: Connection, _now: float, key: str) -> str | None:
+    """See ``TokenStore.load_refresh_token``."""
+    found = db.execute("SELECT value FROM refresh_tokens WHERE key = ?", (key,)).fetchone()
+    return found[0] if found else None
+
+
+def save_refresh_token(db: Connection, _now: float, key: str, refresh_token: str) -> None:
+    """See ``TokenStore.save_refresh_token``."""
+    db.execute("REPLACE INTO refresh_tokens VALUES (?, ?)", (key, refresh_token))
+
+
+class _Quota(NamedTuple):
+    """What is counted under a key; ``probed_at`` is None unless the market quota is marked as spent."""
+
+    number: int = 0
+    resets_at: float = 0.0
+    is_spent: int = 0
+    probed_at: float | None = None
+
+    def begin_day(self, now: float, ends_at: float) -> _Quota:
+        """Return it for the current day. One that ends in more than two days was begun by a wrong clock."""
+        if now < self.resets_at <= now + 2 * _DAY:
+            return self
+        return _Quota(resets_at=ends_at, probed_at=self.probed_at)
+
+    def refusal(self, now: float, limit: int, probe_every: float) -> Literal["day", "limit", "market"] | None:
+        """Return why no call may be taken, or None."""
+        if self.is_spent:
+            return "day"
+        if self.number >= limit:
+            return "limit"
+        if self.probed_at is not None and abs(now - self.probed_at) < probe_every:
+            return "market"
+        return None
+
+
+def _load_quota(db: Connection, now: float, key: str) -> _Quota:
+    query = "SELECT count, resets_at, is_spent, probed_at FROM quotas WHERE key = ? AND changed_at > ?"
+    found = db.execute(query, (key, now - _WEEK)).fetchone()
+    return _Quota(*found) if found else _Quota()
+
+
+def _keep_quota(db: Connection, now: float, key: str, quota: _Quota) -> None:
+    db.execute("REPLACE INTO quotas VALUES (?, ?, ?, ?, ?, ?)", (key, *quota, now))
+
+
+def take(  # noqa: PLR0913, PLR0917 - all that the method gets
+    db: Connection, now: float, key: str, limit: int, reset_hour: int, probe_every: float
+) -> Taken:
+    """See ``CounterStore.take``."""
+    quota = _load_quota(db, now, key).begin_day(now, end_of_day(now, reset_hour))
+    refused_by = quota.refusal(now, limit, probe_every)
+    if refused_by:
+        return Taken(None, quota.resets_at, refused_by)
+    is_probe = quota.probed_at is not None
+    number = quota.number + 1
+    _keep_quota(db, now, key, quota._replace(number=number, probed_at=now if is_probe else None))
+    return Taken(number, quota.resets_at, is_probe=is_probe)
+
+
+def give_back(db: Connection, now: float, key: str, taken: Taken) -> None:
+    """See ``CounterStore.give_back``."""
+    quota = _load_quota(db, now, key)
+    if now < quota.resets_at == taken.resets_at:
+        quota = quota._replace(number=max(0, quota.number - 1))
+    if taken.is_probe and quota.probed_at is not None:
+        quota = quota._replace(probed_at=0.0)
+    _keep_quota(db, now, key, quota)
+
+
+def mark_day_spent(db: Connection, now: float, key: str, resets_at: float) -> None:
+    """See ``CounterStore.mark_day_spent``."""
+    if now < resets_at:
+        quota = _load_quota(db, now, key).begin_day(now, resets_at)
+        _keep_quota(db, now, key, quota._replace(is_spent=1))
+
+
+def mark_market_spent(db: Connection, now: float, key: str) -> None:
+    """See ``CounterStore.mark_market_spent``."""
+    _keep_quota(db, now, key, _load_quota(db, now, key)._replace(probed_at=now))
+
+
+def clear_marks(db: Connection, now: float, key: str) -> None:
+    """See ``CounterStore.clear_marks``."""
+    _keep_quota(db, now, key, _load_quota(db, now, key)._replace(is_spent=0, probed_at=None))
+
+
+def load_usage(db: Connection, now: float, key: str, reset_hour: int) -> Usage:
+    """See ``CounterStore.load_usage``."""
+    quota = _load_quota(db, now, key).begin_day(now, end_of_day(now, reset_hour))
+    is_market_spent = quota.probed_at is not None
+    return Usage(
+        quota.number, quota.resets_at, is_day_spent=bool(quota.is_spent), is_market_spent=is_market_spent
+    )
+
+
+def find_answer(db: Connection, now: float, key: str) -> str | None:
+    """See ``AnswerStore.find_answer``."""
+    found = db.execute("SELECT answer FROM answers WHERE key = ? AND ends_at > ?", (key, now)).fetchone()
+    return found[0] if found else None
+
+
+def keep_answer(db: Connection, now: float, key: str, answer: str, ttl: float) -> None:
+    """See ``AnswerStore.keep_answer``."""
+    db.execute("DELETE FROM answers WHERE ends_at <= ?", (now,))
+    db.execute("REPLACE INTO answers VALUES (?, ?, ?)", (key, answer, now + ttl))
