@@ -112,6 +112,33 @@ async def test_a_store_that_was_deleted_is_made_anew(path: Path) -> None:
     assert list(modes(path.parent)) == ["store.db"]
 
 
+HOLD_OPEN = """
+import asyncio, sys, wxcv
+async def main():
+    async with wxcv.SQLiteStore(sys.argv[1]) as store:
+        for number in range(50):
+            await store.keep_answer(f"a{number}", "x" * 9000, 60)
+        print("ready", flush=True)
+        await asyncio.to_thread(sys.stdin.readline)
+        print((await store.take("k", 9)).number)
+asyncio.run(main())
+"""
+
+
+async def test_a_store_that_was_deleted_is_not_mixed_with_what_another_process_holds(path: Path) -> None:
+    """While another process holds a deleted store open, a new one begins; later both use the new one."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", HOLD_OPEN, str(path)), stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    assert await process.stdout.readline() == b"ready\n"
+    path.unlink()
+    async with wxcv.SQLiteStore(path) as store:
+        assert (await store.take("k", 9)).number == 1
+        assert (await process.communicate(b"\n"))[0] == b"2\n"
+        assert (await store.take("k", 9)).number == 3
+
+
 async def test_a_new_process_finds_what_was_kept(path: Path) -> None:
     """What was kept is there after the file was closed and opened."""
     async with wxcv.SQLiteStore(str(path)) as store:
@@ -294,13 +321,24 @@ async def test_a_disk_that_hangs_is_told_in_time(path: Path) -> None:
 
 
 class _BrokenClock(wxcv.ManualClock):
+    is_broken = True
+
     def wall(self) -> float:
-        raise KeyError("MARKED")
+        if self.is_broken:
+            raise KeyError("MARKED")
+        return super().wall()
 
 
 async def test_a_clock_that_fails_is_a_store_error(path: Path) -> None:
-    """What the caller's clock raises is a StoreError with the name of the class alone."""
-    assert "failed (KeyError)" in await refusal(wxcv.SQLiteStore(path, clock=_BrokenClock()))
+    """What the caller's clock raises is a StoreError with the class alone, and locks nobody out."""
+    clock = _BrokenClock()
+    async with wxcv.SQLiteStore(path, clock=clock) as store, wxcv.SQLiteStore(path) as other:
+        with pytest.raises(wxcv.StoreError, match=r"store\.db failed \(KeyError\)$"):
+            await store.take("k", 9)
+        await other.save_refresh_token("k", "R")
+        clock.is_broken = False
+
+        assert await store.load_refresh_token("k") == "R"
 
 
 def test_several_event_loops_use_one_store(path: Path) -> None:
