@@ -282,6 +282,24 @@ async def test_a_full_disk_is_told_and_survived(path: Path) -> None:
 # --- locks, threads and processes
 
 
+TAKE_FROM_MANY = """
+import asyncio, sys, wxcv
+async def main():
+    for number in range(60):
+        async with wxcv.SQLiteStore(f"{sys.argv[1]}-{number}") as store:
+            assert (await store.take("k", 9)).number is not None
+asyncio.run(main())
+"""
+
+
+async def test_processes_may_make_the_file_at_the_same_time(path: Path) -> None:
+    """Four processes that make sixty files in the same order never meet one that is half made."""
+    runs = (asyncio.to_thread(run, TAKE_FROM_MANY, str(path)) for _ in range(4))
+    done = await asyncio.gather(*runs)
+
+    assert [(one.returncode, one.stderr) for one in done] == [(0, "")] * 4
+
+
 async def test_a_file_that_another_process_locks_is_told_in_time(path: Path) -> None:
     """While somebody else holds the file, operations end in a StoreError; afterwards they work."""
     async with wxcv.SQLiteStore(path) as store:

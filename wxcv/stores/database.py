@@ -157,7 +157,9 @@ def _create(path: Path) -> None:
 
 def _prepare(connection: sqlite3.Connection, tables: Sequence[str]) -> None:
     """Check that the file is ours, or empty, before anything is written; make the tables of an empty one."""
+    connection.execute("BEGIN")  # so that it is not seen half made
     is_new = not _is_ours(connection)
+    connection.execute("COMMIT")
     _use_wal(connection)
     connection.execute("PRAGMA synchronous=FULL")
     if not is_new:
