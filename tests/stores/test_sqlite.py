@@ -222,9 +222,12 @@ async def main(path):
         except wxcv.StoreError as error:
             print(error)
 asyncio.run(main(sys.argv[1]))  # which imports everything
-if os.getuid() == 0:
-    os.setuid(65_534)
+is_root = os.geteuid() == 0
+if is_root:
+    os.seteuid(65_534)
 asyncio.run(main(sys.argv[2]))
+if is_root:
+    os.seteuid(0)  # so that coverage can be written
 """
 
 
