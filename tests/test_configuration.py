@@ -68,6 +68,11 @@ def endpoint(**fields: Any) -> wxcv.Endpoint[Any]:
     return wxcv.Endpoint(**{"name": "n", "path": "/cv/x", "read": dict, **fields})
 
 
+def limits(**fields: Any) -> wxcv.DailyLimits:
+    """Make daily limits."""
+    return wxcv.DailyLimits(**{"limits": {}, **fields})
+
+
 def image(**fields: Any) -> wxcv.ImageBytes:
     """Make an image."""
     return wxcv.ImageBytes(**{"data": b"x", **fields})
@@ -117,6 +122,12 @@ TABLE: list[tuple[Callable[..., object], str, list[Any]]] = [
     (session, "allow_http", NO_FLAG),
     (session, "trust_env", NO_FLAG),
     (session, "local_files", NO_FLAG),
+    (session, "fit", NO_FLAG),
+    (session, "daily_limits", [5, BAD, {}, wxcv.DailyLimits]),
+    (session, "answer_sources", [5, BAD, None, [None], [object()]]),
+    (limits, "limits", [5, BAD, None, {BAD: 1}, {wxcv.SCAN_QRCODE: -1}, {wxcv.SCAN_QRCODE: BAD}]),
+    (limits, "reset_hour", [-1, 24, 1.5, BAD, None, True]),
+    (limits, "without_store", ["", BAD, None, 5]),
     (session, "http", [BAD, 5, aiohttp.ClientSession]),
     (session, "tokens", [BAD, {}, wxcv.TokenCache]),
     (session, "store", [BAD, {}, 5]),
@@ -223,6 +234,7 @@ def test_the_table_is_long_and_covers_every_setting() -> None:
         "RetryPolicy": wxcv.RetryPolicy,
         "endpoint": wxcv.Endpoint,
         "image": wxcv.ImageBytes,
+        "limits": wxcv.DailyLimits,
     }
     fields = {
         (name, field.name) for name, cls in credentials.items() for field in attrs.fields(cls) if field.init

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 from redis.asyncio import Redis
+from support.accounts import SECRET
 from support.redis_server import RedisServer
-from support.servers import SECRET
 from support.wechat import WeChat
 
 import wxcv
+from wxcv.clock import SystemClock
+from wxcv.tokens.manager import TokenManager
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -51,7 +53,7 @@ async def test_the_newest_refresh_token_is_shared(redis: Redis) -> None:
 async def test_keys_hold_no_secret(redis: Redis) -> None:
     """The keys tell prefix, kind and account, and no token."""
     store = wxcv.RedisStore(redis, prefix="shop")
-    await store.save("classic:wx1", STORED)
+    await store.save("classic:wx1", TOKEN)
     await store.acquire("classic:wx1", "me")
     await store.count_forced_refresh("classic:wx1", NOW)
     await store.save_refresh_token("classic:wx1", "MARKED-R")
@@ -88,7 +90,7 @@ async def test_garbage_counts_as_nothing(server: RedisServer, garbage: bytes) ->
         assert await store.load("k") is None
         assert await store.count_forced_refresh("k", NOW)
         await store.invalidate("k", "T")
-        assert await store.save("k", STORED)
+        assert await store.save("k", TOKEN)
 
 
 async def test_a_key_of_another_type_counts_as_nothing(redis: Redis) -> None:
@@ -102,7 +104,7 @@ async def test_a_key_of_another_type_counts_as_nothing(redis: Redis) -> None:
     await store.keep_answer("k", "{}", 60)
     assert await store.find_answer("k") == "{}"
     assert await store.load_refresh_token("k") is None
-    assert await store.save("k", STORED)
+    assert await store.save("k", TOKEN)
 
 
 @pytest.mark.parametrize("how", ["killed", "paused", "read-only", "full"])
@@ -237,7 +239,7 @@ async def test_a_redis_that_dies_before_the_token_is_stored_costs_nothing(
         assert await cache.get(credential, send) in {"T1", "S1"}
 
     assert wechat.tokens_issued == 1
-    assert "not shared" in caplog.text
+    assert "not stored" in caplog.text
 
 
 class _Forgetful(wxcv.RedisStore):

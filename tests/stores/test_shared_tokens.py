@@ -10,8 +10,8 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from support.accounts import SECRET
 from support.redis_server import worker_command
-from support.servers import SECRET
 from support.wechat import WeChat
 
 import wxcv
@@ -152,7 +152,7 @@ async def line(process: asyncio.subprocess.Process) -> list[str]:
 
 async def result(process: asyncio.subprocess.Process) -> list[str]:
     """Read the token that its tasks got, past what it said before."""
-    while (said := await line(process)) == ["minted"]:
+    while (said := await line(process)) == ["fetched"]:
         pass
     await process.wait()
     return said[1:]
@@ -177,7 +177,7 @@ async def test_a_holder_that_is_killed_is_replaced_when_its_lease_ends(
     """If the lease's holder is killed before it stores its token, another asks after the lease, once."""
     dying = await worker(box, shared, lease=0.5, then="hang")
     go(dying)
-    assert await line(dying) == ["minted"]
+    assert await line(dying) == ["fetched"]
     waiting = await worker(box, shared, lease=0.5)
     go(waiting)
     dying.kill()
@@ -193,7 +193,7 @@ async def test_a_holder_that_was_stopped_past_its_lease_does_not_overwrite(
     """If the lease's holder sleeps past its lease, its late token is refused, and it uses the newer one."""
     sleeping = await worker(box, shared, lease=0.5, then="pause")
     go(sleeping)
-    assert await line(sleeping) == ["minted"]
+    assert await line(sleeping) == ["fetched"]
     os.kill(sleeping.pid, signal.SIGSTOP)
     awake = await worker(box, shared, lease=0.5)
     go(awake)

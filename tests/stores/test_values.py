@@ -7,9 +7,8 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from support.accounts import APP
+from support.accounts import SECRET
 from support.redis_server import RedisServer
-from support.stored import NOW, STORED
 
 import wxcv
 from wxcv.protocol.answers import Response
@@ -25,6 +24,8 @@ if TYPE_CHECKING:
 NOW = 1_700_000_000.0
 FOR_A_TIME = ("token", "forced", "lease", "quota", "answer")
 TODAY = int(NOW // 86_400)
+TOKEN = wxcv.StoredToken("MARKED-T1", 1, NOW + 100, 100.0)
+STABLE = wxcv.AppCredential("wx1", SECRET)
 KEY = "wxcv:{stable:wx1}:token"
 
 
@@ -65,7 +66,7 @@ async def test_what_only_holds_a_token_is_none(redis: Redis, foreign: str) -> No
     await redis.set("wxcv:{k}:token", foreign)
 
     assert await store.load("k") is None
-    assert await store.save("k", STORED)
+    assert await store.save("k", TOKEN)
 
 
 @pytest.mark.parametrize("foreign", [f"x {TODAY} 10 0", f"{TODAY} 10 0 x", f"{TODAY} 10 x"])
@@ -119,8 +120,8 @@ async def test_a_token_is_stored_for_an_hour_longer_than_it_lives(redis: Redis) 
 async def test_a_refused_token_ends_when_it_would_have_ended(redis: Redis) -> None:
     """To mark a token as refused does not change for how long its generation is kept."""
     store = wxcv.RedisStore(redis)
-    await store.save("k", STORED)
-    await store.invalidate("k", STORED.value)
+    await store.save("k", TOKEN)
+    await store.invalidate("k", TOKEN.value)
 
     assert 3600 < (await redis.pttl("wxcv:{k}:token")) / 1000 <= 3600 + 100
     assert await redis.get("wxcv:{k}:token") == "wxcv1 1 0 MARKED-T1"
@@ -132,10 +133,13 @@ async def test_an_operation_may_take_two_seconds(redis: Redis, paused: int, *, f
     store = wxcv.RedisStore(redis)
     await redis.execute_command("CLIENT", "PAUSE", str(paused))
     if fits:
-        assert await store.save("k", STORED)
+        assert await store.save("k", TOKEN)
     else:
         with pytest.raises(wxcv.StoreError, match="TimeoutError"):
-            await store.save("k", STORED)
+            await store.save("k", TOKEN)
+
+
+# --- what a cache makes of it
 
 
 async def send(_request: Request) -> Response:
@@ -152,8 +156,8 @@ async def test_a_token_is_stored_with_the_seconds_that_it_has_left(redis: Redis)
         clock.advance(3)
         return await send(request)
 
-    await TokenManager(clock, store).get(APP, slow)
-    stored = await store.load(APP.key)
+    await TokenManager(clock, store).get(STABLE, slow)
+    stored = await store.load(STABLE.key)
 
     assert stored is not None
     assert (stored.ends_at, stored.generation) == (NOW + 1000 + 7200, 1)
@@ -176,8 +180,8 @@ async def test_a_stored_token_ends_when_either_clock_says_so(
     """Of its end by the wall clock and its life by Redis's own, the shorter one counts."""
     clock, store = wxcv.ManualClock(wall=NOW), wxcv.RedisStore(redis)
     clock.advance(1000)
-    await store.save(APP.key, wxcv.StoredToken("STORED", 1, clock.wall() + ends_in, left))
-    token = await TokenManager(clock, store).get_access_token(APP, send)
+    await store.save(STABLE.key, wxcv.StoredToken("STORED", 1, clock.wall() + ends_in, left))
+    token = await TokenManager(clock, store).get_access_token(STABLE, send)
 
     if adopted is None:
         assert (token.value, token.expires_in) == ("NEW", 7200)
@@ -189,7 +193,7 @@ async def test_a_stored_token_ends_when_either_clock_says_so(
 async def test_a_new_token_has_the_next_generation(redis: Redis) -> None:
     """A token that replaces one that ended is stored with a generation that is higher by one."""
     clock, store = wxcv.ManualClock(wall=time.time()), wxcv.RedisStore(redis)
-    await store.save(APP.key, wxcv.StoredToken("ENDED", 41, clock.wall() - 1, 10.0))
-    await TokenManager(clock, store).get(APP, send)
+    await store.save(STABLE.key, wxcv.StoredToken("ENDED", 41, clock.wall() - 1, 10.0))
+    await TokenManager(clock, store).get(STABLE, send)
 
     assert (await redis.get(KEY)).startswith("wxcv1 42 ")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -41,6 +43,7 @@ ERRORS = [
         )
     ),
     errors.SlotTimeoutError("full"),
+    errors.DailyLimitError("used up", resets_at=datetime(2026, 3, 1, 16, tzinfo=UTC)),
     errors.TokenSourceError("raised", reason="KeyError", location="app.py:1"),
     errors.SessionClosedError("closed"),
     errors.StoreError("down"),
@@ -80,8 +83,9 @@ VALUES = [
     wxcv.SessionStats(running=1, waiting=2, calls=3, sends=4, retries=0, refreshes=1, bytes_sent=5),
     wxcv.RetryPolicy(attempts=5),
     wxcv.FittedImage(b"x", "image/png", 0.5, (4, 3), (8, 6)),
-    wxcv.StoredToken("T", 1, 2.0, 3.0),
     wxcv.Taken(3, 1_700_064_000.0),
     wxcv.Usage(3, 1_700_064_000.0),
+    wxcv.DailyLimits({wxcv.PRINTED_TEXT: 100}, reset_hour=3),
+    *itertools.chain.from_iterable(map(_values_in, _PAGES)),
 ]
 """A value of every public class of values that may be pickled."""

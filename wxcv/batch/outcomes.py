@@ -28,6 +28,7 @@ class Answered(Value, Generic[ItemT, AnswerT]):
         error: None.
         sends: how many times the image was sent, in full or in part, over all its tries.
         elapsed: seconds from when its last try got a slot to the answer.
+        source: "wechat", or the ``name`` of the answer source that had the answer, such as "local".
     """
 
     index: int
@@ -38,6 +39,7 @@ class Answered(Value, Generic[ItemT, AnswerT]):
     error: None = None
     sends: int
     elapsed: float
+    source: str = "wechat"
 
     def unwrap(self) -> AnswerT:
         """Return the answer."""
@@ -64,6 +66,7 @@ class Unanswered(Value, Generic[ItemT]):
         error: the error.
         sends: how many times the image was sent, in full or in part, over all its tries.
         elapsed: seconds from when its last try got a slot to the error; 0.0 if the batch stopped first.
+        source: None.
     """
 
     index: int
@@ -74,6 +77,7 @@ class Unanswered(Value, Generic[ItemT]):
     error: WxcvError
     sends: int = 0
     elapsed: float = 0.0
+    source: None = None
 
     def unwrap(self) -> NoReturn:
         """Raise the error."""

@@ -229,7 +229,15 @@ class BatchRunner(Generic[ItemT, AnswerT]):
         error, elapsed = result.error, result.report.elapsed
         if error is None:
             answer = result.answer_if_ok
-            return Answered(index=index, item=item, image=image, answer=answer, sends=sends, elapsed=elapsed)
+            return Answered(
+                index=index,
+                item=item,
+                image=image,
+                answer=answer,
+                sends=sends,
+                elapsed=elapsed,
+                source=result.report.source,
+            )
         return Unanswered(
             index=index,
             item=item,

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from wxcv.callbacks import CallbackError
 from wxcv.calls.events import AttemptEvent
 from wxcv.calls.reports import CallReport, CallResult
+from wxcv.calls.source_query import SourceQuery
 from wxcv.clock import next_midnight
+from wxcv.endpoints.scaling import scale_answer
 from wxcv.errors import APIError, QuotaExhaustedError, RateLimitedError, TokenRejectedError, WxcvError
 from wxcv.images.sources import ImageUrl, LocalImage
 from wxcv.protocol.answers import Response, read_answer
@@ -117,8 +119,16 @@ class Call(Generic[AnswerT]):
         self.report.image = loaded.name
         self.report.image_size = len(loaded.data) if isinstance(loaded, LocalImage) else 0
         self._image_secrets = loaded.secrets if isinstance(loaded, ImageUrl) else ()
-        self._pacer = state.get_pacer(self.endpoint.path)
-        return await self._send_until_final(build_image_request(self.endpoint, loaded, fields))
+        asked = SourceQuery(self.endpoint, loaded, fields or {})
+        answer, source = await asked.find(state.answer_sources)
+        if answer is None:
+            self._pacer = state.get_pacer(self.endpoint.path)
+            answer = await self._send_until_final(build_image_request(self.endpoint, loaded, fields))
+            await asked.keep(state.answer_sources, answer)
+        self.report.source = source
+        if isinstance(loaded, LocalImage) and loaded.scaled is not None:
+            return scale_answer(answer, *loaded.scaled)
+        return answer
 
     async def _send_until_final(self, request: Request) -> AnswerT:
         while True:
@@ -140,17 +150,34 @@ class Call(Generic[AnswerT]):
         token = await self._get_token()
         self.report.attempts += 1
         try:
-            return await self._send_once(request, token)
+            return await self._send_within_limit(request, token)
         except TokenRejectedError as error:
             self.state.tokens.invalidate(self.credential, token, error)
             if not error.is_refreshable:
                 raise
         token = await self._get_token()
         try:
-            return await self._send_once(request, token)
+            return await self._send_within_limit(request, token)
         except TokenRejectedError as error:
             self.state.tokens.invalidate(self.credential, token, error)
             raise
+
+    async def _send_within_limit(self, request: Request, token: str) -> AnswerT:
+        """Send once, if the day's limit allows it."""
+        limiter, account = self.state.limiter, self.credential.account
+        if limiter is None or account is None or not limiter.is_limited(self.endpoint):
+            return await self._send_once(request, token)
+        reservation, sends = await limiter.reserve(account, self.endpoint), self.report.sends
+        try:
+            answer = await self._send_once(request, token)
+        except QuotaExhaustedError as error:
+            await limiter.record_refusal(reservation, error.errcode)
+            raise
+        finally:
+            if self.report.sends == sends:
+                await limiter.give_back(reservation)
+        await limiter.record_success(reservation)
+        return answer
 
     async def _get_token(self) -> str:
         tokens, send = self.state.tokens, self.state.transport.send

@@ -28,6 +28,7 @@ class CallReport:
         unanswered: sends without a complete response.
         is_waiting_for_token: whether it waits for a token, or ended while waiting.
         elapsed: seconds from when it got its slot to its end.
+        source: "wechat", or the name of the AnswerSource that had the answer.
     """
 
     image: str | None = None
@@ -38,6 +39,7 @@ class CallReport:
     unanswered: int = 0
     is_waiting_for_token: bool = False
     elapsed: float = 0.0
+    source: str = "wechat"
 
     def complete(self, error: WxcvError) -> WxcvError:
         """Return the error for the whole call, with its sends, its elapsed time and its image.

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Executor
 
+    from wxcv.answer_sources.base import AnswerSource
     from wxcv.calls.events import AttemptEvent
+    from wxcv.calls.limits import DailyLimiter
     from wxcv.calls.slots import Slots
     from wxcv.calls.transport import Transport
     from wxcv.clock import Clock
@@ -68,6 +70,8 @@ class SessionState:
     loader: ImageLoader
     reader_threads: Executor
     on_attempt: Callable[[AttemptEvent], object] | None
+    limiter: DailyLimiter | None = None
+    answer_sources: tuple[AnswerSource, ...] = ()
     retry_quota: RetryQuota = attrs.field(factory=RetryQuota)
     pacers: dict[str, Pacer] = attrs.field(factory=dict)
     loop: asyncio.AbstractEventLoop | None = None

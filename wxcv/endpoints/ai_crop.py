@@ -12,6 +12,7 @@ import attrs
 
 from wxcv.endpoints.base import Endpoint
 from wxcv.endpoints.geometry import ImgSize, Point, add_size
+from wxcv.endpoints.readers import Number, format_number, read_number, read_rows
 from wxcv.values import Value
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@
     │   ├── UnsupportedImageError
     │   ├── UnreadableImageError
     │   └── InvalidImageUrlError
+    ├── DailyLimitError                 * a limit of the day is used up, not sent
     ├── SlotTimeoutError                no slot within slot_timeout, or max_waiting calls are already
     │                                   waiting; nothing was sent
     ├── TransportError                  no complete HTTP response was received
@@ -51,6 +52,7 @@ from wxcv.errors.api import (
     TokenRejectedError,
 )
 from wxcv.errors.base import (
+    DailyLimitError,
     SessionClosedError,
     SlotTimeoutError,
     StoreError,
@@ -79,6 +81,7 @@ __all__ = [
     "CallTimeoutError",
     "ConnectError",
     "CredentialRejectedError",
+    "DailyLimitError",
     "DocumentNotFoundError",
     "EmptyImageError",
     "ImageError",

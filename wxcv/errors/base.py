@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wxcv.masking import mask
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 BUSY = "The image service is busy; please try again in a moment."
 UNREACHABLE = "The image service cannot be reached right now; please try again later."
@@ -85,6 +88,22 @@ class TokenSourceError(WxcvError):
         super().__init__(message)
         self.reason = reason
         self.location = location
+
+
+class DailyLimitError(WxcvError):
+    """A limit of ``DailyLimits`` is used up, or WeChat has said that its quota is; this attempt was not sent.
+
+    Attributes:
+        resets_at: when the day ends, in UTC; None where that does not help, as for a pack of calls.
+    """
+
+    account_wide = True
+    user_message = UNAVAILABLE
+    resets_at: datetime | None = None
+
+    def __init__(self, message: str, *, resets_at: datetime | None = None) -> None:
+        super().__init__(message)
+        self.resets_at = resets_at
 
 
 class SessionClosedError(WxcvError, RuntimeError):

@@ -19,18 +19,18 @@ class ImageTooLargeError(ImageError):
     """The image is too large. WeChat accepts files of less than 2 MB.
 
     Attributes:
-        size: bytes of the image; None for a stream whose end was not reached.
-        limit: bytes; an image must be smaller.
+        size: size of the image in ``unit``; None for a stream that was not read to its end.
+        limit: size in ``unit`` that an image must stay below.
         unit: of size and limit: "bytes", or "pixels" of a picture that ``wxcv.fit`` does not decode.
     """
 
     user_message = "The image is too large."
 
     def __init__(self, image: str, size: int | None, limit: int, unit: str = "bytes") -> None:
-        told = f"at least {limit:,}" if size is None else f"{size:,}"
+        shown = f"at least {limit:,}" if size is None else f"{size:,}"
         remedy = "scale it down or compress it more" if unit == "bytes" else "scale it down"
         super().__init__(
-            image, f"it has {told} {unit}, but an image must have fewer than {limit:,}; {remedy}"
+            image, f"it has {shown} {unit}, but an image must have fewer than {limit:,}; {remedy}"
         )
         self.size = size
         self.limit = limit

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from wxcv.callbacks import CallbackError, is_cancelled
 from wxcv.errors import ImageError, UnreadableImageError
 from wxcv.images.files import file_name, path_name, read_async_file, read_file
+from wxcv.images.fitting import INPUT_LIMIT, fit_data
 from wxcv.images.sources import ImageUrl, LocalImage, check_image, from_memory, from_path, looks_like_url
 from wxcv.masking import class_name
 
@@ -27,14 +28,30 @@ class ImageLoader:
         limit: size in bytes that an image must stay below; no more is read.
         readers: the threads that read files.
         local_files: whether paths are read or refused.
+        fit: whether a picture of ``limit`` bytes or more is made smaller, one at a time.
     """
 
-    def __init__(self, limit: int, readers: Executor, *, local_files: bool) -> None:
-        self.limit = limit
+    def __init__(self, limit: int, readers: Executor, *, local_files: bool, fit: bool = False) -> None:
+        self.limit = limit if not fit else max(limit, INPUT_LIMIT)
         self.readers = readers
         self.local_files = local_files
+        self._fitted_limit = limit
+        self._fitting = asyncio.Lock()
 
-    async def load(self, image: Any) -> LocalImage | ImageUrl:  # noqa: ANN401 - checked here
+    async def load(self, image: Any) -> LocalImage | ImageUrl:  # noqa: ANN401 - checked there
+        """Read and check an image, and fit it if need be; see ``load_unfitted``."""
+        loaded = await self.load_unfitted(image)
+        if isinstance(loaded, ImageUrl) or len(loaded.data) < self._fitted_limit:
+            return loaded
+        loop = asyncio.get_running_loop()
+        async with self._fitting:
+            fitted = await loop.run_in_executor(
+                self.readers, fit_data, loaded.name, loaded.data, self._fitted_limit
+            )
+        sizes = (fitted.size, fitted.original_size)
+        return LocalImage(loaded.name, fitted.data, fitted.content_type, sizes)
+
+    async def load_unfitted(self, image: Any) -> LocalImage | ImageUrl:  # noqa: ANN401 - checked here
         """Read and check an image; at most ``limit`` bytes are read, once.
 
         Args:

@@ -161,11 +161,13 @@ class LocalImage(NamedTuple):
         name: a short one, for errors only.
         data: the file; it is never empty.
         content_type: such as "image/png", by the first bytes or as the caller gave it.
+        scaled: width and height of this picture, and of the one it was made from; None if it was not fitted.
     """
 
     name: str
     data: bytes
     content_type: str
+    scaled: tuple[tuple[int, int], tuple[int, int]] | None = None
 
     @property
     def filename(self) -> str:
@@ -223,7 +225,7 @@ def _detect_content_type(data: bytes, name: str) -> str:
 
 
 def check_image(data: bytes, name: str, content_type: str | None = None) -> LocalImage:
-    """Check bytes that are known to be few enough; their type is decided by the first of them."""
+    """Check bytes whose size has been checked, and detect their content type if none is given."""
     if not data:
         raise EmptyImageError(name, "no bytes: the file is empty, or the file object is at its end")
     return LocalImage(name, data, content_type or _detect_content_type(data, name))

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from wxcv import checks
+from wxcv.calls.limits import DailyLimits
 from wxcv.calls.retries import RetryPolicy
+from wxcv.calls.slots import Slots
 from wxcv.endpoints.base import Endpoint
+from wxcv.images.pictures import require_packages
 from wxcv.masking import class_name
 from wxcv.protocol.requests import check_fields
 from wxcv.tokens.cache import TokenCache
@@ -60,3 +64,40 @@ def check_together(*, tokens: object, store: object, http: object, trust_env: bo
         raise ValueError("store has no effect with tokens; pass it to the TokenCache instead")
     if http is not None and trust_env:
         raise ValueError("trust_env has no effect with http; set it on the ClientSession instead")
+
+
+def check_costs(daily_limits: object, answer_sources: object, *, fit: object, credential: Credential) -> None:
+    """Refuse limits that cannot be counted, what is no answer source, and ``fit`` without its extra."""
+    if daily_limits is not None and not isinstance(daily_limits, DailyLimits):
+        raise TypeError(f"daily_limits must be a DailyLimits, not {class_name(daily_limits)}")
+    check_account(credential, is_limited=daily_limits is not None)
+    if isinstance(answer_sources, str) or not isinstance(answer_sources, Sequence):
+        raise TypeError(f"answer_sources must be a list of AnswerSources, not {class_name(answer_sources)}")
+    for source in answer_sources:
+        checks.check_optional("answer_sources", source, "list of AnswerSources", "find")
+        if source is None:
+            raise TypeError("answer_sources must be a list of AnswerSources, without None")
+    if checks.check_bool("fit", fit):
+        require_packages("Session(fit=True)", "fit", PIL="pillow")
+
+
+def check_account(credential: Credential, *, is_limited: bool) -> None:
+    """Refuse a credential whose calls cannot be counted."""
+    if is_limited and credential.account is None:
+        raise ValueError(
+            f"daily_limits needs to know the account: {class_name(credential)}(..., account=...)"
+        )
+
+
+def make_slots(
+    concurrency: int, call_timeout: float, slot_timeout: float | None, max_waiting: int | None
+) -> Slots:
+    """Make the slots of a session, or refuse a setting of them."""
+    if max_waiting is not None:
+        checks.check_integer("max_waiting", max_waiting, least=0)
+    return Slots(
+        checks.check_integer("concurrency", concurrency),
+        checks.check_seconds("call_timeout", call_timeout),
+        slot_timeout=None if slot_timeout is None else checks.check_seconds("slot_timeout", slot_timeout),
+        max_waiting=max_waiting,
+    )

@@ -9,8 +9,8 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, Self
 
 from wxcv import checks
+from wxcv.calls.limits import DailyLimiter
 from wxcv.calls.retries import RetryPolicy
-from wxcv.calls.slots import Slots
 from wxcv.calls.state import SessionState, SessionStats
 from wxcv.calls.transport import Transport
 from wxcv.clock import SystemClock
@@ -22,14 +22,16 @@ from wxcv.tokens.cache import TokenCache, get_manager
 from wxcv.tokens.environment import credential_from_env
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from types import TracebackType
     from typing import Unpack
 
     import aiohttp
 
+    from wxcv.answer_sources.base import AnswerSource
     from wxcv.batch.runner import BatchRunner
     from wxcv.calls.events import AttemptEvent
+    from wxcv.calls.limits import DailyLimits
     from wxcv.clock import Clock
     from wxcv.session.options import SessionOptions
     from wxcv.stores.base import Store
@@ -63,25 +65,22 @@ class SessionLifecycle:
         store: Store | None = None,
         image_limit: int = IMAGE_LIMIT,
         local_files: bool = True,
+        fit: bool = False,
+        daily_limits: DailyLimits | None = None,
+        answer_sources: Sequence[AnswerSource] = (),
         on_attempt: Callable[[AttemptEvent], object] | None = None,
         clock: Clock | None = None,
     ) -> None:
         arguments.check_credential(credential)
+        arguments.check_costs(daily_limits, answer_sources, fit=fit, credential=credential)
         arguments.check_objects(on_attempt=on_attempt, retries=retries, tokens=tokens, clock=clock)
         arguments.check_together(tokens=tokens, store=store, http=http, trust_env=trust_env)
         checks.check_bool("local_files", local_files)
-        if max_waiting is not None:
-            checks.check_integer("max_waiting", max_waiting, least=0)
         own_clock = clock or SystemClock()
         may_use_http = checks.check_bool("allow_http", allow_http) or credential.may_use_http
         given_url = credential.base_url if base_url is None else base_url
         url = checks.check_base_url(given_url, allow_http=may_use_http)
-        slots = Slots(
-            checks.check_integer("concurrency", concurrency),
-            checks.check_seconds("call_timeout", call_timeout),
-            slot_timeout=None if slot_timeout is None else checks.check_seconds("slot_timeout", slot_timeout),
-            max_waiting=max_waiting,
-        )
+        slots = arguments.make_slots(concurrency, call_timeout, slot_timeout, max_waiting)
         transport = Transport(
             url,
             connections=concurrency + 1,  # a token refresh takes no slot
@@ -92,12 +91,13 @@ class SessionLifecycle:
         )
         reader_threads = futures.ThreadPoolExecutor(_READERS, "wxcv reader")
         limit = checks.check_integer("image_limit", image_limit)
-        loader = ImageLoader(limit, reader_threads, local_files=local_files)
+        loader = ImageLoader(limit, reader_threads, local_files=local_files, fit=fit)
+        manager = get_manager(tokens if tokens is not None else TokenCache(store, clock=own_clock))
         self._credential, self._is_owner = credential, True
         self._runners: set[BatchRunner[Any, Any]] = set()
         self._state = SessionState(
             transport=transport,
-            tokens=get_manager(tokens if tokens is not None else TokenCache(store, clock=own_clock)),
+            tokens=manager,
             slots=slots,
             clock=own_clock,
             retry_policy=retries if retries is not None else RetryPolicy(),
@@ -105,6 +105,8 @@ class SessionLifecycle:
             loader=loader,
             reader_threads=reader_threads,
             on_attempt=on_attempt,
+            limiter=None if daily_limits is None else DailyLimiter(daily_limits, manager.counters, own_clock),
+            answer_sources=tuple(answer_sources),
         )
 
     @classmethod
@@ -137,6 +139,7 @@ class SessionLifecycle:
             TypeError: it is not a credential.
         """
         arguments.check_credential(credential)
+        arguments.check_account(credential, is_limited=self._state.limiter is not None)
         other = object.__new__(type(self))
         other._state, other._runners, other._credential = self._state, self._runners, credential
         other._is_owner = False

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypedDict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import aiohttp
 
+    from wxcv.answer_sources.base import AnswerSource
     from wxcv.calls.events import AttemptEvent
+    from wxcv.calls.limits import DailyLimits
     from wxcv.calls.retries import RetryPolicy
     from wxcv.clock import Clock
     from wxcv.stores.base import Store
@@ -34,5 +36,8 @@ class SessionOptions(TypedDict, total=False):
     store: Store | None
     image_limit: int
     local_files: bool
+    fit: bool
+    daily_limits: DailyLimits | None
+    answer_sources: Sequence[AnswerSource]
     on_attempt: Callable[[AttemptEvent], object] | None
     clock: Clock | None

@@ -72,6 +72,12 @@ class Session(SessionLifecycle):
         image_limit: size in bytes that an image must stay below, 1 to 10 ** 9; 2,097,152 by default.
         local_files: whether images may be paths; True by default. False refuses paths with
             UnreadableImageError.
+        fit: make pictures of ``image_limit`` bytes or more smaller before they are sent, as ``wxcv.fit`` does
+            (extra: ``fit``), one at a time in a thread; answers are in the pixels of the original.
+        daily_limits: a DailyLimits; a call beyond it ends with DailyLimitError before it is sent. It needs
+            ``credential.account``, and counts for all processes that share the store.
+        answer_sources: objects that may have the answer of a call, so that it is not sent, such as a
+            LocalCodeReader; asked one after another, after the image has been read.
         on_attempt: a function, not async, that is called with an AttemptEvent after every attempt; what it
             raises is logged and dropped. None by default.
         clock: the source of time for token lifetimes, waits, retries, outages and ``elapsed``; None
@@ -177,6 +183,7 @@ class Session(SessionLifecycle):
 
         Raises:
             ImageError: wxcv refused the image; nothing was sent.
+            DailyLimitError: the day's limit is used up; nothing was sent, unless an earlier attempt was.
             SlotTimeoutError: no slot in time, or too many calls waiting; nothing was sent.
             TransportError, ProtocolError: no usable response to the image or to a token request. If ``sends``
                 is not 0, WeChat may have counted the image.

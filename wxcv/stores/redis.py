@@ -11,8 +11,8 @@ from wxcv.masking import class_name, short_name
 from wxcv.stores import scripts
 from wxcv.stores.base import (
     ANSWER_LIMIT,
-    FORCED_A_DAY,
     FORCED_PAUSE,
+    FORCED_PER_DAY,
     PROBE_PAUSE,
     REFRESH_DEADLINE,
     StoredToken,
@@ -124,7 +124,7 @@ class RedisStore:
 
     async def count_forced_refresh(self, key: str, now: float) -> bool:
         """See ``TokenStore.count_forced_refresh``."""
-        arguments = (int(now), FORCED_PAUSE, FORCED_A_DAY)
+        arguments = (int(now), FORCED_PAUSE, FORCED_PER_DAY)
         return bool(await self._run(scripts.COUNT_FORCED_REFRESH, self._name(key, "forced"), *arguments))
 
     async def load_refresh_token(self, key: str) -> str | None:

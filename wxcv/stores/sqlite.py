@@ -61,8 +61,8 @@ class SQLiteStore:
         self, path: str | os.PathLike[str], *, lease: float = 12.0, clock: Clock | None = None
     ) -> None:
         name = _check_path(path)
-        self.lease = checks.seconds("lease", lease, least=REFRESH_DEADLINE)
-        checks.optional("clock", clock, "Clock", "monotonic", "wall", "sleep")
+        self.lease = checks.check_seconds("lease", lease, least=REFRESH_DEADLINE)
+        checks.check_optional("clock", clock, "Clock", "monotonic", "wall", "sleep")
         self._thread = DatabaseThread(
             partial(Database, name, statements.TABLES, clock or SystemClock()), name
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from wxcv.clock import end_of_day
-from wxcv.stores.base import FORCED_A_DAY, FORCED_PAUSE, StoredToken, Taken, Usage
+from wxcv.stores.base import FORCED_PAUSE, FORCED_PER_DAY, StoredToken, Taken, Usage
 
 if TYPE_CHECKING:
     from sqlite3 import Connection
@@ -88,7 +88,7 @@ def count_forced_refresh(db: Connection, _now: float, key: str, at: int) -> bool
     today = at // _DAY
     if day != today:
         count = 0
-    if (last is not None and 0 <= at - last < FORCED_PAUSE) or count >= FORCED_A_DAY:
+    if (last is not None and 0 <= at - last < FORCED_PAUSE) or count >= FORCED_PER_DAY:
         return False
     db.execute("REPLACE INTO forced_refreshes VALUES (?, ?, ?, ?)", (key, today, count + 1, at))
     return True

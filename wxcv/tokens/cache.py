@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _STORE_METHODS = (
     *("load", "save", "invalidate", "acquire", "release"),
-    *("claim_forced_refresh", "load_refresh_token", "save_refresh_token"),
+    *("count_forced_refresh", "load_refresh_token", "save_refresh_token"),
 )
 
 
@@ -48,9 +48,9 @@ class TokenCache:
     def __init__(
         self, store: TokenStore | None = None, *, maxsize: int = 10_000, clock: Clock | None = None
     ) -> None:
-        checks.whole("maxsize", maxsize)
-        checks.optional("store", store, "TokenStore, such as RedisStore", "load", "save", "acquire")
-        checks.optional("clock", clock, "Clock", "monotonic", "wall", "sleep")
+        checks.check_integer("maxsize", maxsize)
+        checks.check_optional("store", store, "TokenStore, such as RedisStore", *_STORE_METHODS)
+        checks.check_optional("clock", clock, "Clock", "monotonic", "wall", "sleep", "timeout")
         self._manager = TokenManager(clock or SystemClock(), store, maxsize)
 
 

@@ -116,12 +116,12 @@ class TokenRefresh:
         return await self._fetch_new(None)
 
     async def _refresh_shared(self, store: TokenStore) -> CachedToken:
-        """The token is the same for every process, so any of them may fetch it at any time."""
+        """Use or fetch a token that is the same for every process, so that any may fetch it at any time."""
         cached, generation = await self._load_from_store(store)
         return cached or await self._save_to_store(store, await self._fetch_new(store), generation, "")
 
     async def _refresh_under_lease(self, store: TokenStore) -> CachedToken:
-        """Only the holder of the lease fetches a token; the others wait for it in the store."""
+        """Fetch a token as the holder of the lease, or wait until another process has stored one."""
         key, owner = self.credential.key, secrets.token_hex(8)
         async with self.shared_state.clock.timeout(store.lease + REFRESH_DEADLINE):
             while not await store.acquire(key, owner):
@@ -138,7 +138,7 @@ class TokenRefresh:
                 await self._release_lease(store.release(key, owner))
 
     async def _load_from_store(self, store: TokenStore) -> tuple[CachedToken | None, int]:
-        """Return the stored token, if it is valid and neither refused nor the one to be replaced."""
+        """Return the stored token (None if it is expired, refused or the current one) and its generation."""
         clock, key = self.shared_state.clock, self.credential.key
         requested_at = clock.monotonic(), clock.wall()
         stored = await store.load(key)
@@ -177,7 +177,7 @@ class TokenRefresh:
             logger.warning("%s: %s", self.credential.key, error)
 
     async def _fetch_new(self, store: TokenStore | None) -> CachedToken:
-        """Fetch a token, within the deadline; force a new one if the refused one is handed out again."""
+        """Fetch a token within the deadline; force a new one if WeChat returns the refused one again."""
         async with self.shared_state.clock.timeout(REFRESH_DEADLINE):
             cached = await self._force_if_refused(store, await self._fetch_with_retries(store))
         if self.refused is not None and self._is_refused(cached):
@@ -211,7 +211,7 @@ class TokenRefresh:
         return await self._fetch_once(store, force=False)
 
     async def _fetch_once(self, store: TokenStore | None, *, force: bool) -> CachedToken:
-        """Fetch a token once. Its life counts from before the request."""
+        """Fetch a token with one request. Its lifetime counts from before the request."""
         clock = self.shared_state.clock
         requested_at = clock.monotonic(), clock.wall()
         request = RefreshRequest(force=force, refused=self.refused[0] if self.refused else None)

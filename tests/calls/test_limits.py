@@ -1,0 +1,214 @@
+"""Daily limits stop calls before WeChat does, and count only what was sent."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+from support.accounts import APP, STATIC
+from support.pictures import BLANK
+from support.servers import answer, api_server
+
+import wxcv
+from wxcv.stores.base import PROBE_PAUSE
+from wxcv.stores.local import LocalCounters
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from aiohttp import web
+
+LIMITS = wxcv.DailyLimits({wxcv.PRINTED_TEXT: 3})
+NOON = datetime(2026, 3, 1, 4, tzinfo=UTC).timestamp()  # in UTC+8
+MIDNIGHT = datetime(2026, 3, 1, 16, tzinfo=UTC)
+
+
+class Answers:
+    """Counts calls, and answers them with these errcodes in turn, and then with success."""
+
+    def __init__(self, *errcodes: int) -> None:
+        self.errcodes = list(errcodes)
+        self.calls = 0
+
+    async def call(self, request: web.Request) -> web.StreamResponse:
+        """Answer one call."""
+        await request.read()
+        self.calls += 1
+        errcode = self.errcodes.pop(0) if self.errcodes else 0
+        return answer(errcode=errcode, errmsg="said", items=[], code_results=[])
+
+
+async def test_a_limit_ends_calls_and_the_next_day_begins_anew() -> None:
+    """Beyond the limit nothing is sent, and the error tells when the day ends; then calls go on."""
+    server, clock = Answers(), wxcv.ManualClock(wall=NOON)
+    async with (
+        api_server(server.call) as url,
+        wxcv.Session(APP, base_url=url, clock=clock, daily_limits=LIMITS) as session,
+    ):
+        for _ in range(3):
+            await session.printed_text(BLANK)
+        with pytest.raises(wxcv.DailyLimitError, match="for wx1: the daily limit of 3") as caught:
+            await session.printed_text(BLANK)
+        await session.scan_qrcode(BLANK)  # has no limit
+        assert server.calls == 4
+        clock.advance(12 * 3600)
+        await session.printed_text(BLANK)
+
+    assert (caught.value.account_wide, caught.value.sends, caught.value.resets_at) == (True, 0, MIDNIGHT)
+    assert server.calls == 5
+
+
+async def test_a_batch_stops_at_the_limit() -> None:
+    """Of ten images three are sent; the others are "not_sent" with the error of the limit."""
+    server = Answers()
+    async with (
+        api_server(server.call) as url,
+        wxcv.Session(APP, base_url=url, daily_limits=LIMITS) as session,
+        session.batch(wxcv.PRINTED_TEXT, [BLANK] * 10) as batch,
+    ):
+        outcomes = [outcome async for outcome in batch]
+
+    assert server.calls == 3
+    assert sorted(outcome.status for outcome in outcomes) == ["not_sent"] * 7 + ["ok"] * 3
+    assert {type(outcome.error) for outcome in outcomes} == {type(None), wxcv.DailyLimitError}
+
+
+async def test_a_retry_is_a_send() -> None:
+    """Each attempt of a call is taken from the limit."""
+    server = Answers(-1, -1, -1)
+    policy = wxcv.RetryPolicy(attempts=5, base=0.01)
+    async with (
+        api_server(server.call) as url,
+        wxcv.Session(APP, base_url=url, daily_limits=LIMITS, retries=policy) as session,
+    ):
+        with pytest.raises(wxcv.DailyLimitError) as caught:
+            await session.printed_text(BLANK)
+
+    assert (server.calls, caught.value.sends) == (3, 3)
+
+
+async def test_what_was_not_sent_is_given_back() -> None:
+    """A call that could not connect takes nothing from the limit."""
+    server = Answers()
+    async with api_server(server.call) as url:
+        port = int(url.rpartition(":")[2])
+    policy = wxcv.RetryPolicy(attempts=1)
+    async with wxcv.Session(
+        wxcv.StaticTokenCredential("T", account="wx1"), base_url=url, daily_limits=LIMITS, retries=policy
+    ) as session:
+        for _ in range(5):
+            with pytest.raises(wxcv.ConnectError):
+                await session.printed_text(BLANK)
+        async with api_server(server.call, port=port):
+            for _ in range(3):
+                await session.printed_text(BLANK)
+            with pytest.raises(wxcv.DailyLimitError):
+                await session.printed_text(BLANK)
+
+    assert server.calls == 3
+
+
+async def test_45009_ends_the_day_for_all_who_share_the_store(tmp_path: Path) -> None:
+    """After 45009 nothing is sent any more that day, by another session on the same file either."""
+    server = Answers(45009)
+    async with api_server(server.call) as url, wxcv.SQLiteStore(tmp_path / "store.sqlite") as store:
+        for error in (wxcv.QuotaExhaustedError, wxcv.DailyLimitError):
+            async with wxcv.Session(APP, base_url=url, store=store, daily_limits=LIMITS) as session:
+                with pytest.raises(error):
+                    await session.printed_text(BLANK)
+
+    assert server.calls == 1
+
+
+async def test_after_101003_one_call_in_a_quarter_of_an_hour_tries_again() -> None:
+    """A pack may be bought at any time: one call tries, and its success lets all others go on."""
+    server, clock = Answers(101003, 101003), wxcv.ManualClock(wall=NOON)
+    limits = wxcv.DailyLimits({wxcv.PRINTED_TEXT: 100})
+    expected: list[type[Exception] | None] = [wxcv.QuotaExhaustedError, wxcv.DailyLimitError]
+    expected += [wxcv.QuotaExhaustedError, wxcv.DailyLimitError, None, None]
+    async with (
+        api_server(server.call) as url,
+        wxcv.Session(APP, base_url=url, clock=clock, daily_limits=limits) as session,
+    ):
+        for number, error in enumerate(expected):
+            if number in {2, 4}:
+                clock.advance(PROBE_PAUSE)
+            if error is None:
+                await session.printed_text(BLANK)
+                continue
+            with pytest.raises(error) as caught:
+                await session.printed_text(BLANK)
+            assert not isinstance(caught.value, wxcv.DailyLimitError) or caught.value.resets_at is None
+
+    assert server.calls == 4
+
+
+class Broken(wxcv.SQLiteStore):
+    """A store that cannot count."""
+
+    async def take(self, *_arguments: object, **_options: object) -> wxcv.Taken:
+        """Fail."""
+        raise wxcv.StoreError("the disk is full")
+
+
+@pytest.mark.parametrize("mode", ["stop", "count_locally"])
+async def test_a_store_that_fails_stops_calls_unless_told_otherwise(mode: str, tmp_path: Path) -> None:
+    """Without its store a session sends nothing, or counts for itself with ``without_store``."""
+    server = Answers()
+    limits = wxcv.DailyLimits({wxcv.PRINTED_TEXT: 2}, without_store=mode)  # type: ignore[arg-type] # one of both
+    async with (
+        api_server(server.call) as url,
+        Broken(tmp_path / "store.sqlite") as store,
+        wxcv.Session(APP, base_url=url, store=store, daily_limits=limits) as session,
+    ):
+        errors = await asyncio.gather(
+            *(session.printed_text(BLANK) for _ in range(4)), return_exceptions=True
+        )
+
+    kinds = sorted(type(error).__name__ for error in errors)
+    assert kinds == (["StoreError"] * 4 if mode == "stop" else ["DailyLimitError"] * 2 + ["PrintedText"] * 2)
+    assert server.calls == (0 if mode == "stop" else 2)
+
+
+def test_an_account_that_is_not_known_cannot_be_counted() -> None:
+    """With limits, a credential without an account is refused when the session is made, also later."""
+    with pytest.raises(ValueError, match="account="):
+        wxcv.Session(STATIC, daily_limits=LIMITS)
+    session = wxcv.Session(APP, daily_limits=LIMITS)
+    with pytest.raises(ValueError, match="account="):
+        session.on_behalf_of(STATIC)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: wxcv.DailyLimits([]),  # type: ignore[arg-type]
+        lambda: wxcv.DailyLimits({"printed_text": 1}),  # type: ignore[dict-item]
+        lambda: wxcv.DailyLimits({wxcv.PRINTED_TEXT: -1}),
+        lambda: wxcv.DailyLimits({wxcv.PRINTED_TEXT: 1.5}),  # type: ignore[dict-item]
+        lambda: wxcv.DailyLimits({}, reset_hour=24),
+        lambda: wxcv.DailyLimits({}, without_store="go on"),  # type: ignore[arg-type]
+    ],
+)
+def test_wrong_limits_are_refused(make: Callable[[], object]) -> None:
+    """A wrong limit, hour or mode is refused when it is made."""
+    with pytest.raises((TypeError, ValueError)):
+        make()
+
+
+async def test_the_days_of_one_process_follow_its_clock() -> None:
+    """A local counter begins anew at the hour, gives back within its day only, and is never negative."""
+    clock = wxcv.ManualClock(wall=NOON)
+    counters = LocalCounters(clock)
+    first = await counters.take("k", 2, reset_hour=3)
+    assert (first.number, first.resets_at) == (1, datetime(2026, 3, 1, 19, tzinfo=UTC).timestamp())
+    await counters.give_back("k", first)
+    await counters.give_back("k", first)
+    assert (await counters.load_usage("k", reset_hour=3)).count == 0
+    await counters.take("k", 2, reset_hour=3)
+    clock.advance(86_400)
+    await counters.mark_day_spent("k", first)  # of a day that is over
+    assert (await counters.take("k", 1, reset_hour=3)).number == 1

@@ -1,0 +1,153 @@
+"""Daily limits: how many sends an account may make at an endpoint in a day."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import attrs
+
+from wxcv import checks
+from wxcv.endpoints.base import Endpoint
+from wxcv.errors import DailyLimitError, StoreError
+from wxcv.masking import class_name
+from wxcv.stores.local import LocalCounters
+from wxcv.values import Value
+
+if TYPE_CHECKING:
+    from wxcv.clock import Clock
+    from wxcv.stores.base import CounterStore, Taken
+
+logger = logging.getLogger("wxcv")
+
+DAILY_QUOTA = 45009
+MARKET_QUOTA = 101003
+
+_REASONS = {
+    "limit": "the daily limit of {limit} sends is used up",
+    "day": "WeChat's quota of the day is used up (errcode 45009)",
+    "market": "no market quota is left (errcode 101003); one call in 15 minutes may try again",
+}
+
+
+def _validate_limits(_limits: object, _field: object, value: object) -> None:
+    if not isinstance(value, Mapping):
+        raise TypeError(f"limits must map endpoints to sends a day, not {class_name(value)}")
+    for endpoint, limit in value.items():
+        if not isinstance(endpoint, Endpoint):
+            raise TypeError(f"limits must have keys such as wxcv.PRINTED_TEXT, not {class_name(endpoint)}")
+        checks.check_integer(f"limits of {endpoint.name}", limit, least=0)
+
+
+def _validate_hour(_limits: object, field: attrs.Attribute[int], value: object) -> None:
+    if checks.check_integer(field.name, value, least=0) > 23:  # noqa: PLR2004 - hours of a day
+        raise ValueError(f"{field.name} must be an hour from 0 to 23")
+
+
+def _validate_mode(_limits: object, field: attrs.Attribute[str], value: object) -> None:
+    if value not in {"stop", "count_locally"}:
+        raise ValueError(f'{field.name} must be "stop" or "count_locally"')
+
+
+@attrs.frozen(repr=False)
+class DailyLimits(Value):
+    """How many sends an account may make at each endpoint in a day of UTC+8.
+
+    A send is taken from the limit before its first byte leaves, and given back only if nothing was sent. With
+    a store, all processes and machines together never exceed a limit, and the day is that of the store's
+    clock; without one, each session counts for itself. What breaks the promise: a Redis without persistence,
+    with eviction or after FLUSHALL, and a failover that loses the last writes.
+
+    Errcode 45009 marks the day as used up for all who share the store. Errcode 101003 stops calls too, but as
+    somebody may buy another pack, one process tries one call every 15 minutes.
+
+    Args:
+        limits: sends a day, by endpoint, such as ``{wxcv.PRINTED_TEXT: 100}``; 0 or more.
+        reset_hour: the hour of UTC+8 at which the day begins; WeChat does not document it.
+        without_store: when the store fails, "stop" raises StoreError, and "count_locally" goes on with the
+            session's own count.
+
+    Raises:
+        ValueError, TypeError: naming the argument.
+    """
+
+    limits: Mapping[Endpoint[Any], int] = attrs.field(validator=_validate_limits)
+    reset_hour: int = attrs.field(default=0, kw_only=True, validator=_validate_hour)
+    without_store: Literal["stop", "count_locally"] = attrs.field(
+        default="stop", kw_only=True, validator=_validate_mode
+    )
+
+
+class Reservation(NamedTuple):
+    """One send that was taken from a limit."""
+
+    store: CounterStore
+    key: str
+    taken: Taken
+
+
+class DailyLimiter:
+    """Takes the sends of a session from its daily limits.
+
+    Args:
+        limits: the limits.
+        store: what processes share, or None.
+        clock: tells the day where there is no store.
+    """
+
+    def __init__(self, limits: DailyLimits, store: CounterStore | None, clock: Clock) -> None:
+        self._by_path = {endpoint.path: limit for endpoint, limit in limits.limits.items()}
+        self._limits = limits
+        self._local = LocalCounters(clock)
+        self._store: CounterStore = self._local if store is None else store
+
+    def is_limited(self, endpoint: Endpoint[Any]) -> bool:
+        """Return whether the endpoint has a limit."""
+        return endpoint.path in self._by_path
+
+    async def reserve(self, account: str, endpoint: Endpoint[Any]) -> Reservation:
+        """Take one send.
+
+        Raises:
+            DailyLimitError: none is left.
+            StoreError: the store failed.
+        """
+        key, limit = f"{account}:{endpoint.path}", self._by_path[endpoint.path]
+        store, hour = self._store, self._limits.reset_hour
+        try:
+            taken = await store.take(key, limit, reset_hour=hour)
+        except StoreError as error:
+            if self._limits.without_store == "stop":
+                raise
+            logger.warning("%s; sends are counted in this process only", error)
+            store = self._local
+            taken = await store.take(key, limit, reset_hour=hour)
+        if taken.refused_by is None:
+            return Reservation(store, key, taken)
+        ends_at = None if taken.refused_by == "market" else datetime.fromtimestamp(taken.resets_at, UTC)
+        reason = _REASONS[taken.refused_by].format(limit=limit)
+        raise DailyLimitError(f"{endpoint.name} for {account}: {reason}", resets_at=ends_at)
+
+    async def give_back(self, reservation: Reservation) -> None:
+        """Give a send back of which surely nothing was sent."""
+        await self._try(reservation.store.give_back(reservation.key, reservation.taken))
+
+    async def record_refusal(self, reservation: Reservation, errcode: int) -> None:
+        """Mark the quota as used up, for all who share the store."""
+        if errcode == DAILY_QUOTA:
+            await self._try(reservation.store.mark_day_spent(reservation.key, reservation.taken))
+        elif errcode == MARKET_QUOTA:
+            await self._try(reservation.store.mark_market_spent(reservation.key))
+
+    async def record_success(self, reservation: Reservation) -> None:
+        """After a probe, let all others go on."""
+        if reservation.taken.is_probe:
+            await self._try(reservation.store.clear_marks(reservation.key))
+
+    async def _try(self, operation: Awaitable[None]) -> None:
+        try:
+            await operation
+        except StoreError as error:
+            logger.warning("%s; the daily limit may count a send too many", error)
