@@ -18,7 +18,7 @@ from wxcv.protocol.answers import Response, read_answer
 from wxcv.protocol.requests import Request, add_token, build_image_request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from wxcv.calls.deadlines import Deadline
     from wxcv.calls.pacing import Pacer
@@ -119,15 +119,22 @@ class Call(Generic[AnswerT]):
         self.report.image = loaded.name
         self.report.image_size = len(loaded.data) if isinstance(loaded, LocalImage) else 0
         self._image_secrets = loaded.secrets if isinstance(loaded, ImageUrl) else ()
-        asked = SourceQuery(self.endpoint, loaded, fields or {})
-        answer, source = await asked.find(state.answer_sources)
-        if answer is None:
-            self._pacer = state.get_pacer(self.endpoint.path)
+        self._pacer = state.get_pacer(self.endpoint.path)
+        if state.answer_sources:
+            answer = await self._find_or_send(loaded, fields)
+        else:
             answer = await self._send_until_final(build_image_request(self.endpoint, loaded, fields))
-            await asked.keep(state.answer_sources, answer)
-        self.report.source = source
         if isinstance(loaded, LocalImage) and loaded.scaled is not None:
             return scale_answer(answer, *loaded.scaled)
+        return answer
+
+    async def _find_or_send(self, image: LocalImage | ImageUrl, fields: Mapping[str, str] | None) -> AnswerT:
+        """Return the answer of the first source that has one, or WeChat's, which sources may keep."""
+        sources, asked = self.state.answer_sources, SourceQuery(self.endpoint, image, fields or {})
+        answer, self.report.source = await asked.find(sources)
+        if answer is None:
+            answer = await self._send_until_final(build_image_request(self.endpoint, image, fields))
+            await asked.keep(sources, answer)
         return answer
 
     async def _send_until_final(self, request: Request) -> AnswerT:
@@ -148,16 +155,17 @@ class Call(Generic[AnswerT]):
     async def _send_with_refresh(self, request: Request) -> AnswerT:
         """Send, and repeat once with a new token if WeChat refused the first one."""
         token = await self._get_token()
+        send = self._send_once if self.state.limiter is None else self._send_within_limit
         self.report.attempts += 1
         try:
-            return await self._send_within_limit(request, token)
+            return await send(request, token)
         except TokenRejectedError as error:
             self.state.tokens.invalidate(self.credential, token, error)
             if not error.is_refreshable:
                 raise
         token = await self._get_token()
         try:
-            return await self._send_within_limit(request, token)
+            return await send(request, token)
         except TokenRejectedError as error:
             self.state.tokens.invalidate(self.credential, token, error)
             raise
@@ -251,13 +259,17 @@ class Call(Generic[AnswerT]):
                 self._report_attempt(status, errcode, clock.monotonic() - started_at)
 
     async def _decode(self, response: Response) -> AnswerT:
-        known = (*self._tokens, *self._image_secrets, *self.state.tokens.secrets(self.credential))
         if not response.is_slow_to_decode:
-            return read_answer(self.endpoint, response, known)
+            return read_answer(self.endpoint, response, self._iterate_secrets())
+        known, threads = tuple(self._iterate_secrets()), self.state.reader_threads
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(
-            self.state.reader_threads, read_answer, self.endpoint, response, known
-        )
+        return await loop.run_in_executor(threads, read_answer, self.endpoint, response, known)
+
+    def _iterate_secrets(self) -> Iterator[str]:
+        """Yield what no error may show; only an error looks at it."""
+        yield from self._tokens
+        yield from self._image_secrets
+        yield from self.state.tokens.secrets(self.credential)
 
     def _record_refusal(self, error: APIError, sent_at: float) -> None:
         clock = self.state.clock

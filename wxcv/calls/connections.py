@@ -32,6 +32,7 @@ class GuardedConnection(asyncio.Protocol):
         self.handler = handler
         self._is_new = True
         self._transport = transport
+        self._poll = _watch(transport)
 
     @classmethod
     def of(cls, transport: asyncio.Transport) -> GuardedConnection:
@@ -43,24 +44,26 @@ class GuardedConnection(asyncio.Protocol):
         transport.set_protocol(guard)
         return guard
 
+    def may_have_received(self) -> bool:
+        """Return whether something may have arrived while the connection was idle."""
+        return not self._is_new and self._is_readable()
+
     async def settle(self) -> None:
         """Close the connection if something has arrived on it while it was idle, even if it was not read yet.
 
         It was not if the program's own code has held the event loop meanwhile.
         """
         for _ in range(_TURNS):
-            if self._is_new or self._transport.is_closing() or not self._is_readable():
+            if self._transport.is_closing() or not self._is_readable():
                 return
             await asyncio.sleep(0)
         self._transport.abort()  # nobody reads it
 
     def _is_readable(self) -> bool:
-        connection = self._transport.get_extra_info("socket")
-        if not hasattr(select, "poll"):  # pragma: no cover - Windows
+        if self._poll is None:  # pragma: no cover - Windows
+            connection = self._transport.get_extra_info("socket")
             return bool(select.select([connection], [], [], 0)[0])
-        poll = select.poll()
-        poll.register(connection.fileno(), select.POLLIN)
-        return bool(poll.poll(0))
+        return bool(self._poll.poll(0))
 
     def finish(self, user: object) -> bool:
         """Mark the connection as idle, unless another request already uses it.
@@ -99,3 +102,12 @@ class GuardedConnection(asyncio.Protocol):
     def resume_writing(self) -> None:
         """Pass it on to aiohttp."""
         self.handler.resume_writing()
+
+
+def _watch(transport: asyncio.Transport) -> select.poll | None:
+    """Return what tells whether there is something to read; None on Windows, which has no such thing."""
+    if not hasattr(select, "poll"):  # pragma: no cover - Windows
+        return None
+    poll = select.poll()
+    poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
+    return poll

@@ -97,7 +97,8 @@ class Payload(aiohttp.Payload):
         handler: asyncio.BaseProtocol | None = None if transport is None else transport.get_protocol()
         if transport is not None and self._is_guarded:
             self.connection = GuardedConnection.of(transport)
-            await self.connection.settle()
+            if self.connection.may_have_received():
+                await self.connection.settle()
             self.connection.user, handler = self, self.connection.handler
         if transport is None or transport.is_closing() or getattr(handler, "should_close", False):
             raise aiohttp.ClientConnectionResetError("the connection cannot be used any more")

@@ -183,7 +183,6 @@ def decode(
         ProtocolError: the body exceeds the limit or is not a JSON object, the errcode is not a number, or the
             status is not 2xx.
     """
-    known = (*response.known, *known)
     text = _text(response, TOKEN_ANSWER_LIMIT if is_token_answer else ANSWER_LIMIT)
     fields = _json_object(text)
     errcode = None if fields is None else _errcode(fields)
@@ -191,14 +190,17 @@ def decode(
         errmsg = fields.get("errmsg")
         told = errmsg if isinstance(errmsg, str) else ""
         error = make_api_error(
-            errcode, told, known=known, endpoint=endpoint, is_app_secret_request=is_app_secret_request
+            *(errcode, told),
+            known=(*response.known, *known),
+            endpoint=endpoint,
+            is_app_secret_request=is_app_secret_request,
         )
         raise _add_retry_after(response, error)
     if fields is not None and errcode == 0 and 200 <= response.status < 300:
         return fields
     kind = _describe(text, fields, errcode)
     is_hidden = is_token_answer or (endpoint is not None and endpoint.is_personal)
-    raise _make_unusable_error(response, "" if is_hidden else mask(text, known), kind)
+    raise _make_unusable_error(response, "" if is_hidden else mask(text, (*response.known, *known)), kind)
 
 
 def _text(response: Response, limit: int) -> str:
