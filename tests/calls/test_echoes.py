@@ -90,6 +90,20 @@ async def test_the_user_of_a_proxy_without_a_password_is_masked() -> None:
     assert caught.value.errmsg == "who is ***?"
 
 
+async def test_a_proxy_that_repeats_its_password_in_an_answer_of_the_wrong_shape_is_masked() -> None:
+    """A proxy's password is masked as well where the answer is JSON, but not of the documented format."""
+    async with answering(lambda _head: told(errcode=0, code_results="of hunter2secret")) as url:
+        proxy = url.replace("//", "//bob:hunter2secret@")
+        credential = wxcv.StaticTokenCredential("abcdefgh")
+        async with wxcv.Session(
+            credential, base_url="http://api.invalid", allow_http=True, proxy=proxy
+        ) as session:
+            with pytest.raises(wxcv.ProtocolError) as caught:
+                await session.scan_qrcode(PICTURE)
+
+    assert caught.value.excerpt == '{"errcode": 0, "code_results": "of ***"}'
+
+
 async def test_a_token_that_was_refused_before_is_masked() -> None:
     """After a refresh in the middle of a call, the answer to the new token may name the old one."""
     tokens = iter(["FIRST-TOKEN", "SECOND-TOKEN"])

@@ -228,9 +228,9 @@ def read_answer(endpoint: Endpoint[AnswerT], response: Response, known: Iterable
         fault = class_name(error)
     except Exception as error:  # noqa: BLE001 - a reader of the caller's may raise anything
         fault = str(CallbackError(error))
-    excerpt = "" if endpoint.is_personal else one_line(mask(_text(response, ANSWER_LIMIT), known), _EXCERPT)
+    text = "" if endpoint.is_personal else mask(_text(response, ANSWER_LIMIT), (*response.known, *known))
     raise ProtocolError(
         f"the response of {endpoint.path} does not match the documented format ({fault})",
         status=response.status,
-        excerpt=excerpt,
+        excerpt=one_line(text, _EXCERPT),
     )
