@@ -173,6 +173,58 @@ async def test_a_store_that_fails_stops_calls_unless_told_otherwise(mode: str, t
     assert server.calls == (0 if mode == "stop" else 2)
 
 
+async def test_a_refusal_that_is_not_about_the_day_marks_nothing() -> None:
+    """After the errcode of any other quota calls go on."""
+    server = Answers(45040)
+    async with (
+        api_server(server.call) as url,
+        wxcv.Session(APP, base_url=url, daily_limits=LIMITS) as session,
+    ):
+        with pytest.raises(wxcv.QuotaExhaustedError):
+            await session.printed_text(BLANK)
+        await session.printed_text(BLANK)
+
+    assert server.calls == 2
+
+
+class Forgetful(wxcv.SQLiteStore):
+    """A store that counts, but keeps no mark."""
+
+    async def mark_day_spent(self, *_arguments: object) -> None:
+        """Fail."""
+        raise wxcv.StoreError("the disk is full")
+
+
+async def test_a_mark_that_cannot_be_stored_hides_no_refusal(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """If the store fails after WeChat's refusal, the caller gets the refusal, and the failure is logged."""
+    server = Answers(45009)
+    async with (
+        api_server(server.call) as url,
+        Forgetful(tmp_path / "store.sqlite") as store,
+        wxcv.Session(APP, base_url=url, store=store, daily_limits=LIMITS) as session,
+    ):
+        with pytest.raises(wxcv.QuotaExhaustedError):
+            await session.printed_text(BLANK)
+
+    assert "the disk is full; the daily limit may count a send too many" in caplog.messages
+
+
+class TokensOnly:
+    """A store that has the methods for tokens only."""
+
+    load = save = invalidate = acquire = release = print
+    count_forced_refresh = load_refresh_token = save_refresh_token = print
+
+
+def test_a_store_that_cannot_count_is_refused() -> None:
+    """With limits, a store of one's own needs the methods of CounterStore, and the error says so."""
+    tokens = wxcv.TokenCache(store=TokensOnly())  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="store must be a CounterStore too, for daily_limits, not TokensOnly"):
+        wxcv.Session(APP, tokens=tokens, daily_limits=LIMITS)
+
+
 def test_an_account_that_is_not_known_cannot_be_counted() -> None:
     """With limits, a credential without an account is refused when the session is made, also later."""
     with pytest.raises(ValueError, match="account="):
