@@ -38,7 +38,7 @@ class Answers:
         await request.read()
         self.calls += 1
         errcode = self.errcodes.pop(0) if self.errcodes else 0
-        return answer(errcode=errcode, errmsg="said", items=[], code_results=[])
+        return answer(errcode=errcode, errmsg="not enough market quota", items=[], code_results=[])
 
 
 async def test_a_limit_ends_calls_and_the_next_day_begins_anew() -> None:
@@ -123,9 +123,10 @@ async def test_45009_ends_the_day_for_all_who_share_the_store(tmp_path: Path) ->
     assert server.calls == 1
 
 
-async def test_after_101003_one_call_in_a_quarter_of_an_hour_tries_again() -> None:
+@pytest.mark.parametrize("errcode", [101002, 101003, 9301010])
+async def test_without_market_quota_one_call_in_a_quarter_of_an_hour_tries_again(errcode: int) -> None:
     """A pack may be bought at any time: one call tries, and its success lets all others go on."""
-    server, clock = Answers(101003, 101003), wxcv.ManualClock(wall=NOON)
+    server, clock = Answers(errcode, errcode), wxcv.ManualClock(wall=NOON)
     limits = wxcv.DailyLimits({wxcv.PRINTED_TEXT: 100})
     expected: list[type[Exception] | None] = [wxcv.QuotaExhaustedError, wxcv.DailyLimitError]
     expected += [wxcv.QuotaExhaustedError, wxcv.DailyLimitError, None, None]

@@ -115,7 +115,7 @@ async def test_a_redis_that_fails_is_a_store_error(server: RedisServer, how: str
         if how == "killed":
             await server.stop()
         elif how == "paused":
-            await redis.execute_command("CLIENT", "PAUSE", "4000")
+            await redis.execute_command("CLIENT", "PAUSE", "60000")
         elif how == "read-only":
             await redis.execute_command("REPLICAOF", "127.0.0.1", "1")
         else:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from wxcv.callbacks import CallbackError
 from wxcv.calls.events import AttemptEvent
+from wxcv.calls.limits import DAILY_QUOTA
 from wxcv.calls.reports import CallReport, CallResult
 from wxcv.calls.source_query import SourceQuery
 from wxcv.clock import next_midnight
@@ -33,7 +34,6 @@ logger = logging.getLogger("wxcv")
 
 _LEAST_REMAINING = 1.0  # seconds that must remain for an attempt after a wait
 _MOST_THROTTLINGS = 10  # of one call, in case every minute starts with a throttling
-_DAILY_QUOTA = 45009
 
 
 class Call(Generic[AnswerT]):
@@ -278,7 +278,7 @@ class Call(Generic[AnswerT]):
             self._throttlings += 1
             self._pacer.record_throttling(error, sent_at, clock.monotonic(), clock.wall())
             return
-        if isinstance(error, QuotaExhaustedError) and error.errcode == _DAILY_QUOTA:
+        if isinstance(error, QuotaExhaustedError) and error.errcode == DAILY_QUOTA:
             error.resets_at = next_midnight(clock.wall())
         self._pacer.record_success(clock.wall())
 

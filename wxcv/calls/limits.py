@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 logger = logging.getLogger("wxcv")
 
 DAILY_QUOTA = 45009
-MARKET_QUOTA = 101003
+MARKET_QUOTAS = {101002, 101003, 9301010}  # 101002 is of quota only with "market quota" in its errmsg
 
 _REASONS = {
     "limit": "the daily limit of {limit} sends is used up",
     "day": "WeChat's quota of the day is used up (errcode 45009)",
-    "market": "no market quota is left (errcode 101003); one call in 15 minutes may try again",
+    "market": "no market quota is left; one call in 15 minutes may try again",
 }
 
 
@@ -60,8 +60,9 @@ class DailyLimits(Value):
     clock; without one, each session counts for itself. What breaks the promise: a Redis without persistence,
     with eviction or after FLUSHALL, and a failover that loses the last writes.
 
-    Errcode 45009 marks the day as used up for all who share the store. Errcode 101003 stops calls too, but as
-    somebody may buy another pack, one process tries one call every 15 minutes.
+    Errcode 45009 marks the day as used up for all who share the store. Without market quota (errcode 101003
+    and its kin) calls stop too, but as somebody may buy another pack, one process tries one call every 15
+    minutes.
 
     Args:
         limits: sends a day, by endpoint, such as ``{wxcv.PRINTED_TEXT: 100}``; 0 or more.
@@ -138,7 +139,7 @@ class DailyLimiter:
         """Mark the quota as used up, for all who share the store."""
         if errcode == DAILY_QUOTA:
             await self._try(reservation.store.mark_day_spent(reservation.key, reservation.taken))
-        elif errcode == MARKET_QUOTA:
+        elif errcode in MARKET_QUOTAS:
             await self._try(reservation.store.mark_market_spent(reservation.key))
 
     async def record_success(self, reservation: Reservation) -> None:

@@ -170,7 +170,7 @@ class CounterStore(Protocol):
     async def mark_market_spent(self, key: str) -> None:
         """Refuse all further calls, of this day and later ones, but one probe per ``probe_every`` seconds.
 
-        For errcode 101003: a pack of calls that somebody may top up at any time.
+        For errcode 101003 and its kin: a pack of calls that somebody may top up at any time.
         """
 
     async def clear_marks(self, key: str) -> None:

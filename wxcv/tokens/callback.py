@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from typing import TYPE_CHECKING
 
 import attrs
@@ -11,7 +10,8 @@ from wxcv.errors import TokenSourceError
 from wxcv.masking import class_name, function_name
 from wxcv.tokens import validators
 from wxcv.tokens.access_token import AccessToken, find_fault, read_life
-from wxcv.tokens.credential import CallFunction, Credential
+from wxcv.tokens.credential import CallFunction
+from wxcv.tokens.unshared import UnsharedCredential
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @attrs.frozen
-class CallbackCredential(Credential):
+class CallbackCredential(UnsharedCredential):
     """A token source of your own, such as a token service.
 
     Args:
@@ -41,25 +41,11 @@ class CallbackCredential(Credential):
     function: Callable[[str | None], Awaitable[AccessToken]] = attrs.field(
         repr=False, validator=validators.validate_callable
     )
-    account: str | None = attrs.field(
-        default=None, kw_only=True, validator=validators.validate_optional_token_text
-    )
-    _id: str = attrs.field(init=False, repr=False, factory=lambda: secrets.token_hex(8))
 
     @property
     def kind(self) -> str:
         """``"callback"``."""
         return "callback"
-
-    @property
-    def key(self) -> str:
-        """The kind and a random string, as each object has its own function."""
-        return f"{self.kind}:{self._id}"
-
-    @property
-    def is_shared(self) -> bool:
-        """False: the token source is what processes share."""
-        return False
 
     def refresh(self, request: RefreshRequest) -> Steps:
         """Call the function and check what it returns."""

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import secrets
 from typing import TYPE_CHECKING
 
 import attrs
 
 from wxcv.tokens import validators
 from wxcv.tokens.access_token import LONGEST_LIFE, AccessToken
-from wxcv.tokens.credential import Credential
+from wxcv.tokens.unshared import UnsharedCredential
 
 if TYPE_CHECKING:
     from wxcv.tokens.credential import RefreshRequest, Steps
 
 
 @attrs.frozen
-class StaticTokenCredential(Credential):
+class StaticTokenCredential(UnsharedCredential):
     """A token that was fetched by another program; it is used until WeChat refuses it.
 
     After a refusal every call raises TokenRejectedError, and nothing is sent.
@@ -30,25 +29,11 @@ class StaticTokenCredential(Credential):
     """
 
     token: str = attrs.field(repr=False, validator=validators.validate_token_text)
-    account: str | None = attrs.field(
-        default=None, kw_only=True, validator=validators.validate_optional_token_text
-    )
-    _id: str = attrs.field(init=False, repr=False, factory=lambda: secrets.token_hex(8))
 
     @property
     def kind(self) -> str:
         """``"static"``."""
         return "static"
-
-    @property
-    def key(self) -> str:
-        """The kind and a random string, as each object has its own token."""
-        return f"{self.kind}:{self._id}"
-
-    @property
-    def is_shared(self) -> bool:
-        """False: every process already has the token."""
-        return False
 
     def refresh(self, request: RefreshRequest) -> Steps:  # noqa: ARG002 - nothing of it is for this kind
         """Return the token, with the longest lifetime, as its own is unknown."""
