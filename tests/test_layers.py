@@ -38,7 +38,7 @@ THIRD_PARTY = {
     "aiohttp": {"calls.transport", "calls.payload"},
     "yarl": {"calls.transport", "calls.payload"},
     "redis": {"stores.redis"},
-    "cachetools": {"tokens.manager"},
+    "cachetools": {"tokens.manager", "calls.answer_cache"},
     "PIL": {"images.pictures", "images.encoding", "answer_sources.codes", "answer_sources.traces"},
     "zxingcpp": {"answer_sources.codes"},
 }

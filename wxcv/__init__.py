@@ -9,7 +9,8 @@ if TYPE_CHECKING:
     from wxcv.answer_sources.local import LocalCodeReader as LocalCodeReader
     from wxcv.batch.batch import Batch as Batch
     from wxcv.batch.outcomes import Answered as Answered, Outcome as Outcome, Unanswered as Unanswered
-    from wxcv.calls.events import AttemptEvent as AttemptEvent
+    from wxcv.calls.answer_cache import AnswerCache as AnswerCache
+    from wxcv.calls.events import AttemptEvent as AttemptEvent, CallEvent as CallEvent
     from wxcv.calls.limits import DailyLimits as DailyLimits
     from wxcv.calls.retries import RetryPolicy as RetryPolicy
     from wxcv.calls.state import SessionStats as SessionStats

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from typing import TYPE_CHECKING, Any
+import logging
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from wxcv.masking import class_name, where_raised
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+EventT = TypeVar("EventT")
+
+logger = logging.getLogger("wxcv")
 
 
 class CallbackError(Exception):
@@ -59,3 +64,17 @@ async def call_back(
         failure = CallbackError(error)
     # Raised outside the except block: inside it, the caller's exception would become its context.
     raise failure
+
+
+def notify(name: str, function: Callable[[EventT], object], event: EventT) -> None:
+    """Call a function of the caller's with an event; what it raises is logged and dropped.
+
+    Args:
+        name: of the argument through which the function was passed.
+        function: the function, not async.
+        event: its argument.
+    """
+    try:
+        function(event)
+    except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - a caller's function
+        logger.error("%s raised %s; the call continues", name, CallbackError(error))  # noqa: TRY400 - the text may hold a secret

@@ -186,7 +186,7 @@ async def test_a_call_that_was_sent_never_ends_as_not_sent(first: bytes) -> None
 
     server = await asyncio.start_server(serve, "127.0.0.1", port)
     async with wxcv.Session(STATIC, base_url=f"http://127.0.0.1:{port}", retries=QUICK) as session:
-        with pytest.raises(wxcv.AnswerLostError, match="a later attempt could not connect") as caught:
+        with pytest.raises(wxcv.AnswerLostError, match="a later request could not connect") as caught:
             await session.scan_qrcode(PICTURE)
     error = caught.value
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
 
@@ -130,3 +131,88 @@ async def test_a_large_picture_is_fitted_and_answered_in_its_own_pixels() -> Non
     assert found.pos is not None
     assert 2600 - code.width - 40 <= found.pos.left_top.x <= 2600 - 40
     assert 1900 - code.height - 40 <= found.pos.left_top.y <= 1900 - 40
+
+
+class Cancelled:
+    """A source whose own work was cancelled, as that of an executor that is shut down."""
+
+    name = "cancelled"
+
+    async def find(self, *_call: object) -> Any:
+        """Wait for what was cancelled."""
+        return await self._wait()
+
+    async def keep(self, *_call: object) -> None:
+        """Wait for what was cancelled."""
+        await self._wait()
+
+    @staticmethod
+    async def _wait() -> None:
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        future.cancel()
+        await future
+
+
+class Nameless(Known):
+    """A source whose name cannot be had."""
+
+    @property
+    def name(self) -> str:  # type: ignore[override] # on purpose
+        """Raise."""
+        raise KeyError("MARKED")
+
+
+@pytest.mark.parametrize("source", [Cancelled(), Nameless(FOUND)], ids=["cancelled", "nameless"])
+async def test_a_source_that_fails_in_a_strange_way_is_passed_over_too(
+    source: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A source whose own task was cancelled, or whose name raises, has no answer; the call goes on."""
+    async with api_server(ok) as url, wxcv.Session(STATIC, base_url=url, answer_sources=[source]) as session:
+        assert await session.scan_qrcode(BLANK) == wxcv.QrcodeScan()
+
+    assert "find() of the answer source" in caplog.text
+    assert "MARKED" not in caplog.text
+
+
+async def test_a_source_may_know_that_an_image_is_rejected() -> None:
+    """An ImageRejectedError of a source ends the call, without a send, as that image's error."""
+    source = Known(error=wxcv.ImageRejectedError(101002, "known"))
+    async with wxcv.Session(STATIC, base_url="http://127.0.0.1:9", answer_sources=[source]) as session:
+        with pytest.raises(wxcv.ImageRejectedError) as caught:
+            await session.scan_qrcode(wxcv.ImageBytes(BLANK, name="a.png"))
+
+    assert (caught.value.image, caught.value.sends) == ("a.png", 0)
+
+
+class Slow(Known):
+    """A source that never ends keeping."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.began = asyncio.Event()
+
+    async def keep(self, *_call: object) -> None:  # type: ignore[override] # takes anything
+        """Wait for ever."""
+        self.began.set()
+        await asyncio.Event().wait()
+
+
+async def test_a_source_that_is_slow_to_keep_does_not_cost_the_answer(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """After 5 s a call ends with the answer that it has, although a source is not through with keeping it."""
+    clock, source, last = wxcv.ManualClock(), Slow(), Known()
+    async with (
+        api_server(ok) as url,
+        wxcv.Session(STATIC, base_url=url, answer_sources=[source, last], clock=clock) as session,
+    ):
+        call = asyncio.create_task(session.scan_qrcode(BLANK))
+        await source.began.wait()
+        clock.advance(4.9)
+        await asyncio.sleep(0)
+        assert not call.done()
+        clock.advance(0.2)
+        assert await call == wxcv.QrcodeScan()
+
+    assert "did not keep an answer within 5 s" in caplog.text
+    assert last.kept == []

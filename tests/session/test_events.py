@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
@@ -112,3 +113,140 @@ async def test_a_trace_hook_that_raises_is_no_storm() -> None:
             await session.scan_qrcode(pictures.qr_png("x"))
 
     assert tokens_issued == 3
+
+
+# --- on_call
+
+
+class Ready:
+    """A source that knows every code."""
+
+    name = "ready"
+
+    async def find(self, *_call: object) -> Any:
+        """Return an answer."""
+        return wxcv.QrcodeScan()
+
+
+def told(events: list[wxcv.CallEvent]) -> list[tuple[str, str, str | None, int]]:
+    """Return what is exact in events."""
+    return [(event.endpoint, event.status, event.source, event.sends) for event in events]
+
+
+async def test_every_call_is_told_to_on_call(box: Sandbox) -> None:
+    """on_call is told once of each call: endpoint, status, source and sends, also of those not sent."""
+    events: list[wxcv.CallEvent] = []
+    credential = wxcv.AppCredential(box.appid, box.secret)
+    async with wxcv.Session(credential, base_url=box.base_url, on_call=events.append) as session:
+        await session.scan_qrcode(pictures.qr_png("x"))
+        with pytest.raises(wxcv.EmptyImageError):
+            await session.printed_text(b"")
+    with pytest.raises(wxcv.SessionClosedError):
+        await session.scan_qrcode(pictures.qr_png("x"))
+    async with wxcv.Session(credential, answer_sources=[Ready()], on_call=events.append) as session:
+        await session.scan_qrcode(pictures.qr_png("x"))
+
+    assert told(events) == [
+        ("scan_qrcode", "ok", "wechat", 1),
+        ("printed_text", "failed", None, 0),
+        ("scan_qrcode", "not_sent", None, 0),
+        ("scan_qrcode", "ok", "ready", 0),
+    ]
+
+
+async def test_every_outcome_is_told_to_on_call() -> None:
+    """on_call is told of every image of a batch as its outcome is, also of those that were never tried."""
+    events: list[wxcv.CallEvent] = []
+
+    async def call(request: web.Request) -> web.StreamResponse:
+        await request.read()
+        return answer(errcode=45009, errmsg="reach max api daily quota limit")
+
+    async with (
+        api_server(call) as url,
+        wxcv.Session(APP, base_url=url, on_call=events.append, concurrency=1) as session,
+        session.batch(wxcv.SCAN_QRCODE, [b"", pictures.qr_png("x"), pictures.qr_png("y")]) as batch,
+    ):
+        outcomes = [outcome async for outcome in batch]
+
+    assert [(event.status, event.sends) for event in events] == [
+        ("failed", 0),
+        ("failed", 1),
+        ("not_sent", 0),
+    ]
+    assert [(outcome.status, outcome.sends) for outcome in outcomes] == [
+        (event.status, event.sends) for event in events
+    ]
+
+
+async def test_the_seconds_of_a_call_are_told() -> None:
+    """on_call is told how long a call waited for its slot, and how long it took from there."""
+    clock, events, arrived, go = wxcv.ManualClock(), [], asyncio.Event(), asyncio.Event()
+
+    async def call(request: web.Request) -> web.StreamResponse:
+        await request.read()
+        arrived.set()
+        await go.wait()
+        return answer(errcode=0, code_results=[])
+
+    async with (
+        api_server(call) as url,
+        wxcv.Session(APP, base_url=url, concurrency=1, clock=clock, on_call=events.append) as session,
+    ):
+        first = asyncio.create_task(session.scan_qrcode(pictures.qr_png("x")))
+        await arrived.wait()
+        second = asyncio.create_task(session.scan_qrcode(pictures.qr_png("y")))
+        while not session.stats().waiting:
+            await asyncio.sleep(0)
+        clock.advance(3)
+        go.set()
+        await asyncio.gather(first, second)
+
+    assert [(event.queued, event.seconds) for event in events] == [(0.0, 3.0), (3.0, 0.0)]
+
+
+async def test_a_cancelled_call_is_told_to_on_call() -> None:
+    """on_call is told of a call that its caller cancelled, and whether it was sent."""
+    events: list[wxcv.CallEvent] = []
+    arrived, go = asyncio.Event(), asyncio.Event()
+
+    async def call(request: web.Request) -> web.StreamResponse:
+        await request.read()
+        arrived.set()
+        await go.wait()
+        return answer(errcode=0, code_results=[])
+
+    async with (
+        api_server(call) as url,
+        wxcv.Session(APP, base_url=url, on_call=events.append) as session,
+    ):
+        task = asyncio.create_task(session.scan_qrcode(pictures.qr_png("x")))
+        await arrived.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        go.set()
+
+    assert told(events) == [("scan_qrcode", "cancelled", None, 1)]
+
+
+@pytest.mark.parametrize("error", [ValueError("MARKED"), asyncio.CancelledError("MARKED")], ids=repr)
+@pytest.mark.parametrize("name", ["on_call", "on_attempt"])
+async def test_what_a_function_for_events_raises_is_dropped(
+    name: str, error: BaseException, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever on_call and on_attempt raise is logged without its text, and the call has its answer."""
+
+    def fail(_event: object) -> None:
+        raise error
+
+    async def call(request: web.Request) -> web.StreamResponse:
+        await request.read()
+        return answer(errcode=0, code_results=[])
+
+    options: Any = {name: fail}
+    async with api_server(call) as url, wxcv.Session(APP, base_url=url, **options) as session:
+        assert await session.scan_qrcode(pictures.qr_png("x")) == wxcv.QrcodeScan()
+
+    assert f"{name} raised {type(error).__name__} at " in caplog.text
+    assert "MARKED" not in caplog.text

@@ -10,13 +10,9 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 from wxcv import nesting
 from wxcv.batch.outcomes import Answered, Unanswered
 from wxcv.callbacks import CallbackError, is_cancelled
-from wxcv.errors import (
-    ImageError,
-    SessionClosedError,
-    TransportError,
-    UnreadableImageError,
-    WxcvError,
-)
+from wxcv.calls.events import CallEvent
+from wxcv.calls.reports import find_status
+from wxcv.errors import UnreadableImageError, WxcvError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable
@@ -51,6 +47,8 @@ class BatchRunner(Generic[ItemT, AnswerT]):
         window: how many images may be in progress or have outcomes that were not consumed.
         ordered: yield the outcomes in the order of the images.
         key: returns the image of an item; None if the items are the images.
+        endpoint: the endpoint's name, for ``on_call``.
+        on_call: called with the event of every outcome, before the outcome is given; or None.
         require_usable: called when the work begins; raises if the session is unusable.
         forget: called when the work has ended.
     """
@@ -66,6 +64,8 @@ class BatchRunner(Generic[ItemT, AnswerT]):
         window: int,
         ordered: bool,
         key: Callable[[ItemT], Any] | None,
+        endpoint: str = "",
+        on_call: Callable[[CallEvent], None] | None = None,
         require_usable: Callable[[], None] = lambda: None,
         forget: Callable[[BatchRunner[Any, Any]], None] = lambda _runner: None,
     ) -> None:
@@ -76,6 +76,8 @@ class BatchRunner(Generic[ItemT, AnswerT]):
         self._concurrency = concurrency
         self._ordered = ordered
         self._key = key
+        self._endpoint = endpoint
+        self._on_call = on_call
         self._require_usable = require_usable
         self._forget = forget
         self._capacity = asyncio.Semaphore(window)
@@ -201,11 +203,27 @@ class BatchRunner(Generic[ItemT, AnswerT]):
         return error
 
     async def _process(self, index: int, item: ItemT) -> Outcome[ItemT, AnswerT]:
+        """Return the outcome of an image, and tell of it."""
         try:
             image: Any = item if self._key is None else self._key(item)
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - a caller's function
             refusal = UnreadableImageError(f"image {index}", f"key raised {CallbackError(error)}")
-            return Unanswered(index=index, item=item, image=None, status="failed", error=refusal)
+            return self._tell(_fail(index, item, None, refusal, "failed"))
+        result, sends = await self._try_until_final(image)
+        if result is not None:
+            return self._tell(self._make_outcome(index, item, image, result, sends), result.report.queued)
+        stop: Any = self._stop
+        failure = self._copy_stop(stop, sends)
+        return self._tell(_fail(index, item, image, failure, "failed" if sends else "not_sent", sends))
+
+    def _tell(self, outcome: Outcome[ItemT, AnswerT], queued: float = 0.0) -> Outcome[ItemT, AnswerT]:
+        if self._on_call is not None:
+            status, source, sends = outcome.status, outcome.source, outcome.sends
+            self._on_call(CallEvent(self._endpoint, status, source, sends, outcome.elapsed, queued))
+        return outcome
+
+    async def _try_until_final(self, image: object) -> tuple[CallResult[AnswerT] | None, int]:
+        """Return the final result of an image, or None if the batch was stopped before, and its sends."""
         sends, failing_since = 0, None
         while self._stop is None:
             result = await self._work(image, self._before_send)
@@ -213,54 +231,43 @@ class BatchRunner(Generic[ItemT, AnswerT]):
             if result.error is not None and result.error.account_wide:
                 self._stop = self._stop or result.error
             delay = self._outages.retry_delay(result)
-            failing_since = failing_since or self._clock.monotonic()
+            if failing_since is None:
+                failing_since = self._clock.monotonic()
             if delay is not None and self._outages.is_over:
                 self._stop = self._stop or result.error
             elif delay is None or self._outages.is_patience_over(failing_since):
-                return self._make_outcome(index, item, image, result, sends)
+                return result, sends
             else:
                 await self._clock.sleep(delay)
-        stop, status = self._copy_stop(self._stop, sends), _unsent_status(sends)
-        return Unanswered(index=index, item=item, image=image, status=status, error=stop, sends=sends)
+        return None, sends
 
     def _make_outcome(
         self, index: int, item: ItemT, image: object, result: CallResult[AnswerT], sends: int
     ) -> Outcome[ItemT, AnswerT]:
-        error, elapsed = result.error, result.report.elapsed
+        error, report = result.error, result.report
         if error is None:
-            answer = result.answer_if_ok
             return Answered(
                 index=index,
                 item=item,
                 image=image,
-                answer=answer,
+                answer=result.answer_if_ok,
                 sends=sends,
-                elapsed=elapsed,
-                source=result.report.source,
+                elapsed=report.elapsed,
+                source=report.source,
             )
-        return Unanswered(
-            index=index,
-            item=item,
-            image=image,
-            status=self._status(error, result, sends),
-            error=error,
-            sends=sends,
-            elapsed=elapsed,
-        )
-
-    def _status(
-        self, error: WxcvError, result: CallResult[AnswerT], sends: int
-    ) -> Literal["failed", "not_sent", "unknown"]:
-        if isinstance(error, ImageError):
-            return "failed"
-        if result.report.unanswered:
-            return "unknown"
-        if result.report.is_waiting_for_token:
-            return _unsent_status(sends)
-        is_stopped = self._stop is not None or isinstance(error, (TransportError, SessionClosedError))
-        return _unsent_status(sends) if is_stopped else "failed"
+        status = find_status(error, report, sends + report.shared_sends, is_stopped=self._stop is not None)
+        return _fail(index, item, image, error, status, sends, report.elapsed)
 
 
-def _unsent_status(sends: int) -> Literal["failed", "not_sent"]:
-    """Return the status of an image that no unanswered attempt was made for."""
-    return "failed" if sends else "not_sent"
+def _fail(  # noqa: PLR0913, PLR0917 - the fields of one outcome
+    index: int,
+    item: ItemT,
+    image: object,
+    error: WxcvError,
+    status: Literal["failed", "not_sent", "unknown"],
+    sends: int = 0,
+    elapsed: float = 0.0,
+) -> Unanswered[ItemT]:
+    return Unanswered(
+        index=index, item=item, image=image, status=status, error=error, sends=sends, elapsed=elapsed
+    )

@@ -16,14 +16,19 @@ class Deadline:
     again; for an upload of 20 KB that takes a twentieth of its CPU time. ``when``, ``reschedule`` and
     ``expired`` are as in ``asyncio.Timeout``.
 
+    Args:
+        deadlines: the timer, which knows the length.
+        until: the time of the event loop's clock at which the block ends, if it was to end earlier.
+
     Attributes:
         task: the task in which the block runs.
     """
 
-    __slots__ = ("_all", "_cancelling", "_is_expired", "_when", "task")
+    __slots__ = ("_all", "_cancelling", "_is_expired", "_until", "_when", "task")
 
-    def __init__(self, deadlines: DeadlineTimer) -> None:
+    def __init__(self, deadlines: DeadlineTimer, until: float | None = None) -> None:
         self._all = deadlines
+        self._until = until
         self._is_expired = False
 
     def __enter__(self) -> Self:
@@ -31,7 +36,7 @@ class Deadline:
         if task is None:
             raise RuntimeError("a deadline must be used inside a task")
         self.task, self._cancelling = task, task.cancelling()
-        self._when = loop.time() + self._all.seconds
+        self._when = loop.time() + self._all.seconds if self._until is None else self._until
         self._all.add(self, self._when, loop)
         return self
 

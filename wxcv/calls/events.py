@@ -1,10 +1,14 @@
-"""AttemptEvent: the argument of ``on_attempt``."""
+"""AttemptEvent and CallEvent: the arguments of ``on_attempt`` and ``on_call``."""
 
 from __future__ import annotations
+
+from typing import Literal
 
 import attrs
 
 from wxcv.values import Value
+
+CallStatus = Literal["ok", "failed", "not_sent", "unknown", "cancelled"]
 
 
 @attrs.frozen(repr=False)
@@ -27,3 +31,25 @@ class AttemptEvent(Value):
     errcode: int | None
     bytes: int
     seconds: float
+
+
+@attrs.frozen(repr=False)
+class CallEvent(Value):
+    """One call, or one image of a batch, as passed to ``on_call`` when it has ended. It holds no secrets.
+
+    Attributes:
+        endpoint: the endpoint's name, such as "scan_qrcode".
+        status: "ok", or "failed", "not_sent" or "unknown" as Unanswered describes them, or "cancelled".
+        source: where the answer came from: "wechat", or the ``name`` of the answer source that had it, such
+            as "cache" or "local"; None without an answer.
+        sends: how many times the image was sent for this call, in full or in part.
+        seconds: the time from when the call got its slot, for the last time, to its end; 0.0 without a slot.
+        queued: seconds for which it waited for its slot, the last time.
+    """
+
+    endpoint: str
+    status: CallStatus
+    source: str | None
+    sends: int
+    seconds: float
+    queued: float

@@ -75,8 +75,8 @@ class Payload(aiohttp.Payload):
         ):  # aiohttp repeats a GET by itself, and every token request may end the token before
             raise RuntimeError("a request is sent once")
         transport = await self._claim(getattr(writer, "transport", None))
-        self.is_started = True
         self._before_first_byte()
+        self.is_started = True
         buffer = self._buffers.pop() if self._buffers else memoryview(bytearray(_WHOLE))
         end, rest = _fill(buffer, self._body)
         await writer.write(buffer[:end])

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar
 
 import attrs
 
-from wxcv.errors import AnswerLostError, ConnectError
+from wxcv.errors import (
+    AnswerLostError,
+    ConnectError,
+    ImageError,
+    ImageRejectedError,
+    SessionClosedError,
+    SlotTimeoutError,
+    StoreError,
+    TransportError,
+)
 
 if TYPE_CHECKING:
     from wxcv.errors import WxcvError
 
 AnswerT = TypeVar("AnswerT")
+
+_ABOUT_OTHERS = (TransportError, SessionClosedError, SlotTimeoutError, StoreError)
+"""Errors that say nothing about the image itself."""
 
 
 @attrs.define(eq=False)
@@ -26,7 +38,11 @@ class CallReport:
         requests: all requests with the image; ``on_attempt`` is called after each.
         sends: requests whose body was begun.
         unanswered: sends without a complete response.
+        shared_sends: the sends of another call of the same image, whose answer or error this call got.
+        is_abandoned: whether nobody waits for it any more and nothing may be sent.
         is_waiting_for_token: whether it waits for a token, or ended while waiting.
+        asked_at, started_at: monotonic time at which it began, and at which it got its slot; None before.
+        queued: seconds for which it waited for its slot.
         elapsed: seconds from when it got its slot to its end.
         source: "wechat", or the name of the AnswerSource that had the answer.
     """
@@ -37,9 +53,35 @@ class CallReport:
     requests: int = 0
     sends: int = 0
     unanswered: int = 0
+    shared_sends: int = 0
+    is_abandoned: bool = False
     is_waiting_for_token: bool = False
+    asked_at: float | None = None
+    started_at: float | None = None
+    queued: float = 0.0
     elapsed: float = 0.0
     source: str = "wechat"
+
+    @property
+    def all_sends(self) -> int:
+        """How many times the image was sent, by this call or the one whose result it got."""
+        return self.sends + self.shared_sends
+
+    def elapsed_at(self, now: float) -> float:
+        """Return the seconds since the call got its slot, at this monotonic time."""
+        return 0.0 if self.started_at is None else now - self.started_at
+
+    def finish(self, now: float) -> None:
+        """Record how long the call took, which ends at this monotonic time."""
+        self.elapsed = self.elapsed_at(now)
+        if self.asked_at is not None:
+            self.queued = (now if self.started_at is None else self.started_at) - self.asked_at
+
+    def copy_result_of(self, other: CallReport) -> None:
+        """Take over what another call of the same image knows of their common answer or error."""
+        self.source = "cache"
+        self.shared_sends, self.unanswered = other.all_sends, other.unanswered
+        self.is_waiting_for_token = other.is_waiting_for_token
 
     def complete(self, error: WxcvError) -> WxcvError:
         """Return the error for the whole call, with its sends, its elapsed time and its image.
@@ -47,8 +89,9 @@ class CallReport:
         A ConnectError means that nothing was sent; if an earlier attempt was, return an AnswerLostError.
         """
         if isinstance(error, ConnectError) and self.sends:
-            message = "the image was sent without a usable response, and a later attempt could not connect"
-            error = AnswerLostError(f"{message} ({error.reason})", reason=error.reason, errno=error.errno)
+            message = f"the image was sent before, and a later request could not connect ({error.reason})"
+            cause, error = error, AnswerLostError(message, reason=error.reason, errno=error.errno)
+            error.__cause__ = cause
         error.sends, error.elapsed = self.sends, self.elapsed
         error.image = error.image or self.image
         return error
@@ -64,9 +107,28 @@ class CallResult(NamedTuple, Generic[AnswerT]):
     @property
     def is_unsent(self) -> bool:
         """Whether it failed and nothing of it was sent."""
-        return self.error is not None and not self.report.sends
+        return self.error is not None and not self.report.all_sends
 
     @property
     def answer_if_ok(self) -> Any:  # noqa: ANN401 - the answer, which is not None if there is no error
         """The answer, for use when ``error`` is None."""
         return self.answer
+
+
+def find_status(
+    error: WxcvError, report: CallReport, sends: int, *, is_stopped: bool = False
+) -> Literal["failed", "not_sent", "unknown"]:
+    """Return the status of an image without an answer, as an outcome has it.
+
+    Args:
+        error: the error of its last call.
+        report: of its last call.
+        sends: how many times it was sent, in all its calls.
+        is_stopped: whether its batch was stopped by an error that is not about the image.
+    """
+    if isinstance(error, (ImageError, ImageRejectedError)):
+        return "failed"
+    if report.unanswered:
+        return "unknown"
+    is_about_others = is_stopped or error.account_wide or isinstance(error, _ABOUT_OTHERS)
+    return "not_sent" if not sends and (is_about_others or report.is_waiting_for_token) else "failed"

@@ -18,17 +18,20 @@ if TYPE_CHECKING:
 class Slot:
     """The right to run during an ``async with`` block; entering it returns its Deadline."""
 
-    __slots__ = ("_deadline", "_is_limited", "_slots", "_token")
+    __slots__ = ("_deadline", "_is_handed_over", "_is_limited", "_slots", "_token", "_until")
 
-    def __init__(self, slots: Slots, *, is_limited: bool) -> None:
+    def __init__(self, slots: Slots, *, is_limited: bool, until: float | None = None) -> None:
         self._slots = slots
         self._is_limited = is_limited
+        self._until = until
+        self._is_handed_over = False
 
     async def __aenter__(self) -> Deadline:
-        await self._slots.wait_for_slot(is_limited=self._is_limited)
+        if self._until is None:
+            await self._slots.wait_for_slot(is_limited=self._is_limited)
         self._token = nesting.enter(self)
         self._slots.held.add(self)
-        self._deadline = Deadline(self._slots.deadlines)
+        self._deadline = Deadline(self._slots.deadlines, self._until)
         return self._deadline.__enter__()
 
     async def __aexit__(
@@ -37,7 +40,8 @@ class Slot:
         is_ended_here = self._deadline.__exit__(kind, error, trace)
         nesting.leave(self._token)
         self._slots.held.discard(self)
-        self._slots.release()
+        if not self._is_handed_over:
+            self._slots.release()
         if is_ended_here:
             failure = self._slots.make_end_error()
             try:
@@ -45,6 +49,19 @@ class Slot:
             finally:
                 failure.__context__ = None  # the cancellation is an implementation detail
                 del failure  # avoids a reference cycle through its own traceback
+
+    def hand_over(self) -> Slot:
+        """Return this slot, with what is left of its time, for a block of another task.
+
+        Leaving this block then releases nothing. The other block must be entered, or ``drop`` be called.
+        """
+        self._is_handed_over = True
+        return Slot(self._slots, is_limited=self._is_limited, until=self._deadline.when())
+
+    def drop(self) -> None:
+        """Release a slot that was handed over, if its block was never entered."""
+        if not hasattr(self, "_deadline"):
+            self._slots.release()
 
 
 class Slots:

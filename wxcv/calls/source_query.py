@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from wxcv.callbacks import CallbackError
+from wxcv.callbacks import CallbackError, call_back
+from wxcv.errors import ImageRejectedError
 from wxcv.masking import class_name, short_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from wxcv.answer_sources.base import AnswerSource
+    from wxcv.clock import Clock
     from wxcv.endpoints.base import Endpoint
     from wxcv.images.sources import ImageUrl, LocalImage
 
 AnswerT = TypeVar("AnswerT")
 
 logger = logging.getLogger("wxcv")
+
+KEEP_SECONDS = 5.0
+"""Seconds for all sources together to keep an answer."""
 
 
 class SourceQuery(Generic[AnswerT]):
@@ -32,33 +37,51 @@ class SourceQuery(Generic[AnswerT]):
     def __init__(
         self, endpoint: Endpoint[AnswerT], image: LocalImage | ImageUrl, fields: Mapping[str, str]
     ) -> None:
+        self.image = image
         self._endpoint = endpoint
-        self._image = image
         self._fields = fields
 
     async def find(self, sources: Iterable[AnswerSource]) -> tuple[AnswerT | None, str]:
-        """Return the first answer and its source's name, or None and "wechat"."""
+        """Return the first answer and its source's name, or None and "wechat".
+
+        Raises:
+            ImageRejectedError: a source knows that WeChat refuses the image.
+        """
         for source in sources:
             try:
-                answer = await source.find(self._endpoint, self._image, self._fields)
-            except Exception as error:  # noqa: BLE001 - a caller's object may raise anything
+                found: tuple[AnswerT, str] | None = await call_back(
+                    self._find, source, passing=(ImageRejectedError,)
+                )
+            except CallbackError as error:
                 _log(source, "find", error)
                 continue
-            if answer is not None:
-                return answer, short_name(str(getattr(source, "name", class_name(source))))
+            if found is not None:
+                return found
         return None, "wechat"
 
-    async def keep(self, sources: Iterable[AnswerSource], answer: AnswerT) -> None:
-        """Pass an answer of WeChat's to the sources that keep answers."""
-        for source in sources:
-            keep = getattr(source, "keep", None)
-            if keep is not None:
-                try:
-                    await keep(self._endpoint, self._image, self._fields, answer)
-                except Exception as error:  # noqa: BLE001 - a caller's object may raise anything
-                    _log(source, "keep", error)
+    async def _find(self, source: AnswerSource) -> tuple[AnswerT, str] | None:
+        answer = await source.find(self._endpoint, self.image, self._fields)
+        name = getattr(source, "name", class_name(source))
+        return None if answer is None else (answer, short_name(str(name)))
+
+    async def keep(self, sources: Iterable[Any], answer: AnswerT, clock: Clock) -> None:
+        """Pass an answer of WeChat's to the sources that keep answers, within KEEP_SECONDS."""
+        try:
+            async with clock.timeout(KEEP_SECONDS):
+                for source in sources:
+                    await self._keep(source, answer)
+        except TimeoutError:
+            logger.error("the answer sources did not keep an answer within %g s", KEEP_SECONDS)  # noqa: TRY400 - its traceback says nothing
+
+    async def _keep(self, source: Any, answer: AnswerT) -> None:  # noqa: ANN401 - with or without keep
+        if hasattr(source, "keep"):
+            try:
+                await call_back(source.keep, self._endpoint, self.image, self._fields, answer)
+            except CallbackError as error:
+                _log(source, "keep", error)
 
 
-def _log(source: object, method: str, error: Exception) -> None:
-    told = CallbackError(error)  # not its traceback, whose text may hold personal data
-    logger.error("%s() of the answer source %s raised %s; the call goes on", method, class_name(source), told)
+def _log(source: object, method: str, error: CallbackError) -> None:
+    logger.error(
+        "%s() of the answer source %s raised %s; the call goes on", method, class_name(source), error
+    )

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import attrs
 
+from wxcv.callbacks import notify
+from wxcv.calls.flights import Flights
 from wxcv.calls.pacing import Pacer
 from wxcv.calls.retries import RetryPolicy, RetryQuota
 from wxcv.errors import SessionClosedError
@@ -19,12 +21,14 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from wxcv.answer_sources.base import AnswerSource
-    from wxcv.calls.events import AttemptEvent
+    from wxcv.calls.answer_cache import AnswerCache
+    from wxcv.calls.events import AttemptEvent, CallEvent
     from wxcv.calls.limits import DailyLimiter
     from wxcv.calls.slots import Slots
     from wxcv.calls.transport import Transport
     from wxcv.clock import Clock
     from wxcv.images.loading import ImageLoader
+    from wxcv.stores.base import AnswerStore
     from wxcv.tokens.manager import TokenManager
 
 
@@ -51,6 +55,22 @@ class SessionStats(Value):
     bytes_sent: int
 
 
+class AnswerSources(NamedTuple):
+    """The answer sources of a session, in their order.
+
+    Attributes:
+        before: the sources before the cache; all sources if there is none.
+        cache: the AnswerCache, or None.
+        after: the sources after the cache.
+        store: the store in which the cache shares answers, or None.
+    """
+
+    before: tuple[AnswerSource, ...]
+    cache: AnswerCache | None
+    after: tuple[AnswerSource, ...]
+    store: AnswerStore | None
+
+
 @attrs.define(eq=False, repr=False, kw_only=True)
 class SessionState:
     """What the calls of a session share, and what they have done.
@@ -71,7 +91,9 @@ class SessionState:
     reader_threads: Executor
     on_attempt: Callable[[AttemptEvent], object] | None
     limiter: DailyLimiter | None = None
-    answer_sources: tuple[AnswerSource, ...] = ()
+    answer_sources: AnswerSources | None = None
+    on_call: Callable[[CallEvent], object] | None = None
+    flights: Flights = attrs.field(factory=Flights)
     retry_quota: RetryQuota = attrs.field(factory=RetryQuota)
     pacers: dict[str, Pacer] = attrs.field(factory=dict)
     loop: asyncio.AbstractEventLoop | None = None
@@ -131,6 +153,11 @@ class SessionState:
         if pacer is None:
             pacer = self.pacers[path] = Pacer()
         return pacer
+
+    def tell_of_call(self, event: CallEvent) -> None:
+        """Pass the event of a call that has ended to ``on_call``."""
+        if self.on_call is not None:
+            notify("on_call", self.on_call, event)
 
     def stats(self) -> SessionStats:
         """Return the session's statistics."""

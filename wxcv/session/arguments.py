@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from wxcv import checks
+from wxcv.calls.answer_cache import AnswerCache
 from wxcv.calls.limits import DailyLimits
 from wxcv.calls.retries import RetryPolicy
 from wxcv.calls.slots import Slots
+from wxcv.calls.state import AnswerSources
 from wxcv.endpoints.base import Endpoint
 from wxcv.images.pictures import require_packages
 from wxcv.masking import class_name
@@ -19,6 +21,8 @@ from wxcv.tokens.credential import Credential
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from wxcv.answer_sources.base import AnswerSource
 
 
 def check_endpoint(endpoint: object, fields: Mapping[str, str] | None) -> None:
@@ -47,10 +51,14 @@ def check_credential(credential: object) -> None:
         raise TypeError(f"credential must be one of wxcv's credentials, not {type(credential).__name__}")
 
 
-def check_objects(*, on_attempt: object, retries: object, tokens: object, clock: object) -> None:
+def check_function(name: str, function: object) -> None:
+    """Raise TypeError for what is no function, or async; None is accepted."""
+    if function is not None and (not callable(function) or inspect.iscoroutinefunction(function)):
+        raise TypeError(f"{name} must be a function that is not async")
+
+
+def check_objects(*, retries: object, tokens: object, clock: object) -> None:
     """Raise TypeError for an object of the wrong class; None is always accepted."""
-    if on_attempt is not None and (not callable(on_attempt) or inspect.iscoroutinefunction(on_attempt)):
-        raise TypeError("on_attempt must be a function that is not async")
     if retries is not None and not isinstance(retries, RetryPolicy):
         raise TypeError(f"retries must be a RetryPolicy, not {type(retries).__name__}")
     if tokens is not None and not isinstance(tokens, TokenCache):
@@ -79,6 +87,27 @@ def check_costs(daily_limits: object, answer_sources: object, *, fit: object, cr
             raise TypeError("answer_sources must be a list of AnswerSources, without None")
     if checks.check_bool("fit", fit):
         require_packages("Session(fit=True)", "fit", PIL="pillow")
+
+
+def make_answer_sources(sources: Sequence[AnswerSource], store: object) -> AnswerSources | None:
+    """Return checked answer sources in their parts; None without any.
+
+    Raises:
+        ValueError: there is more than one AnswerCache, or one without the store that it is to share.
+        TypeError: the store cannot keep answers.
+    """
+    caches = [source for source in sources if isinstance(source, AnswerCache)]
+    if len(caches) > 1:
+        raise ValueError("answer_sources may hold one AnswerCache; the second would never be asked")
+    if not caches:
+        return AnswerSources(tuple(sources), None, (), None) if sources else None
+    answers: Any = store if caches[0].share else None
+    if caches[0].share and store is None:
+        raise ValueError("AnswerCache(share=...) needs a store: Session(..., store=...)")
+    if answers is not None and not hasattr(answers, "find_answer"):
+        raise TypeError(f"store must be an AnswerStore too, for share, not {class_name(store)}")
+    position = list(sources).index(caches[0])
+    return AnswerSources(tuple(sources[:position]), caches[0], tuple(sources[position + 1 :]), answers)
 
 
 def check_account(credential: Credential, *, is_limited: bool) -> None:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from wxcv.answer_sources.base import AnswerSource
     from wxcv.batch.runner import BatchRunner
-    from wxcv.calls.events import AttemptEvent
+    from wxcv.calls.events import AttemptEvent, CallEvent
     from wxcv.calls.limits import DailyLimits
     from wxcv.clock import Clock
     from wxcv.session.options import SessionOptions
@@ -69,11 +69,14 @@ class SessionLifecycle:
         daily_limits: DailyLimits | None = None,
         answer_sources: Sequence[AnswerSource] = (),
         on_attempt: Callable[[AttemptEvent], object] | None = None,
+        on_call: Callable[[CallEvent], object] | None = None,
         clock: Clock | None = None,
     ) -> None:
         arguments.check_credential(credential)
         arguments.check_costs(daily_limits, answer_sources, fit=fit, credential=credential)
-        arguments.check_objects(on_attempt=on_attempt, retries=retries, tokens=tokens, clock=clock)
+        arguments.check_function("on_attempt", on_attempt)
+        arguments.check_function("on_call", on_call)
+        arguments.check_objects(retries=retries, tokens=tokens, clock=clock)
         arguments.check_together(tokens=tokens, store=store, http=http, trust_env=trust_env)
         checks.check_bool("local_files", local_files)
         own_clock = clock or SystemClock()
@@ -105,8 +108,9 @@ class SessionLifecycle:
             loader=loader,
             reader_threads=reader_threads,
             on_attempt=on_attempt,
+            on_call=on_call,
             limiter=None if daily_limits is None else DailyLimiter(daily_limits, manager.counters, own_clock),
-            answer_sources=tuple(answer_sources),
+            answer_sources=arguments.make_answer_sources(answer_sources, manager.store),
         )
 
     @classmethod
@@ -197,6 +201,7 @@ class SessionLifecycle:
         async with AsyncExitStack() as rest:  # runs even if the wait for running calls is cancelled
             rest.push_async_callback(state.transport.aclose)
             rest.callback(state.reader_threads.shutdown, wait=False)
+            rest.push_async_callback(state.flights.wait_closed)
             rest.push_async_callback(state.tokens.release, state.transport.send)
             for runner in list(self._runners):
                 runner.stop_pulling()

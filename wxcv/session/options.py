@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import aiohttp
 
     from wxcv.answer_sources.base import AnswerSource
-    from wxcv.calls.events import AttemptEvent
+    from wxcv.calls.events import AttemptEvent, CallEvent
     from wxcv.calls.limits import DailyLimits
     from wxcv.calls.retries import RetryPolicy
     from wxcv.clock import Clock
@@ -40,4 +40,5 @@ class SessionOptions(TypedDict, total=False):
     daily_limits: DailyLimits | None
     answer_sources: Sequence[AnswerSource]
     on_attempt: Callable[[AttemptEvent], object] | None
+    on_call: Callable[[CallEvent], object] | None
     clock: Clock | None

@@ -76,10 +76,12 @@ class Session(SessionLifecycle):
             (extra: ``fit``), one at a time in a thread; answers are in the pixels of the original.
         daily_limits: a DailyLimits; a call beyond it ends with DailyLimitError before it is sent. It needs
             ``credential.account``, and counts for all processes that share the store.
-        answer_sources: objects that may have the answer of a call, so that it is not sent, such as a
-            LocalCodeReader; asked one after another, after the image has been read.
+        answer_sources: objects that may have the answer of a call, so that it is not sent, such as an
+            AnswerCache or a LocalCodeReader; asked one after another, after the image has been read.
         on_attempt: a function, not async, that is called with an AttemptEvent after every attempt; what it
             raises is logged and dropped. None by default.
+        on_call: a function, not async, that is called with a CallEvent at the end of every call and for every
+            outcome of a batch; what it raises is logged and dropped. None by default.
         clock: the source of time for token lifetimes, waits, retries, outages and ``elapsed``; None
             uses the system's clocks. The timers behind attempt_timeout, call_timeout and slot_timeout are the
             event loop's. A TokenCache passed as ``tokens`` keeps its own clock.
@@ -195,7 +197,7 @@ class Session(SessionLifecycle):
             ValueError: ``fields`` has a name that the endpoint does not accept, or a value that is not a str.
         """
         arguments.check_endpoint(endpoint, fields)
-        return await Call(self._state, self._credential, endpoint).run(image, fields)
+        return await Call(self._state, self._credential, endpoint, fields).run(image)
 
     @overload
     def batch(
@@ -265,8 +267,8 @@ class Session(SessionLifecycle):
         concurrency = state.slots.count
         widest = 16 * concurrency if window is None else checks.check_integer("window", window)
         runner: BatchRunner[Any, AnswerT] = BatchRunner(
-            lambda image, before_send: Call(state, credential, endpoint, before_send).run_to_result(
-                image, fields
+            lambda image, before_send: Call(state, credential, endpoint, fields, before_send).run_to_result(
+                image
             ),
             images,
             outages=OutageDetector(
@@ -277,6 +279,8 @@ class Session(SessionLifecycle):
             window=widest if ordered else 2 * concurrency,
             ordered=ordered,
             key=key,
+            endpoint=endpoint.name,
+            on_call=None if state.on_call is None else state.tell_of_call,
             require_usable=state.bind_to_running_loop,
             forget=self._runners.discard,
         )

@@ -65,6 +65,11 @@ class TokenManager:
         self._refreshes: WeakKeyDictionary[object, int] = WeakKeyDictionary()
 
     @property
+    def store(self) -> TokenStore | None:
+        """The store that processes share, or None."""
+        return self._refresh_state.store
+
+    @property
     def counters(self) -> CounterStore | None:
         """The store, for daily limits; None without one.
 

@@ -1,0 +1,241 @@
+"""AnswerCache: the answers of images that were sent before."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import hashlib
+import json
+import logging
+import threading
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from cachetools import TLRUCache
+
+from wxcv import checks
+from wxcv.clock import SystemClock
+from wxcv.endpoints.base import Endpoint
+from wxcv.errors import ImageRejectedError, StoreError
+from wxcv.images.sources import ImageUrl
+from wxcv.masking import class_name
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Mapping
+
+    from wxcv.clock import Clock
+    from wxcv.endpoints.base import AnswerT
+    from wxcv.images.sources import LocalImage
+    from wxcv.stores.base import AnswerStore
+
+logger = logging.getLogger("wxcv")
+
+_HASHED_AT_ONCE = 256 * 1024
+"""Bytes that are hashed in the event loop; that takes less than a millisecond."""
+
+_KEPT_REJECTIONS = {101001, 101002}
+
+
+class _Kept(NamedTuple):
+    """An answer, or the error with which WeChat rejected the image, and the monotonic time of its end."""
+
+    answer: Any
+    error: ImageRejectedError | None
+    ends_at: float
+
+
+class AnswerCache:
+    """An AnswerSource that knows the answers of images that were sent before, so that no image is paid twice.
+
+    An image is the same if its bytes are (by SHA-256), or its URL, at the same account, endpoint and fields.
+    Calls of the same image that run at the same time in one session share one send, too: the call that came
+    first has the slot, and the others wait without one and without the bytes. Cancelling any of them does not
+    affect the others; if all are cancelled, an image that was sent is read to its end, and its answer kept.
+    If the send fails, all get its error, with ``sends`` 0 for those that did not send.
+
+    Errors are not kept, except that WeChat found no document in the image (101001) or could not decode it
+    (101002, ImageRejectedError). Answers of other sources are not kept.
+
+    It may serve several sessions, event loops and threads; all get the same answer object. Answers are
+    people's texts and cards, and stay in memory until they end or are displaced. Construct it and pass it in
+    ``answer_sources``; a session has at most one.
+
+    Args:
+        maxsize: how many answers are kept, 1 to 10 ** 9; the least recently used is dropped first.
+        ttl: seconds for which the answer of uploaded bytes is kept.
+        url_ttl: seconds for which the answer of an ``img_url`` is kept; what it refers to may change.
+        rejected_ttl: seconds for which it is kept that WeChat rejected an image.
+        share: endpoints whose answers are also kept in the session's store, for all who share it; none by
+            default. Their answer class must have ``to_dict`` in WeChat's JSON shape, as wxcv's own have, and
+            ``credential.account`` must be known; otherwise nothing is shared.
+        clock: the source of time; None uses the system's clocks.
+
+    Raises:
+        TypeError, ValueError: an argument is unusable; the message names it.
+    """
+
+    name = "cache"
+
+    def __init__(  # noqa: PLR0913 - the settings of a cache
+        self,
+        *,
+        maxsize: int = 10_000,
+        ttl: float = 86_400,
+        url_ttl: float = 3_600,
+        rejected_ttl: float = 3_600,
+        share: Iterable[Endpoint[Any]] = (),
+        clock: Clock | None = None,
+    ) -> None:
+        checks.check_optional("clock", clock, "Clock", "monotonic", "wall", "sleep", "timeout")
+        self._clock = clock or SystemClock()
+        self._ttl = checks.check_seconds("ttl", ttl)
+        self._url_ttl = checks.check_seconds("url_ttl", url_ttl)
+        self._rejected_ttl = checks.check_seconds("rejected_ttl", rejected_ttl)
+        self.share = _check_share(share)
+        self._kept: TLRUCache[Hashable, _Kept, float] = TLRUCache(
+            checks.check_integer("maxsize", maxsize),
+            lambda _key, kept, _now: kept.ends_at,
+            timer=self._clock.monotonic,
+        )
+        self._lock = threading.Lock()
+
+    def __repr__(self) -> str:
+        return f"<AnswerCache with {len(self)} of {self._kept.maxsize:,.0f} answers>"
+
+    def __len__(self) -> int:
+        """Return how many answers are kept."""
+        with self._lock:
+            return len(self._kept)
+
+    def clear(self) -> None:
+        """Forget all answers; those in a shared store stay there until they end."""
+        with self._lock:
+            self._kept.clear()
+
+    def for_call(self, account: str, store: AnswerStore | None = None) -> CachedAnswers:
+        """Return the AnswerSource for one call of an account."""
+        return CachedAnswers(self, account, store)
+
+    async def find(
+        self, endpoint: Endpoint[AnswerT], image: LocalImage | ImageUrl, fields: Mapping[str, str]
+    ) -> AnswerT | None:
+        """Return an answer that ``keep`` was given; a session uses ``for_call`` instead."""
+        return await self.for_call("").find(endpoint, image, fields)
+
+    async def keep(
+        self, endpoint: Endpoint[Any], image: LocalImage | ImageUrl, fields: Mapping[str, str], answer: object
+    ) -> None:
+        """Keep an answer of no particular account; a session uses ``for_call`` instead."""
+        await self.for_call("").keep(endpoint, image, fields, answer)
+
+    def _load(self, key: Hashable) -> _Kept | None:
+        with self._lock:
+            kept: _Kept | None = self._kept.get(key)
+            return kept
+
+    def _save(self, key: Hashable, answer: object, error: ImageRejectedError | None, ttl: float) -> None:
+        with self._lock:
+            self._kept[key] = _Kept(answer, error, self._clock.monotonic() + ttl)
+
+
+class CachedAnswers:
+    """An AnswerCache, as an AnswerSource for one call of one account.
+
+    Attributes:
+        key: what tells the call's image from others, once ``find`` has been called.
+    """
+
+    name = AnswerCache.name
+
+    def __init__(self, cache: AnswerCache, account: str, store: AnswerStore | None) -> None:
+        self._cache = cache
+        self._account = account
+        self._store = store
+        self.key: Hashable = None
+        self._digest = ""
+
+    async def find(
+        self, endpoint: Endpoint[AnswerT], image: LocalImage | ImageUrl, fields: Mapping[str, str]
+    ) -> AnswerT | None:
+        """Return the kept answer, or None.
+
+        Raises:
+            ImageRejectedError: it is kept that WeChat rejected this image.
+        """
+        await self._identify(endpoint, image, fields)
+        kept = self._cache._load(self.key)  # noqa: SLF001 - its own half
+        if kept is None and self._store is not None and endpoint in self._cache.share:
+            await self._copy_from_store(self._store, endpoint, image)
+            # Another call may have ended meanwhile; after this line, no other task runs before the caller.
+            kept = self._cache._load(self.key)  # noqa: SLF001 - its own half
+        if kept is not None and kept.error is not None:
+            raise copy.copy(kept.error)
+        return None if kept is None else kept.answer
+
+    async def keep(
+        self, endpoint: Endpoint[Any], image: LocalImage | ImageUrl, fields: Mapping[str, str], answer: object
+    ) -> None:
+        """Keep an answer, here and where the endpoint is shared."""
+        await self._identify(endpoint, image, fields)
+        ttl = self._choose_ttl(image)
+        self._cache._save(self.key, answer, None, ttl)  # noqa: SLF001 - its own half
+        if self._store is None or endpoint not in self._cache.share:
+            return
+        text = json.dumps(answer.to_dict(), ensure_ascii=False)  # type: ignore[attr-defined] # as documented
+        try:
+            await self._store.keep_answer(self._store_key(endpoint), text, ttl)
+        except StoreError as error:
+            logger.warning("%s; an answer was not shared", error)
+
+    def keep_rejection(self, error: ImageRejectedError) -> None:
+        """Keep that WeChat rejected the image, if its errcode says that it always will."""
+        if error.errcode in _KEPT_REJECTIONS:
+            told = copy.copy(error)  # without the traceback, which holds the image
+            told.image = None
+            self._cache._save(self.key, None, told, self._cache._rejected_ttl)  # noqa: SLF001 - its own half
+
+    async def _identify(
+        self, endpoint: Endpoint[Any], image: LocalImage | ImageUrl, fields: Mapping[str, str]
+    ) -> None:
+        if self.key is not None:
+            return
+        if isinstance(image, ImageUrl):
+            digest = "url:" + hashlib.sha256(image.url.encode()).hexdigest()
+        elif len(image.data) <= _HASHED_AT_ONCE:
+            digest = hashlib.sha256(image.data).hexdigest()
+        else:
+            digest = (await asyncio.to_thread(hashlib.sha256, image.data)).hexdigest()
+        extras = tuple(sorted(fields.items()))
+        self._digest = hashlib.sha256(repr((digest, extras)).encode()).hexdigest()
+        self.key = (self._account, endpoint, digest, extras)
+
+    def _store_key(self, endpoint: Endpoint[Any]) -> str:
+        return f"{self._account}:{endpoint.path}:{self._digest}"
+
+    def _choose_ttl(self, image: LocalImage | ImageUrl) -> float:
+        return self._cache._url_ttl if isinstance(image, ImageUrl) else self._cache._ttl  # noqa: SLF001 - its own half
+
+    async def _copy_from_store(
+        self, store: AnswerStore, endpoint: Endpoint[Any], image: LocalImage | ImageUrl
+    ) -> None:
+        """Keep here what another process kept in the store; anything unreadable there counts as nothing."""
+        try:
+            text = await store.find_answer(self._store_key(endpoint))
+            answer = None if text is None else endpoint.read(json.loads(text))
+        except StoreError as error:
+            logger.warning("%s; shared answers are not used", error)
+        except Exception as error:  # noqa: BLE001 - whatever is in the store
+            logger.warning("an answer of %s in the store is unreadable: %s", endpoint.name, class_name(error))
+        else:
+            if answer is not None:
+                self._cache._save(self.key, answer, None, self._choose_ttl(image))  # noqa: SLF001 - its own half
+
+
+def _check_share(share: object) -> frozenset[Endpoint[Any]]:
+    if isinstance(share, str) or not isinstance(share, Iterable):
+        raise TypeError(f"share must be a list such as [wxcv.SCAN_QRCODE], not {class_name(share)}")
+    endpoints = tuple(share)
+    for endpoint in endpoints:
+        if not isinstance(endpoint, Endpoint):
+            raise TypeError(f"share must be a list such as [wxcv.SCAN_QRCODE], not of {class_name(endpoint)}")
+    return frozenset(endpoints)

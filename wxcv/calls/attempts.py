@@ -1,0 +1,243 @@
+"""Attempts: gets a token, sends an image, decodes the answer, and retries until the result is final."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from wxcv.callbacks import notify
+from wxcv.calls.events import AttemptEvent
+from wxcv.calls.limits import DAILY_QUOTA
+from wxcv.calls.reports import CallReport
+from wxcv.clock import next_midnight
+from wxcv.errors import APIError, QuotaExhaustedError, RateLimitedError, TokenRejectedError, WxcvError
+from wxcv.images.sources import ImageUrl
+from wxcv.protocol.answers import Response, read_answer
+from wxcv.protocol.requests import Request, add_token, build_image_request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from wxcv.calls.deadlines import Deadline
+    from wxcv.calls.pacing import Pacer
+    from wxcv.calls.state import SessionState
+    from wxcv.endpoints.base import Endpoint
+    from wxcv.images.sources import LocalImage
+    from wxcv.tokens.credential import Credential
+
+AnswerT = TypeVar("AnswerT")
+
+logger = logging.getLogger("wxcv")
+
+_LEAST_REMAINING = 1.0  # seconds that must remain for an attempt after a wait
+_MOST_THROTTLINGS = 10  # of one call, in case every minute starts with a throttling
+
+
+class Attempts(Generic[AnswerT]):
+    """The attempts of one call, in its slot.
+
+    Args:
+        state: the state that the calls of a session share.
+        credential: the credential of the account.
+        endpoint: the endpoint to call.
+        before_send: called before every attempt and before every wait for the pace; an exception that it
+            raises ends the call. With it, as in a batch, waits after a throttling do not count towards the
+            call's deadline.
+
+    Attributes:
+        report: what has been done so far.
+    """
+
+    __slots__ = (
+        *("state", "credential", "endpoint", "before_send", "report"),
+        *("_deadline", "_image_secrets", "_pacer", "_quota_taken", "_throttlings", "_tokens", "_uncounted"),
+    )
+
+    def __init__(
+        self,
+        state: SessionState,
+        credential: Credential,
+        endpoint: Endpoint[AnswerT],
+        before_send: Callable[[], None] | None,
+    ) -> None:
+        self.state = state
+        self.credential = credential
+        self.endpoint = endpoint
+        self.before_send = before_send
+        self.report = CallReport()
+        self._image_secrets: tuple[str, ...] = ()
+        self._tokens: set[str] = set()  # that were sent, also those that were refused
+        self._throttlings = 0
+        self._quota_taken = self._uncounted = 0.0
+        self._deadline: Deadline
+        self._pacer: Pacer
+
+    async def send(
+        self, image: LocalImage | ImageUrl, fields: Mapping[str, str] | None, deadline: Deadline
+    ) -> AnswerT:
+        """Send the image until the result is final, and return the answer.
+
+        Raises:
+            WxcvError: the last attempt failed; it has not been completed by the report.
+        """
+        self._deadline = deadline
+        self._image_secrets = image.secrets if isinstance(image, ImageUrl) else ()
+        self._pacer = self.state.get_pacer(self.endpoint.path)
+        return await self._send_until_final(build_image_request(self.endpoint, image, fields))
+
+    async def _send_until_final(self, request: Request) -> AnswerT:
+        while True:
+            if self._pacer.is_pacing:
+                await self._wait_for_pace()
+            try:
+                answer = await self._send_with_refresh(request)
+            except WxcvError as error:
+                delay = self._retry_delay(error)
+                if delay is None:
+                    raise
+            else:
+                self.state.retry_quota.record_success(self._quota_taken)
+                return answer
+            await self.state.clock.sleep(delay)
+
+    async def _send_with_refresh(self, request: Request) -> AnswerT:
+        """Send, and repeat once with a new token if WeChat refused the first one."""
+        token = await self._get_token()
+        send = self._send_once if self.state.limiter is None else self._send_within_limit
+        self.report.attempts += 1
+        try:
+            return await send(request, token)
+        except TokenRejectedError as error:
+            self.state.tokens.invalidate(self.credential, token, error)
+            if not error.is_refreshable:
+                raise
+        token = await self._get_token()
+        try:
+            return await send(request, token)
+        except TokenRejectedError as error:
+            self.state.tokens.invalidate(self.credential, token, error)
+            raise
+
+    async def _send_within_limit(self, request: Request, token: str) -> AnswerT:
+        """Send once, if the day's limit allows it."""
+        limiter, account = self.state.limiter, self.credential.account
+        if limiter is None or account is None or not limiter.is_limited(self.endpoint):
+            return await self._send_once(request, token)
+        reservation, sends = await limiter.reserve(account, self.endpoint), self.report.sends
+        try:
+            answer = await self._send_once(request, token)
+        except QuotaExhaustedError as error:
+            await limiter.record_refusal(reservation, error.errcode)
+            raise
+        finally:
+            if self.report.sends == sends:
+                await limiter.give_back(reservation)
+        await limiter.record_success(reservation)
+        return answer
+
+    async def _get_token(self) -> str:
+        tokens, send = self.state.tokens, self.state.transport.send
+        self.report.is_waiting_for_token = True
+        token = tokens.get_nowait(self.credential, send) or await tokens.get(self.credential, send)
+        self.report.is_waiting_for_token = False
+        return token
+
+    def _remaining(self) -> float:
+        return self.state.call_timeout - (
+            self.report.elapsed_at(self.state.clock.monotonic()) - self._uncounted
+        )
+
+    def _retry_delay(self, error: WxcvError) -> float | None:
+        """Return the seconds until the next attempt, or None if the error is final."""
+        report = self.report
+        if report.is_waiting_for_token:  # the refresh has already been retried
+            return None
+        if isinstance(error, RateLimitedError):  # the pacer knows how long to wait
+            return 0.0 if self._throttlings <= _MOST_THROTTLINGS else None
+        delay = self.state.retry_policy.wait(error, report.attempts, report.unanswered)
+        if delay is None or delay >= self._remaining():
+            return None
+        taken = self.state.retry_quota.take(error)
+        self._quota_taken += taken
+        return delay if taken else None
+
+    async def _wait_for_pace(self) -> None:
+        """Wait until the endpoint's pacer allows a request; raise its error if the deadline comes first."""
+        clock, deadline = self.state.clock, self._deadline
+        while (wait := self._pacer.reserve(clock.monotonic())) > 0:
+            if self.before_send is None and wait + _LEAST_REMAINING >= self._remaining():
+                raise RateLimitedError.for_pause(self._pacer.error, wait)
+            if self.before_send is not None:
+                self.before_send()
+                deadline.reschedule(deadline.when() + wait)
+                self._uncounted += wait
+            await clock.sleep(wait)
+
+    def _count_send(self) -> None:
+        state, report = self.state, self.report
+        if report.is_abandoned:  # its task is cancelled, but this runs in one of aiohttp's
+            raise asyncio.CancelledError
+        state.sends += 1
+        state.bytes_sent += report.image_size
+        state.retries += report.sends > 0
+        report.sends += 1
+        report.unanswered += 1  # until a response is received
+
+    async def _send_once(self, request: Request, token: str) -> AnswerT:
+        clock, report = self.state.clock, self.report
+        if self.before_send is not None:
+            self.before_send()
+        report.requests += 1
+        status = errcode = None
+        started_at = clock.monotonic()
+        try:
+            self._tokens.add(token)
+            authorized = add_token(request, self.credential.token_parameter, token)
+            response = await self.state.transport.send(authorized, self._count_send)
+            report.unanswered -= 1
+            status = response.status
+            self.credential.check(response)
+            answer = await self._decode(response)
+            errcode = 0
+        except APIError as error:
+            errcode = error.errcode
+            self._record_refusal(error, started_at)
+            raise
+        else:
+            self._pacer.record_success(clock.wall())
+            return answer
+        finally:
+            if self.state.on_attempt is not None or logger.isEnabledFor(logging.DEBUG):
+                self._report_attempt(status, errcode, clock.monotonic() - started_at)
+
+    async def _decode(self, response: Response) -> AnswerT:
+        if not response.is_slow_to_decode:
+            return read_answer(self.endpoint, response, self._iterate_secrets())
+        known, threads = tuple(self._iterate_secrets()), self.state.reader_threads
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(threads, read_answer, self.endpoint, response, known)
+
+    def _iterate_secrets(self) -> Iterator[str]:
+        """Yield what no error may show; only an error looks at it."""
+        yield from self._tokens
+        yield from self._image_secrets
+        yield from self.state.tokens.secrets(self.credential)
+
+    def _record_refusal(self, error: APIError, sent_at: float) -> None:
+        clock = self.state.clock
+        if isinstance(error, RateLimitedError):
+            self.report.attempts -= 1
+            self._throttlings += 1
+            self._pacer.record_throttling(error, sent_at, clock.monotonic(), clock.wall())
+            return
+        if isinstance(error, QuotaExhaustedError) and error.errcode == DAILY_QUOTA:
+            error.resets_at = next_midnight(clock.wall())
+        self._pacer.record_success(clock.wall())
+
+    def _report_attempt(self, status: int | None, errcode: int | None, seconds: float) -> None:
+        report = self.report
+        event = AttemptEvent(self.endpoint.path, report.requests, status, errcode, report.image_size, seconds)
+        logger.debug("%s", event)
+        if self.state.on_attempt is not None:
+            notify("on_attempt", self.state.on_attempt, event)
