@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import random
+import weakref
 from typing import Any
 
 import pytest
@@ -137,6 +139,31 @@ def refusal(seconds: float | None = None) -> wxcv.RateLimitedError:
     error = wxcv.RateLimitedError(45011, "slow down")
     error.retry_after = seconds
     return error
+
+
+class Body:
+    """Stands for a request's body, which a reference may be kept to."""
+
+
+def raise_refusal(error: wxcv.RateLimitedError, bodies: list[weakref.ref[Body]]) -> None:
+    """Raise the error, as a call does that holds a body."""
+    body = Body()
+    bodies.append(weakref.ref(body))
+    raise error
+
+
+def test_a_refusal_is_kept_without_what_was_sent() -> None:
+    """The error of a throttling is kept for later calls, and nothing of the call that got it."""
+    pace, bodies = Pacer(), list[weakref.ref[Body]]()
+    try:
+        raise_refusal(refusal(7.0), bodies)
+    except wxcv.RateLimitedError as error:
+        pace.record_throttling(error, sent_at=0.0, now=0.0, wall=0.0)
+    gc.collect()
+
+    assert bodies[0]() is None
+    assert str(pace.error) == str(refusal(7.0))
+    assert pace.error.retry_after == 7.0
 
 
 def test_without_a_refusal_nothing_waits() -> None:
