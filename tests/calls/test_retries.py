@@ -49,6 +49,16 @@ def test_an_unknown_outcome_is_tried_once_more(error: wxcv.WxcvError) -> None:
 
 
 @pytest.mark.parametrize(
+    ("error", "is_repeated"),
+    [(CONNECT, True), (BUSY, True), (BAD_GATEWAY, False)],
+    ids=["down", "busy", "502"],
+)
+def test_at_most_once_repeats_only_what_was_not_counted(error: wxcv.WxcvError, is_repeated: bool) -> None:
+    """With at_most_once a 5xx is final, as a gateway may send it after WeChat has counted the request."""
+    assert (wxcv.RetryPolicy(at_most_once=True).wait(error, 1, 0) is not None) is is_repeated
+
+
+@pytest.mark.parametrize(
     "error",
     [
         wxcv.ProtocolError("redirect", status=302),
