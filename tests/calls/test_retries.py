@@ -89,6 +89,15 @@ def test_waits_are_random_from_nothing_up_to_a_doubling_limit() -> None:
         assert 0.9 * limit < max(waits) <= limit
 
 
+@pytest.mark.parametrize("attempts", [65, 1025, 10**9 - 1])
+def test_waits_stay_bounded_however_many_attempts_there_are(attempts: int) -> None:
+    """After any number of attempts that a policy allows, the wait is at most cap."""
+    wait = wxcv.RetryPolicy(attempts=10**9).wait(CONNECT, attempts, 0)
+
+    assert wait is not None
+    assert 0.0 <= wait <= 8.0
+
+
 def test_without_settings_there_are_three_attempts_up_to_eight_seconds_apart() -> None:
     """What RetryPolicy() does is what its documentation says."""
     random.seed(6)

@@ -18,6 +18,7 @@ from wxcv.errors import (
 from wxcv.values import Value
 
 _LONGEST_RETRY_AFTER = 60.0
+_MOST_DOUBLINGS = 64  # a float overflows at 1024
 _QUOTA, _COST, _TIMEOUT_COST = 500.0, 5.0, 10.0
 
 
@@ -76,7 +77,7 @@ class RetryPolicy(Value):
         retry_after = getattr(error, "retry_after", None)
         if retry_after is not None:
             return None if retry_after > _LONGEST_RETRY_AFTER else retry_after * random.uniform(1.0, 1.2)
-        return random.uniform(0.0, min(self.cap, self.base * 2.0 ** (attempts - 1)))
+        return random.uniform(0.0, min(self.cap, self.base * 2.0 ** min(attempts - 1, _MOST_DOUBLINGS)))
 
     def _may_repeat(self, error: WxcvError, unanswered: int) -> bool:
         if isinstance(error, (AnswerLostError, CallTimeoutError)):
