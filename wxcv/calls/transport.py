@@ -88,7 +88,7 @@ def translate(error: Exception, host: str, *, is_started: bool) -> WxcvError:
     detail = f"{reason}: {text}" if text else reason
     if kind == "protocol" and is_started:
         return ProtocolError(f"the response of {host} is not HTTP ({reason})", status=None)
-    if kind == "connect" or not is_started:
+    if not is_started:
         return ConnectError(f"cannot reach {host}, nothing was sent ({detail})", reason=reason, errno=errno)
     if kind == "timeout":
         return CallTimeoutError(f"no response from {host} in time ({detail})", reason=reason, errno=errno)
