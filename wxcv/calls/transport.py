@@ -130,8 +130,8 @@ class Transport:
         base_url: scheme, host and port.
         connections: maximum connections of its own ClientSession.
         attempt_timeout: seconds for one request, including its body and response.
-        http: a borrowed ClientSession, which is never closed here, and whose settings are overridden; or
-            None.
+        http: a borrowed ClientSession, which is never closed here; its raise_for_status, redirect,
+            middleware, decompression and timeout settings do not apply. Or None.
         proxy: the URL of an HTTP proxy, or None.
         trust_env: whether its own ClientSession takes proxies from the environment.
     """
