@@ -105,10 +105,11 @@ def test_numbers_at_the_edge_of_their_range_are_good() -> None:
 @pytest.mark.parametrize(
     ("check", "message"),
     [
-        (lambda: checks.check_seconds("s", 0), "above 0, not 0"),
-        (lambda: checks.check_seconds("s", 10, least=10.0), "above 10, not 10"),
-        (lambda: checks.check_seconds("s", 1e9 + 1), "not this number"),
-        (lambda: checks.check_seconds("s", True), "not this number"),  # noqa: FBT003 - what is refused
+        (lambda: checks.check_seconds("s", 0), "of seconds above 0 and at most 10 .. 9, not 0"),
+        (lambda: checks.check_seconds("s", 10, least=10.0), "above 10 and at most 10 .. 9, not 10"),
+        (lambda: checks.check_seconds("s", 1e9 + 1), "at most 10 .. 9, not this number"),
+        (lambda: checks.check_seconds("s", True), "not bool"),  # noqa: FBT003 - what is refused
+        (lambda: checks.check_integer("n", True), "not bool"),  # noqa: FBT003 - what is refused
         (lambda: checks.check_seconds("s", "MARKED"), "not str"),
         (lambda: checks.check_integer("n", 0), "from 1 to 10 .. 9, not 0"),
         (lambda: checks.check_integer("n", 10**9 + 1), "not this number"),

@@ -233,7 +233,8 @@ def test_names_are_short_and_on_one_line() -> None:
     assert function_name(hostile()) == "X" * 100
     assert function_name(test_names_are_short_and_on_one_line) == "test_names_are_short_and_on_one_line"
     assert one_line("a\nb\x1bc" * 100, 5) == "a b c"
-    assert short_name("a/" * 500 + "end\n") == "…" + ("a/" * 50 + r"end\n")[-100:]
+    assert short_name("a/" * 500 + "end\n") == "…" + ("a/" * 50 + r"end\n")[-99:]
+    assert [len(short_name("a" * size)) for size in (99, 100, 101, 1000)] == [99, 100, 100, 100]
 
 
 def test_the_line_of_the_callers_code_is_found() -> None:

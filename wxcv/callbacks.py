@@ -63,7 +63,10 @@ async def call_back(
     except Exception as error:  # noqa: BLE001 - a caller's function may raise anything
         failure = CallbackError(error)
     # Raised outside the except block: inside it, the caller's exception would become its context.
-    raise failure
+    try:
+        raise failure
+    finally:
+        del failure  # avoids a reference cycle through its own traceback, which holds the arguments
 
 
 def notify(name: str, function: Callable[[EventT], object], event: EventT) -> None:

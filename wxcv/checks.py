@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import math
 import re
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes, urlsplit
@@ -20,18 +19,20 @@ _NAME = r"(?a:[\w-]+(?:\.[\w-]+)*\.?)"
 
 
 def _shown(value: object) -> str:
-    """Return how a value appears in a message: a number as it is, anything else by its class."""
-    if type(value) in {int, float} and abs(value) < _MAXIMUM:  # type: ignore[arg-type] # a number
-        return repr(value)
-    return type(value).__name__ if not isinstance(value, (int, float)) else "this number"
+    """Return how a value appears in a message: a short number as it is, and no value but a number."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return type(value).__name__
+    return repr(value) if type(value) in {int, float} and abs(value) < _MAXIMUM else "this number"
 
 
 def check_seconds(name: str, value: object, *, least: float = 0.0) -> float:
-    """Return a finite number of seconds above ``least``."""
+    """Return a number of seconds above ``least`` and at most 10 ** 9, as a float."""
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if is_number and least < value <= _MAXIMUM and math.isfinite(value):  # type: ignore[operator, arg-type] # a number
+    if is_number and least < value <= _MAXIMUM:  # type: ignore[operator] # a number
         return float(value)  # type: ignore[arg-type] # a number
-    raise ValueError(f"{name} must be a finite number of seconds above {least:g}, not {_shown(value)}")
+    raise ValueError(
+        f"{name} must be a number of seconds above {least:g} and at most 10 ** 9, not {_shown(value)}"
+    )
 
 
 def check_integer(name: str, value: object, *, least: int = 1) -> int:

@@ -234,7 +234,7 @@ def short_name(text: str) -> str:
     printable = text[-4 * _NAME_LENGTH :]
     if not printable.isprintable():
         printable = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in printable)
-    return printable if len(printable) <= _NAME_LENGTH else "…" + printable[-_NAME_LENGTH:]
+    return printable if len(printable) <= _NAME_LENGTH else "…" + printable[1 - _NAME_LENGTH :]
 
 
 def class_name(value: object) -> str:

@@ -27,16 +27,19 @@ async def test_what_passes_is_retried_within_a_call(box: Sandbox, credential: wx
         assert len(box.received) == 2
 
 
+@pytest.mark.parametrize(
+    ("fault", "status"), [(Fault(drop="after"), "unknown"), (Fault(status=502), "failed")]
+)
 async def test_at_most_once_never_sends_twice_what_may_have_counted(
-    box: Sandbox, credential: wxcv.AppCredential
+    box: Sandbox, credential: wxcv.AppCredential, fault: Fault, status: str
 ) -> None:
-    """With at_most_once a lost answer is final, and its outcome is unknown."""
-    box.fail_next(QRCODE, Fault(drop="after"))
+    """With at_most_once a lost answer is final and its outcome unknown, and a 5xx is final, too."""
+    box.fail_next(QRCODE, fault)
     policy = wxcv.RetryPolicy(at_most_once=True)
     async with wxcv.Session(credential, base_url=box.base_url, retries=policy) as session:
         (outcome,) = await collect(session.batch(wxcv.SCAN_QRCODE, [PICTURE]))
 
-    assert (outcome.status, outcome.sends, box.requests[QRCODE]) == ("unknown", 1, 1)
+    assert (outcome.status, outcome.sends, box.requests[QRCODE]) == (status, 1, 1)
 
 
 async def test_a_lost_answer_stays_unknown_whatever_comes_after(

@@ -12,11 +12,12 @@ from support.pictures import BLANK
 from support.servers import answer, api_server
 
 import wxcv
+from wxcv.calls.limits import DailyLimiter, Reservation
 from wxcv.stores.base import PROBE_PAUSE
 from wxcv.stores.local import LocalCounters
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
     from aiohttp import web
@@ -209,7 +210,49 @@ async def test_a_mark_that_cannot_be_stored_hides_no_refusal(
         with pytest.raises(wxcv.QuotaExhaustedError):
             await session.printed_text(BLANK)
 
-    assert "the disk is full; the daily limit may count a send too many" in caplog.messages
+    assert caplog.messages[-1].startswith("the disk is full; sessions that share the store may not learn")
+
+
+class Full(wxcv.SQLiteStore):
+    """A store that can change nothing."""
+
+    async def _fail(self, *_arguments: object) -> None:
+        raise wxcv.StoreError("the disk is full")
+
+    give_back = mark_day_spent = mark_market_spent = clear_marks = _fail
+
+
+@pytest.mark.parametrize(
+    ("change", "consequence"),
+    [
+        (lambda limiter, one: limiter.give_back(one), "the daily limit may count a send too many"),
+        (
+            lambda limiter, one: limiter.record_refusal(one, 45009),
+            "sessions that share the store may not learn that the quota is used up",
+        ),
+        (
+            lambda limiter, one: limiter.record_refusal(one, 101003),
+            "sessions that share the store may not learn that the quota is used up",
+        ),
+        (
+            lambda limiter, one: limiter.record_success(one),
+            "sessions that share the store may still wait for market quota",
+        ),
+    ],
+    ids=["give back", "45009", "101003", "success"],
+)
+async def test_a_change_that_cannot_be_stored_is_logged_with_its_consequence(
+    change: Callable[[DailyLimiter, Reservation], Awaitable[None]],
+    consequence: str,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The log says what a change of the limits that was not stored means, for each of the four changes."""
+    async with Full(tmp_path / "store.sqlite") as store:
+        limiter = DailyLimiter(LIMITS, store, wxcv.ManualClock())
+        await change(limiter, Reservation(store, "k", wxcv.Taken(1, NOON, is_probe=True)))
+
+    assert caplog.messages == [f"the disk is full; {consequence}"]
 
 
 class TokensOnly:

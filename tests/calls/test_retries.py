@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import random
+import weakref
 from typing import Any
 
 import pytest
@@ -47,6 +49,16 @@ def test_an_unknown_outcome_is_tried_once_more(error: wxcv.WxcvError) -> None:
 
 
 @pytest.mark.parametrize(
+    ("error", "is_repeated"),
+    [(CONNECT, True), (BUSY, True), (BAD_GATEWAY, False)],
+    ids=["down", "busy", "502"],
+)
+def test_at_most_once_repeats_only_what_was_not_counted(error: wxcv.WxcvError, is_repeated: bool) -> None:
+    """With at_most_once a 5xx is final, as a gateway may send it after WeChat has counted the request."""
+    assert (wxcv.RetryPolicy(at_most_once=True).wait(error, 1, 0) is not None) is is_repeated
+
+
+@pytest.mark.parametrize(
     "error",
     [
         wxcv.ProtocolError("redirect", status=302),
@@ -75,6 +87,15 @@ def test_waits_are_random_from_nothing_up_to_a_doubling_limit() -> None:
         waits = [policy.wait(CONNECT, attempts, 0) or 0.0 for _ in range(500)]
         assert min(waits) < 0.1 * limit
         assert 0.9 * limit < max(waits) <= limit
+
+
+@pytest.mark.parametrize("attempts", [65, 1025, 10**9 - 1])
+def test_waits_stay_bounded_however_many_attempts_there_are(attempts: int) -> None:
+    """After any number of attempts that a policy allows, the wait is at most cap."""
+    wait = wxcv.RetryPolicy(attempts=10**9).wait(CONNECT, attempts, 0)
+
+    assert wait is not None
+    assert 0.0 <= wait <= 8.0
 
 
 def test_without_settings_there_are_three_attempts_up_to_eight_seconds_apart() -> None:
@@ -137,6 +158,31 @@ def refusal(seconds: float | None = None) -> wxcv.RateLimitedError:
     error = wxcv.RateLimitedError(45011, "slow down")
     error.retry_after = seconds
     return error
+
+
+class Body:
+    """Stands for a request's body, which a reference may be kept to."""
+
+
+def raise_refusal(error: wxcv.RateLimitedError, bodies: list[weakref.ref[Body]]) -> None:
+    """Raise the error, as a call does that holds a body."""
+    body = Body()
+    bodies.append(weakref.ref(body))
+    raise error
+
+
+def test_a_refusal_is_kept_without_what_was_sent() -> None:
+    """The error of a throttling is kept for later calls, and nothing of the call that got it."""
+    pace, bodies = Pacer(), list[weakref.ref[Body]]()
+    try:
+        raise_refusal(refusal(7.0), bodies)
+    except wxcv.RateLimitedError as error:
+        pace.record_throttling(error, sent_at=0.0, now=0.0, wall=0.0)
+    gc.collect()
+
+    assert bodies[0]() is None
+    assert str(pace.error) == str(refusal(7.0))
+    assert pace.error.retry_after == 7.0
 
 
 def test_without_a_refusal_nothing_waits() -> None:

@@ -31,7 +31,7 @@ RESET_TEXT, REFUSED_TEXT = os.strerror(errno.ECONNRESET), os.strerror(errno.ECON
     [
         (RESET, True, wxcv.AnswerLostError, errno.ECONNRESET, f"(ClientOSError: {RESET_TEXT})"),
         (RESET, False, wxcv.ConnectError, errno.ECONNRESET, f"(ClientOSError: {RESET_TEXT})"),
-        (REFUSED, True, wxcv.ConnectError, errno.ECONNREFUSED, f"(ClientConnectorError: {REFUSED_TEXT})"),
+        (REFUSED, True, wxcv.AnswerLostError, errno.ECONNREFUSED, f"(ClientConnectorError: {REFUSED_TEXT})"),
         (REFUSED, False, wxcv.ConnectError, errno.ECONNREFUSED, f"(ClientConnectorError: {REFUSED_TEXT})"),
         (NO_NAME, False, wxcv.ConnectError, -2, "(ClientConnectorDNSError: its name could not be resolved)"),
         (NO_TLS, False, wxcv.ConnectError, 1, "(ClientConnectorSSLError: the TLS handshake failed)"),

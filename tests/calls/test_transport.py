@@ -117,6 +117,32 @@ async def test_a_request_is_sent_once(opened: Callable[..., Transport]) -> None:
     assert arrived == 3
 
 
+async def test_a_request_that_was_sent_is_lost_also_if_no_new_connection_is_had(
+    opened: Callable[..., Transport],
+) -> None:
+    """A GET that arrived before its server went away is a lost answer: it may have ended the last token."""
+    arrived = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal arrived
+        await read_request(reader)
+        writer.write(http_answer(b"{}"))
+        await read_request(reader)
+        arrived += 1
+        listening.close()
+        writer.close()
+
+    listening = await asyncio.start_server(serve, "127.0.0.1", 0)
+    request_ = Request("GET", "/cgi-bin/token")
+    async with listening:
+        transport = opened(f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}")
+        assert (await transport.send(request_)).status == 200
+        with pytest.raises(wxcv.AnswerLostError, match=r"was lost \(ClientConnectorError"):
+            await transport.send(request_)
+
+    assert arrived == 1
+
+
 class KeepingWriter:
     """A writer whose transport sends nothing and keeps what it is given, as some event loops do."""
 

@@ -80,6 +80,14 @@ def test_an_error_names_its_image_once() -> None:
     assert str(errors.EmptyImageError("a.png", "no bytes")) == "a.png: no bytes"
 
 
+def test_an_error_names_an_image_whose_name_its_message_begins_with() -> None:
+    """An image called "err" is named before "errcode", too."""
+    error = errors.ImageRejectedError(101002, "bad")
+    error.image = "err"
+
+    assert str(error) == "err: errcode 101002: bad"
+
+
 def test_every_message_is_masked_and_bounded() -> None:
     """Whatever a message is made of, it shows no secret by its name and has at most 1,024 characters."""
     error = errors.StoreError("https://u:MARKED@x/?access_token=MARKED&a=1 " + "x" * 5000)

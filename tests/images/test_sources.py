@@ -375,11 +375,11 @@ def test_an_image_url_is_checked_when_it_is_made() -> None:
 
 
 def test_a_long_name_is_shortened() -> None:
-    """The name in an error is at most 101 characters long and keeps the end of the path."""
+    """The name in an error is at most 100 characters long and keeps the end of the path."""
     with pytest.raises(wxcv.UnreadableImageError) as caught:
         load("a/" * 500 + "end.png")
 
-    assert len(caught.value.image) == 101
+    assert len(caught.value.image) == 100
     assert re.search(r"end\.png$", caught.value.image)
 
 

@@ -201,11 +201,27 @@ def test_a_string_errcode_is_a_number() -> None:
     assert caught.value.errcode == 40001
 
 
-@pytest.mark.parametrize("errcode", ['"x"', "[]", "{}", "1e999", "true", "0.9"])
+@pytest.mark.parametrize(
+    "errcode",
+    [
+        *('"x"', "[]", "{}", "1e999", "true", "0.9", '"0.9"', "1e300"),
+        *(str(2**63), str(-(2**63)), f'"{2**63}"', "9" * 4300, "-" + "9" * 4300, f'"{"9" * 4300}"'),
+    ],
+    ids=lambda errcode: errcode[:24],
+)
 def test_an_errcode_that_is_no_number_is_a_protocol_error(errcode: str) -> None:
-    """An errcode that cannot be a number is outside the protocol."""
-    with pytest.raises(wxcv.ProtocolError):
+    """An errcode that cannot be a number, or has more than 63 bits, is outside the protocol."""
+    with pytest.raises(wxcv.ProtocolError, match="an errcode that is not a number"):
         decode(response(f'{{"errcode":{errcode}}}'.encode()))
+
+
+@pytest.mark.parametrize("errcode", [str(2**63 - 1), str(1 - 2**63), f'"{2**63 - 1}"', "99999.0"])
+def test_an_errcode_of_63_bits_is_a_number(errcode: str) -> None:
+    """Whole numbers of up to 63 bits are errcodes, exactly as they came."""
+    with pytest.raises(wxcv.APIError) as caught:
+        decode(response(f'{{"errcode":{errcode}}}'.encode()))
+
+    assert caught.value.errcode == int(errcode.strip('"').removesuffix(".0"))
 
 
 @pytest.mark.parametrize("body", [b'{"errcode":null,"a":1}', b'{"a":1}', b'{"errcode":0.0,"a":1}'])

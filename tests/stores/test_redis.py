@@ -172,7 +172,7 @@ def test_a_store_checks_its_settings() -> None:
     """A prefix with blanks and a lease shorter than a refresh are refused, and so is a store that is none."""
     with pytest.raises(ValueError, match="prefix"):
         wxcv.RedisStore(Redis(), prefix="a b")
-    with pytest.raises(ValueError, match="lease must be a finite number of seconds above 10"):
+    with pytest.raises(ValueError, match="lease must be a number of seconds above 10 and at most"):
         wxcv.RedisStore(Redis(), lease=10)
     with pytest.raises(TypeError, match="store must be a TokenStore"):
         wxcv.TokenCache({})  # type: ignore[arg-type]

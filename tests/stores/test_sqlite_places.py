@@ -129,7 +129,7 @@ def test_a_path_must_be_that_of_a_file(wrong: Any) -> None:
 
 def test_a_store_checks_its_settings(path: Path) -> None:
     """A lease shorter than a refresh, and a clock that is none, are refused."""
-    with pytest.raises(ValueError, match="lease must be a finite number of seconds above 10"):
+    with pytest.raises(ValueError, match="lease must be a number of seconds above 10 and at most"):
         wxcv.SQLiteStore(path, lease=10)
     with pytest.raises(TypeError, match="clock must be a Clock"):
         wxcv.SQLiteStore(path, clock=5)  # type: ignore[arg-type]

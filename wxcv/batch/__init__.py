@@ -55,8 +55,9 @@ the block cancels the running calls; outcomes that were not consumed are dropped
 
 `concurrency` limits the calls that run at a time. After a throttling (45011) the endpoint pauses until the
 minute ends, and continues at the rate that WeChat accepted, which then grows slowly.
-`wxcv.RetryPolicy(at_most_once=True)` never sends again what WeChat may already have counted.
-`session.stats()` shows how many images were sent.
+`wxcv.RetryPolicy(at_most_once=True)` never sends again what WeChat may already have counted: neither what
+got no response, nor what was answered with a status of 500 or more, which is `"failed"` with
+`error.retryable`. `session.stats()` shows how many images were sent.
 """
 
 __all__: list[str] = []  # the guide is all that is public here; the names are those of wxcv

@@ -1,4 +1,4 @@
-"""DeadlineTimer of one length, which share a single timer."""
+"""Deadlines of one length, which share a single timer."""
 
 from __future__ import annotations
 

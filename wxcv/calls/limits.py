@@ -133,22 +133,28 @@ class DailyLimiter:
 
     async def give_back(self, reservation: Reservation) -> None:
         """Give a send back of which surely nothing was sent."""
-        await self._try(reservation.store.give_back(reservation.key, reservation.taken))
+        operation = reservation.store.give_back(reservation.key, reservation.taken)
+        await self._try(operation, "the daily limit may count a send too many")
 
     async def record_refusal(self, reservation: Reservation, errcode: int) -> None:
         """Mark the quota as used up, for all who share the store."""
         if errcode == DAILY_QUOTA:
-            await self._try(reservation.store.mark_day_spent(reservation.key, reservation.taken))
+            operation = reservation.store.mark_day_spent(reservation.key, reservation.taken)
         elif errcode in MARKET_QUOTAS:
-            await self._try(reservation.store.mark_market_spent(reservation.key))
+            operation = reservation.store.mark_market_spent(reservation.key)
+        else:
+            return
+        await self._try(operation, "sessions that share the store may not learn that the quota is used up")
 
     async def record_success(self, reservation: Reservation) -> None:
         """After a probe, let all others go on."""
         if reservation.taken.is_probe:
-            await self._try(reservation.store.clear_marks(reservation.key))
+            operation = reservation.store.clear_marks(reservation.key)
+            await self._try(operation, "sessions that share the store may still wait for market quota")
 
-    async def _try(self, operation: Awaitable[None]) -> None:
+    async def _try(self, operation: Awaitable[None], consequence: str) -> None:
+        """Run an operation of the store; if it fails, log that with what follows from it."""
         try:
             await operation
         except StoreError as error:
-            logger.warning("%s; the daily limit may count a send too many", error)
+            logger.warning("%s; %s", error, consequence)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 from wxcv.errors import RateLimitedError
 
 _LONGEST_RETRY_AFTER = 60.0
@@ -53,7 +55,7 @@ class Pacer:
 
     def record_throttling(self, error: RateLimitedError, sent_at: float, now: float, wall: float) -> None:
         """Slow down, unless the request was sent before the last throttling was noticed."""
-        self.error = error
+        self.error = copy.copy(error)  # without the traceback, whose frames hold the token and the image
         if self._per_minute is not None and sent_at < self._paced_from:
             return
         self._start_minute(wall)

@@ -70,9 +70,8 @@ class Payload(aiohttp.Payload):
         content_length: int | None,  # noqa: ARG002 - always the whole body
     ) -> None:
         """Write the body, once."""
-        if (
-            self.is_started
-        ):  # aiohttp repeats a GET by itself, and every token request may end the token before
+        # aiohttp repeats a GET by itself, but a second token request may end the first one's token.
+        if self.is_started:
             raise RuntimeError("a request is sent once")
         transport = await self._claim(getattr(writer, "transport", None))
         self._before_first_byte()

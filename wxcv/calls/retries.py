@@ -18,6 +18,7 @@ from wxcv.errors import (
 from wxcv.values import Value
 
 _LONGEST_RETRY_AFTER = 60.0
+_MOST_DOUBLINGS = 64  # a float overflows at 1024
 _QUOTA, _COST, _TIMEOUT_COST = 500.0, 5.0, 10.0
 
 
@@ -39,7 +40,8 @@ class RetryPolicy(Value):
 
     A request that was not sent, or that WeChat answered with "busy" or a status of 500 or more, is retried
     until ``attempts`` attempts have been made. A request that was sent and got no response may have been
-    counted: it is retried once, or never with ``at_most_once``.
+    counted, so it is retried once. With ``at_most_once`` such a request is never retried, nor is one that was
+    answered with a status of 500 or more, as a gateway may send that after WeChat has counted the request.
 
     The wait before retry n (from 1) is random between 0 and ``min(cap, base * 2 ** (n - 1))`` seconds. A
     Retry-After of up to 60 s replaces it, plus up to 20 %; with a longer one the call is not retried. When
@@ -50,7 +52,8 @@ class RetryPolicy(Value):
         attempts: maximum attempts of one call, including the first; 1 to 10 ** 9.
         base: upper bound of the first wait in seconds; above 0.
         cap: upper bound of any wait in seconds; above 0.
-        at_most_once: never send again what WeChat may already have counted.
+        at_most_once: never send again what WeChat may already have counted. "Busy" is retried, as are a
+            refused token and a throttling: WeChat then refused the request.
 
     Raises:
         ValueError, TypeError: an argument is out of range; the message names it.
@@ -74,13 +77,13 @@ class RetryPolicy(Value):
         retry_after = getattr(error, "retry_after", None)
         if retry_after is not None:
             return None if retry_after > _LONGEST_RETRY_AFTER else retry_after * random.uniform(1.0, 1.2)
-        return random.uniform(0.0, min(self.cap, self.base * 2.0 ** (attempts - 1)))
+        return random.uniform(0.0, min(self.cap, self.base * 2.0 ** min(attempts - 1, _MOST_DOUBLINGS)))
 
     def _may_repeat(self, error: WxcvError, unanswered: int) -> bool:
         if isinstance(error, (AnswerLostError, CallTimeoutError)):
             return unanswered <= 1 and not self.at_most_once
         if isinstance(error, ProtocolError):
-            return error.retryable
+            return error.retryable and not self.at_most_once
         return isinstance(error, (ConnectError, SystemBusyError))
 
 

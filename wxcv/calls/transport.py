@@ -88,7 +88,7 @@ def translate(error: Exception, host: str, *, is_started: bool) -> WxcvError:
     detail = f"{reason}: {text}" if text else reason
     if kind == "protocol" and is_started:
         return ProtocolError(f"the response of {host} is not HTTP ({reason})", status=None)
-    if kind == "connect" or not is_started:
+    if not is_started:
         return ConnectError(f"cannot reach {host}, nothing was sent ({detail})", reason=reason, errno=errno)
     if kind == "timeout":
         return CallTimeoutError(f"no response from {host} in time ({detail})", reason=reason, errno=errno)
@@ -130,8 +130,8 @@ class Transport:
         base_url: scheme, host and port.
         connections: maximum connections of its own ClientSession.
         attempt_timeout: seconds for one request, including its body and response.
-        http: a borrowed ClientSession, which is never closed here, and whose settings are overridden; or
-            None.
+        http: a borrowed ClientSession, which is never closed here; its raise_for_status, redirect,
+            middleware, decompression and timeout settings do not apply. Or None.
         proxy: the URL of an HTTP proxy, or None.
         trust_env: whether its own ClientSession takes proxies from the environment.
     """

@@ -29,7 +29,7 @@
     │   └── ImageUrlRejectedError
     ├── TokenSourceError                * the caller's own token or ticket function failed
     ├── SessionClosedError (RuntimeError)
-    └── StoreError                      the shared token store failed
+    └── StoreError                      the shared store failed
 
     * account-wide: every other image sent to the same endpoint would get the same error
 

@@ -48,7 +48,7 @@ class WxcvError(Exception):
 
     def __str__(self) -> str:
         message = super().__str__()
-        if self.image and not message.startswith(self.image):
+        if self.image and not message.startswith(f"{self.image}: "):
             message = f"{self.image}: {message}"
         return f"{message} [sends: {self.sends}, elapsed: {self.elapsed:.2f} s]" if self.sends else message
 

@@ -51,7 +51,8 @@ class ProtocolError(WxcvError):
 
     Attributes:
         status: the HTTP status, or None if the response was not HTTP.
-        excerpt: the start of the response, masked; empty for responses to token requests.
+        excerpt: the start of the response, masked; empty for responses to token requests, and for those of
+            endpoints whose answers hold personal data (``Endpoint.is_personal``).
         retry_after: seconds to wait according to the response's Retry-After header, or None.
     """
 

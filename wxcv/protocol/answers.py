@@ -29,6 +29,7 @@ TOKEN_ANSWER_LIMIT = 64 * 1024
 _LARGE = 128 * 1024
 _EXCERPT = 200
 _MANY_DIGITS = 10
+_ERRCODE_LIMIT = 2**63
 _TOO_MANY_REQUESTS = 429
 _LENGTH_REQUIRED, _PRECONDITION_FAILED = 411, 412
 _PAYLOAD_TOO_LARGE = 413
@@ -101,18 +102,21 @@ def _json_object(text: str) -> dict[str, Any] | None:
 
 
 def _errcode(fields: Mapping[str, Any]) -> int | None:
-    """Return the errcode as an integer: 0 if there is none, None if it is not a number; strings occur."""
+    """Return the errcode as an integer: 0 if there is none, None if it is not a number; strings occur.
+
+    A number of more than 63 bits is no errcode: all of its digits, up to 4,300, would enter the error.
+    """
     value = fields.get("errcode", 0)
-    if type(value) is int:
-        return value
     if value is None:
         return 0
     if isinstance(value, bool):
         return None
     try:
-        return int(value) if int(value) == float(value) else None
+        errcode = int(value)
     except (TypeError, ValueError, OverflowError):
         return None
+    is_whole = not isinstance(value, float) or errcode == value
+    return errcode if is_whole and abs(errcode) < _ERRCODE_LIMIT else None
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
@@ -180,8 +184,8 @@ def decode(
 
     Raises:
         APIError: the errcode is not 0 (whatever the HTTP status), or the status is 429.
-        ProtocolError: the body exceeds the limit or is not a JSON object, the errcode is not a number, or the
-            status is not 2xx.
+        ProtocolError: the body exceeds the limit or is not a JSON object, the errcode is not a number of at
+            most 63 bits, or the status is not 2xx.
     """
     text = _text(response, TOKEN_ANSWER_LIMIT if is_token_answer else ANSWER_LIMIT)
     fields = _json_object(text)

@@ -178,8 +178,9 @@ ERRCODES: Mapping[int, Errcode] = {
 _RID = r"\brid: ?([\w-]{1,100})"
 _HINT = r"\bhint: ?\[([^\[\]]{0,100})\]"
 _READ, _KEPT = 1000, 300
-_IMPERSONAL = r"[a-z ,.'-]*|[\da-f]{8}(?:-[\da-f]{8}){2}"
 """Characters of an errmsg in which a suffix is looked for, and that are kept of the rest."""
+_IMPERSONAL = r"[a-z ,.'-]*|[\da-f]{8}(?:-[\da-f]{8}){2}"
+"""A plain English phrase in lower case, or a rid."""
 
 
 def _cut(pattern: str, text: str) -> tuple[str, str | None]:
@@ -197,7 +198,7 @@ def _row(errcode: int, errmsg: str, *, is_app_secret_request: bool) -> Errcode:
 
 
 def _without_personal_data(text: str | None) -> str | None:
-    """Return a text of WeChat's that names nobody: a plain English phrase, or an id of a request."""
+    """Return a text of WeChat's that looks like a plain English phrase or an id of a request, else None."""
     return text if text is not None and re.fullmatch(_IMPERSONAL, text) else None
 
 
