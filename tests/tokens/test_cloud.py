@@ -112,6 +112,18 @@ def test_the_relay_goes_by_plain_http_to_wechat() -> None:
         wxcv.Session(wxcv.CloudCredential(), base_url="http://api.weixin.qq.com")
 
 
+def test_a_secret_does_not_go_by_the_plain_http_of_the_relay() -> None:
+    """Another account of a relay's session is refused if its secret would be sent over plain HTTP."""
+    relay, app = wxcv.CloudRelayCredential(), wxcv.AppCredential("wx1", "s")
+    with pytest.raises(ValueError, match="the session's base_url is plain http"):
+        wxcv.Session(relay).on_behalf_of(app)
+
+    for session in (wxcv.Session(relay, allow_http=True), wxcv.Session(relay, base_url="https://h")):
+        assert session.on_behalf_of(app).on_behalf_of(app) is not session
+    with pytest.raises(ValueError, match="plain http"):
+        wxcv.Session(relay).on_behalf_of(relay).on_behalf_of(app)
+
+
 async def test_a_static_token_is_used_until_it_is_refused(
     box: Sandbox, credential: wxcv.AppCredential
 ) -> None:
