@@ -12,7 +12,7 @@ from support.pictures import PICTURE
 from support.steps import ASKED, run
 
 import wxcv
-from wxcv.sandbox import Sandbox
+from wxcv.sandbox import Fault, Sandbox
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,6 +94,18 @@ async def test_relayed_calls_need_no_token() -> None:
 
         assert not box.tokens_issued
         assert set(box.requests) == {"/cv/img/qrcode"}
+
+
+async def test_a_relay_outlives_a_refusal() -> None:
+    """Calls of a relay go on after WeChat has refused one for its token, and after invalidate_token()."""
+    async with Sandbox(relay=True) as box:
+        async with wxcv.Session(wxcv.CloudRelayCredential(), base_url=box.base_url) as session:
+            box.fail_next("/cv/img/qrcode", Fault(errcode=40001), Fault(errcode=40001))
+            with pytest.raises(wxcv.TokenRejectedError):
+                await session.scan_qrcode(PICTURE)
+            session.invalidate_token()
+
+            assert (await session.scan_qrcode(PICTURE)).code_results
 
 
 async def test_a_call_that_was_not_relayed_is_told(box: Sandbox) -> None:
