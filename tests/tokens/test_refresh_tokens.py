@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import TYPE_CHECKING
 
@@ -81,3 +82,28 @@ async def test_a_refresh_token_that_was_not_kept_is_handed_on_again() -> None:
     await refresh(TokenManager(SystemClock()), merchant, Platform("R1", "R1", "R1", "R1"), 4)
 
     assert kept == ["R1", "R1", "R1"]
+
+
+def test_a_refresh_token_that_an_ended_loop_was_saving_holds_nobody_up() -> None:
+    """A session is closed at once although a callback was left unfinished in an event loop that is closed."""
+    platform, manager = Platform("R1"), TokenManager(SystemClock())
+    begun = asyncio.Event()
+
+    async def save(_refresh_token: str) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    async def leave_a_callback_behind() -> None:
+        merchant = wxcv.AuthorizerCredential(COMPONENT, "wxm", "R0", on_refresh_token=save)
+        asyncio.get_running_loop().create_task(manager.get(merchant, platform.send))
+        await begun.wait()
+
+    async def close() -> None:
+        async with asyncio.timeout(5):
+            await manager.release(Platform().send)
+
+    careless = asyncio.new_event_loop()
+    careless.set_exception_handler(lambda *_: None)  # it complains of the tasks that it loses
+    careless.run_until_complete(leave_a_callback_behind())
+    careless.close()
+    asyncio.run(close())

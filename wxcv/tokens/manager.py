@@ -211,7 +211,11 @@ class TokenManager:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
-        saving = {task for task in self._refresh_state.saving if not nesting.is_inside(task)}
+        saving = {
+            task
+            for task in self._refresh_state.saving
+            if not nesting.is_inside(task) and not _is_other_loop(task.get_loop())
+        }
         if saving:  # a new refresh token that is being saved must not be lost
             await asyncio.wait(saving, timeout=REFRESH_DEADLINE)
 
