@@ -113,3 +113,28 @@ class SharedRedis:
         assert found is not None
         probed_at = "-" if found[4] == "-" else f"{max(0.0, float(found[4]) - seconds):.3f}"
         return f"{found[1]} {max(0, int(found[2]) - int(seconds))} {found[3]} {probed_at}"
+
+
+class FailingStore(wxcv.SQLiteStore):
+    """A store in a file, whose methods that write tokens fail while a test says so."""
+
+    is_failing = True
+
+    def _fail(self) -> None:
+        if self.is_failing:
+            raise wxcv.StoreError("the disk is full")
+
+    async def save(self, key: str, token: wxcv.StoredToken, owner: str = "") -> bool:
+        """Fail, or store the token."""
+        self._fail()
+        return await super().save(key, token, owner)
+
+    async def count_forced_refresh(self, key: str, now: float) -> bool:
+        """Fail, or count a forced refresh."""
+        self._fail()
+        return await super().count_forced_refresh(key, now)
+
+    async def save_refresh_token(self, key: str, refresh_token: str) -> None:
+        """Fail, or keep the refresh token."""
+        self._fail()
+        await super().save_refresh_token(key, refresh_token)
