@@ -93,12 +93,12 @@ class TokenRefresh:
             WxcvError: no such token could be fetched.
         """
         store = self.shared_state.store if self.credential.is_shared else None
+        began_at = self.shared_state.clock.monotonic()
         try:
             return await self._run(store)
         except TimeoutError:
-            pass
-        lease = store.lease if store is not None and self.credential.supersedes_previous else 0.0
-        raise ConnectError(f"no token within {lease + REFRESH_DEADLINE:g} s", reason="TimeoutError")
+            seconds = self.shared_state.clock.monotonic() - began_at
+        raise ConnectError(f"no token within {seconds:.3g} s", reason="TimeoutError")
 
     async def _run(self, store: TokenStore | None) -> CachedToken:
         if store is None:
@@ -196,7 +196,11 @@ class TokenRefresh:
         key, clock = self.credential.key, self.shared_state.clock
         if not self.credential.can_force or not self.shared_state.claim_forced_refresh(key):
             return False
-        return store is None or await store.count_forced_refresh(key, clock.wall())
+        try:
+            return store is None or await store.count_forced_refresh(key, clock.wall())
+        except StoreError:
+            self.shared_state.undo_forced_refresh(key)
+            raise
 
     async def _fetch_with_retries(self, store: TokenStore | None) -> CachedToken:
         for attempt in range(_TRIES - 1):

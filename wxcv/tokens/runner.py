@@ -95,6 +95,10 @@ class RefreshState:
         self.forced[key] = [*times, now]
         return True
 
+    def undo_forced_refresh(self, key: str) -> None:
+        """Forget the last forced refresh, of which nothing was sent."""
+        self.forced[key].pop()
+
 
 class RefreshRunner:
     """Executes the steps of one refresh."""
