@@ -168,3 +168,16 @@ async def test_a_callback_that_is_late_does_not_bring_an_older_refresh_token_bac
     await refresh(manager, merchant, staying, 1)
 
     assert staying.used == ["R1", "R2"]
+
+
+async def test_a_long_account_does_not_fill_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """What is logged of a store that fails names the account, but not more of it than a line holds."""
+    merchant = wxcv.AuthorizerCredential(COMPONENT, "wx" * 500, "R0")
+    async with FailingStore(tmp_path / "store.db") as store:
+        await TokenManager(SystemClock(), store).get(merchant, Platform("R1").send)
+
+    assert [message.rpartition("; ")[2] for message in caplog.messages] == [
+        *("the new token was not stored", "the new refresh token was not stored"),
+        "the new token was not stored",
+    ]
+    assert all(len(message) < 250 for message in caplog.messages)

@@ -124,7 +124,7 @@ class Credential:
     def key(self) -> str:
         """The key under which the token is cached; it holds no secret.
 
-        It is made of the kind and the account, or of the kind and a random string.
+        It begins with the kind; what follows distinguishes accounts, files or objects.
         """
         return f"{self.kind}:{self.account}"
 
