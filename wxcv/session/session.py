@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from wxcv import checks
@@ -259,11 +260,17 @@ class Session(SessionLifecycle):
         Raises:
             TypeError, ValueError: an argument is unusable; the message names it.
         """
-        state, credential = self._state, self._credential
+        state, credential, runners = self._state, self._credential, self._runners
         arguments.check_endpoint(endpoint, fields)
         arguments.check_batch(images, key, ordered=ordered)
         concurrency = state.slots.count
         widest = 16 * concurrency if window is None else checks.check_integer("window", window)
+
+        def begin() -> None:
+            state.bind_to_running_loop()
+            if (running := reference()) is not None:
+                runners.add(running)
+
         runner: BatchRunner[Any, AnswerT] = BatchRunner(
             lambda image, before_send: Call(state, credential, endpoint, before_send).run_to_result(
                 image, fields
@@ -277,8 +284,8 @@ class Session(SessionLifecycle):
             window=widest if ordered else 2 * concurrency,
             ordered=ordered,
             key=key,
-            require_usable=state.bind_to_running_loop,
-            forget=self._runners.discard,
+            require_usable=begin,
+            forget=runners.discard,
         )
-        self._runners.add(runner)
+        reference = weakref.ref(runner)  # a batch that nobody begins is freed with its images
         return Batch(runner)
