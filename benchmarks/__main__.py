@@ -20,6 +20,7 @@ BENCHMARKS = {
     "files": "files",
     "latency": "latency",
     "memory": "memory",
+    "cache": "cache",
     "rotation": "rotation",
     "parse": "parse",
     "import": "imports",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -178,7 +179,7 @@ TABLE: list[tuple[Callable[..., object], str, list[Any]]] = [
     (image, "content_type", [BAD, "", "image", "image/png\r\nX: y", 5]),
     (image, "name", [5, b"MARKED"]),
     (batch, "endpoint", [BAD, None, "/cv/x"]),
-    (batch, "images", [BAD, b"MARKED", 5, None, bytearray(1)]),
+    (batch, "images", [BAD, b"MARKED", 5, None, bytearray(1), io.BytesIO(b"MARKED"), io.StringIO("MARKED")]),
     (batch, "key", [5, BAD]),
     (batch, "ordered", NO_FLAG),
     (batch, "window", NO_COUNT),

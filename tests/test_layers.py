@@ -50,7 +50,8 @@ PURE = [
     *("calls.events", "calls.pacing", "calls.reports", "calls.retries", "images.files", "images.sources"),
     *("tokens.access_token", "tokens.app", "tokens.callback", "tokens.cloud", "tokens.component"),
     *("tokens.credential", "tokens.static", "tokens.validators"),
-    *("stores.base", "stores.file_systems", "stores.scripts", "stores.statements"),
+    *("stores.base", "stores.file_systems", "stores.local", "stores.quota", "stores.scripts"),
+    "stores.statements",
 ]
 """Packages and modules that do no I/O; those of images look at the disk, and at nothing else."""
 

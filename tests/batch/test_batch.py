@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -74,6 +75,18 @@ async def test_an_outcome_tells_item_image_answer_and_sends(session: wxcv.Sessio
     assert (outcome.status, outcome.error, outcome.sends) == ("ok", None, 1)
     assert outcome.elapsed > 0
     assert outcome.unwrap().code_results[0].data == "x"
+
+
+async def test_the_lines_of_a_file_are_items_only_with_a_key(session: wxcv.Session, mixed: list[Any]) -> None:
+    """A file object is one image, and is refused as a batch unless a key makes images of its lines."""
+    with pytest.raises(
+        TypeError, match=r"images must be .*, not one file object \(StringIO\); put it into a"
+    ):
+        session.batch(wxcv.SCAN_QRCODE, io.StringIO("MARKED"))  # type: ignore[arg-type]
+    names = io.StringIO(f"{mixed[0]}\n{mixed[2]}\n")
+    outcomes = await collect(session.batch(wxcv.SCAN_QRCODE, names, key=str.strip))
+
+    assert statuses(outcomes) == ["ok", "ok"]
 
 
 async def test_unwrap_raises_the_error(session: wxcv.Session) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import random
+import weakref
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -193,3 +194,14 @@ async def test_a_batch_that_was_left_is_forgotten() -> None:
                 pass
 
         assert not session._runners
+
+
+async def test_a_batch_that_nobody_begins_is_freed_with_its_images() -> None:
+    """A session keeps neither a batch that was made and dropped, nor its images."""
+    async with wxcv.Session(APP, base_url="http://127.0.0.1:1") as session:
+        image = wxcv.ImageBytes(PICTURE)
+        kept = weakref.ref(image)
+        session.batch(wxcv.SCAN_QRCODE, [image])
+        del image
+
+        assert kept() is None

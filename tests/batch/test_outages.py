@@ -108,6 +108,8 @@ DOWN = wxcv.ConnectError("down")
     ("error", "report", "is_outage"),
     [
         (DOWN, {}, True),
+        (wxcv.StoreError("down"), {}, True),
+        (wxcv.StoreError("down"), {"sends": 1}, False),
         (wxcv.AnswerLostError("lost"), {"sends": 1, "unanswered": 1}, False),
         (wxcv.CallTimeoutError("slow"), {}, False),
         (wxcv.CallTimeoutError("slow"), {"sends": 1, "unanswered": 1}, False),
@@ -124,7 +126,7 @@ DOWN = wxcv.ConnectError("down")
 def test_only_what_was_not_sent_is_an_outage(
     error: wxcv.WxcvError | None, report: dict[str, object], is_outage: bool
 ) -> None:
-    """An image is tried again later if nothing of it was sent because of the network, or of tokens."""
+    """An image is tried again later if nothing of it was sent because of the network, a store or tokens."""
     outages = OutageDetector(wxcv.ManualClock(), 60.0, lambda: 3.0)
 
     assert (outages.retry_delay(result(error, **report)) is not None) is is_outage

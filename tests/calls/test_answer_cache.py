@@ -101,7 +101,7 @@ async def test_only_lasting_rejections_are_kept(errcode: int, *, kept: bool) -> 
     server, clock = Server(errcode, "data format error"), wxcv.ManualClock()
     sources = [wxcv.AnswerCache(rejected_ttl=60, clock=clock)]
     policy = wxcv.RetryPolicy(attempts=1)
-    images = [wxcv.ImageBytes(BLANK, name=name) for name in ("first", "second", "third")]
+    images = [wxcv.ImageBytes(BLANK, name=name) for name in ("first", "second", "third", "fourth")]
     async with (
         api_server(server.call) as url,
         wxcv.Session(STATIC, base_url=url, answer_sources=sources, retries=policy) as session,
@@ -111,11 +111,12 @@ async def test_only_lasting_rejections_are_kept(errcode: int, *, kept: bool) -> 
             with pytest.raises(wxcv.APIError) as caught:
                 await session.idcard(image)
             errors.append((caught.value.image, caught.value.sends))
-            if image is images[1]:
+            if image is images[2]:
                 clock.advance(61)
 
-    assert errors == [("first", 1), ("second", 0 if kept else 1), ("third", 1)]
-    assert server.calls == (2 if kept else 3)
+    sends = 0 if kept else 1
+    assert errors == [("first", 1), ("second", sends), ("third", sends), ("fourth", 1)]
+    assert server.calls == 2 + 2 * sends
 
 
 async def test_a_full_pack_of_the_market_is_no_rejection() -> None:
@@ -259,6 +260,30 @@ async def test_processes_share_the_answers_of_the_endpoints_that_are_named(
     server = await share(shared, image)
 
     assert server.calls == 1 + 2
+
+
+async def test_what_differs_is_not_shared(shared: SharedFile) -> None:
+    """The store keeps answers apart by fields, by account, and bytes from the URL of the same letters."""
+    server = Server()
+    endpoint = wxcv.Endpoint("own", "/cv/img/own", wxcv.QrcodeScan.from_dict, ("ratios",))
+    letters = wxcv.ImageBytes(URL.encode(), content_type="image/png")
+    async with api_server(server.call) as url:
+        for image, fields, credential in (
+            (URL, {}, APP),
+            (URL, {"ratios": "1"}, APP),
+            (letters, {}, APP),
+            (URL, {}, wxcv.StaticTokenCredential("T", account="wx2")),
+            (URL, {}, STATIC),
+            (URL, {}, wxcv.StaticTokenCredential("T3")),
+            (URL, {}, APP),
+        ):
+            sources = [wxcv.AnswerCache(share=[endpoint])]
+            async with wxcv.Session(
+                credential, base_url=url, answer_sources=sources, store=shared.open()
+            ) as session:
+                await session.call(endpoint, image, fields=fields)
+
+    assert server.calls == 6
 
 
 async def test_the_file_of_a_store_shows_no_url(shared: SharedFile, tmp_path: Path) -> None:

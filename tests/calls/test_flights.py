@@ -115,6 +115,68 @@ async def test_to_cancel_some_leaves_the_others(gone: list[int]) -> None:
     assert server.calls == 1
 
 
+async def test_to_cancel_some_before_anything_is_sent_leaves_the_others() -> None:
+    """Whoever is cancelled while the token is fetched, also the first, the others get their answer."""
+    server, asked, go = Server(is_open=True), asyncio.Event(), asyncio.Event()
+
+    async def get_token(_refused: str | None) -> wxcv.AccessToken:
+        asked.set()
+        await go.wait()
+        return wxcv.AccessToken("T1", 7200, "callback")
+
+    credential = wxcv.CallbackCredential(get_token)
+    async with (
+        api_server(server.call) as url,
+        wxcv.Session(credential, base_url=url, answer_sources=[wxcv.AnswerCache()]) as session,
+    ):
+        tasks = [asyncio.create_task(session.scan_qrcode(BLANK)) for _ in range(4)]
+        await asked.wait()
+        await until(lambda: session.stats().calls == 4)
+        tasks[0].cancel()
+        tasks[2].cancel()
+        await asyncio.sleep(0)
+        go.set()
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+
+    cancelled, answered = asyncio.CancelledError, wxcv.QrcodeScan
+    assert [type(result) for result in results] == [cancelled, answered, cancelled, answered]
+    assert server.calls == 1
+
+
+class SlowToEnd:
+    """A source that takes its time when it is cancelled."""
+
+    def __init__(self) -> None:
+        self.asked, self.ending, self.end = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def find(self, *_call: object) -> Any:
+        """Wait to be cancelled, the first time."""
+        if self.asked.is_set():
+            return None
+        self.asked.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.ending.set()
+            await self.end.wait()
+
+
+async def test_nobody_joins_what_is_being_cancelled() -> None:
+    """A call that comes while the work for an image is being cancelled has it done anew."""
+    server, source = Server(is_open=True), SlowToEnd()
+    sources = [wxcv.AnswerCache(), source]
+    async with api_server(server.call) as url, cached(url, answer_sources=sources) as session:
+        first = asyncio.create_task(session.scan_qrcode(BLANK))
+        await source.asked.wait()
+        first.cancel()
+        await source.ending.wait()
+        assert await session.scan_qrcode(BLANK) == wxcv.QrcodeScan()
+        source.end.set()
+        await until(lambda: session.stats().running == 0)
+
+    assert server.calls == 1
+
+
 async def test_what_was_sent_for_nobody_is_kept_for_the_next() -> None:
     """If all callers are gone, an image that was sent is read to its end, and the next call is not sent."""
     server = Server()
@@ -132,26 +194,59 @@ async def test_what_was_sent_for_nobody_is_kept_for_the_next() -> None:
 
 
 async def test_what_was_not_sent_is_not_sent_for_nobody() -> None:
-    """If all callers are gone before the image is sent, it is not sent, its slot is free."""
-    server, tokens = Server(is_open=True), asyncio.Event()
+    """If all callers are gone before the image is sent, it is not sent; who calls next is not disturbed."""
+    server, asked, refreshes = Server(is_open=True), asyncio.Event(), 0
 
     async def get_token(_refused: str | None) -> wxcv.AccessToken:
-        tokens.set()
-        await asyncio.Event().wait()
-        raise AssertionError
+        nonlocal refreshes
+        refreshes += 1
+        asked.set()
+        await go.wait()
+        return wxcv.AccessToken("T1", 7200, "callback")
 
-    credential = wxcv.CallbackCredential(get_token)
+    credential, go = wxcv.CallbackCredential(get_token), asyncio.Event()
     async with (
         api_server(server.call) as url,
         wxcv.Session(credential, base_url=url, answer_sources=[wxcv.AnswerCache()]) as session,
     ):
         tasks = [asyncio.create_task(session.scan_qrcode(BLANK)) for _ in range(3)]
-        await tokens.wait()
+        await asked.wait()
         await until(lambda: session.stats().calls == 3)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await until(lambda: session.stats().running == 0)
+        last = asyncio.create_task(session.scan_qrcode(BLANK))
+        await until(lambda: session.stats().calls == 4)
+        assert server.calls == 0
+        go.set()
+        await last
+        await until(lambda: session.stats().running == 0)
+
+    assert server.calls == 1
+
+
+class CancelsNext:
+    """A source that has wxcv's own task cancelled before its first step."""
+
+    async def find(self, *_call: object) -> Any:
+        """Have all such tasks cancelled that exist when the running step is over."""
+        asyncio.get_running_loop().call_soon(self._cancel)
+
+    def _cancel(self) -> None:
+        for task in asyncio.all_tasks():
+            if task.get_name() == "wxcv shared call":
+                task.cancel()
+
+
+async def test_a_flight_that_never_began_leaves_its_slot() -> None:
+    """If wxcv's own task is cancelled before its first step, its caller ends and the only slot is free."""
+    server = Server(is_open=True)
+    sources = [CancelsNext(), wxcv.AnswerCache()]
+    async with api_server(server.call) as url, cached(url, answer_sources=sources, concurrency=1) as session:
+        with pytest.raises(asyncio.CancelledError):
+            await session.scan_qrcode(BLANK)
+        assert session.stats().running == 0
 
     assert server.calls == 0
 
@@ -222,6 +317,7 @@ async def test_closing_the_session_ends_all_who_wait() -> None:
         session = cached(url)
         tasks = await started(5, session)
         await session.aclose(0)
+        assert "wxcv shared call" not in {task.get_name() for task in asyncio.all_tasks()}
         results = await asyncio.gather(*tasks, return_exceptions=True)
         server.go.set()
 
@@ -238,6 +334,8 @@ async def test_a_call_that_waits_has_its_own_deadline() -> None:
         await until(lambda: session.stats().calls == 2)
         await until(lambda: session.stats().running == 1)
         deadlines = session._state.slots.deadlines
+        latest = asyncio.get_running_loop().time() + 60
+        assert all(deadline.when() <= latest for deadline in deadlines._active)
         for deadline in deadlines._active:
             if deadline.task is second:
                 deadline.expire()
@@ -302,7 +400,7 @@ async def test_thousands_of_calls_that_are_cancelled_at_random_send_each_image_o
     assert stats.waiting == 0
 
 
-@pytest.mark.parametrize("other", ["account", "endpoint", "fields"])
+@pytest.mark.parametrize("other", ["account", "another token", "endpoint", "fields"])
 async def test_what_differs_is_sent_apart(other: str) -> None:
     """The same bytes for another account or endpoint, or with other fields, are sent for themselves."""
     server = Server(is_open=True)
@@ -311,6 +409,8 @@ async def test_what_differs_is_sent_apart(other: str) -> None:
         await session.call(endpoint, BLANK)
         if other == "account":
             await session.on_behalf_of(wxcv.StaticTokenCredential("T2", account="wx2")).call(endpoint, BLANK)
+        elif other == "another token":
+            await session.on_behalf_of(wxcv.StaticTokenCredential("T2")).call(endpoint, BLANK)
         elif other == "endpoint":
             await session.scan_qrcode(BLANK)
         else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from support.stores import SharedFile, SharedRedis, SharedStore
+from support.stores import STORES, SharedFile, SharedMemory, SharedRedis, SharedStore
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -14,11 +14,17 @@ if TYPE_CHECKING:
     import wxcv
 
 
-@pytest.fixture(params=["redis-bytes", "redis-str", "sqlite"])
+def make_shared(name: str, folder: Path) -> SharedStore:
+    """Make what stores share, by its name."""
+    if name == "memory":
+        return SharedMemory()
+    return SharedFile(folder) if name == "sqlite" else SharedRedis(decode_responses=name == "redis-str")
+
+
+@pytest.fixture(params=STORES)
 async def shared(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[SharedStore]:
-    """What the stores of a test share: a Redis whose client gives bytes, or strings, or a file."""
-    is_file = request.param == "sqlite"
-    found = SharedFile(tmp_path) if is_file else SharedRedis(decode_responses=request.param == "redis-str")
+    """What the stores of a test share."""
+    found = make_shared(request.param, tmp_path)
     await found.start()
     yield found
     await found.aclose()

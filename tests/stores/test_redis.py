@@ -7,7 +7,7 @@ import logging
 from typing import TYPE_CHECKING
 
 import pytest
-from redis.asyncio import Redis
+from redis.asyncio import Redis, RedisCluster
 from support.accounts import SECRET
 from support.redis_server import RedisServer
 from support.wechat import WeChat
@@ -315,6 +315,18 @@ async def test_the_scripts_survive_being_flushed(redis: Redis) -> None:
         await redis.script_flush()
         assert await store.find_answer("k") == "{}"
         await redis.script_flush()
+
+
+async def test_a_cluster_that_cannot_be_reached_is_a_store_error() -> None:
+    """Without any node of a cluster operations are StoreErrors, and a stable token is fetched here."""
+    wechat, cluster = WeChat(), RedisCluster(host="127.0.0.1", port=1)
+    store = wxcv.RedisStore(cluster)
+    with pytest.raises(wxcv.StoreError, match="RedisClusterException"):
+        await store.load("k")
+
+    assert (
+        await TokenManager(SystemClock(), store).get(wxcv.AppCredential("wx1", SECRET), wechat.send) == "S1"
+    )
 
 
 # --- several processes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import weakref
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -43,6 +44,21 @@ async def test_a_file_that_another_process_locks_is_told_in_time(path: Path) -> 
         assert {type(outcome) for outcome in outcomes} == {wxcv.StoreError}
         assert {"locked" in str(outcome) for outcome in outcomes} == {True}
         assert (await store.take("k", 9)).number == 2
+
+
+async def test_a_locked_file_does_not_hold_up_other_stores(path: Path, tmp_path: Path) -> None:
+    """While the file of one store is locked, another store of the process works as ever."""
+    async with wxcv.SQLiteStore(path) as stuck, wxcv.SQLiteStore(tmp_path / "other.db") as store:
+        await asyncio.gather(stuck.take("k", 9), store.take("k", 9))
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            waiting = asyncio.create_task(stuck.take("k", 9))
+            numbers = [(await store.take("k", 9)).number for _ in range(3)]
+            assert not waiting.done()
+            other.execute("COMMIT")
+        await asyncio.gather(waiting, return_exceptions=True)
+
+    assert numbers == [2, 3, 4]
 
 
 async def test_a_disk_that_hangs_is_told_in_time(path: Path) -> None:
@@ -97,6 +113,21 @@ def test_several_event_loops_use_one_store(path: Path) -> None:
     assert numbers == [1, 2, 3]
     assert asyncio.run(store.take("k", 9)).number == 4
     asyncio.run(store.aclose())
+
+
+async def test_a_store_that_is_opened_and_closed_leaves_nothing_behind(path: Path) -> None:
+    """However often a store is opened and closed, the queues of its threads are freed."""
+    store = wxcv.SQLiteStore(path)
+    queues = []
+    for _ in range(3):
+        async with store:
+            await store.take("k", 9)
+            queue = store._thread._queue
+            assert queue is not None
+            queues.append(weakref.ref(queue))
+        del queue
+
+    assert [queue() for queue in queues] == [None] * 3
 
 
 NEVER_CLOSED = """

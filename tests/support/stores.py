@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import re
 import time
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import wxcv
 from support.redis_server import RedisServer
+from wxcv.stores.local import LocalCounters
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from redis.asyncio import Redis
+
+
+STORES = ("redis-bytes", "redis-str", "sqlite")
+"""The stores by name: a Redis whose client gives bytes, or strings, and a file."""
 
 
 class SharedStore(Protocol):
@@ -35,6 +40,34 @@ class SharedStore(Protocol):
 
     async def advance(self, seconds: float) -> None:
         """Let that much time pass for what is stored."""
+
+
+class SharedMemory:
+    """The counters of one process, with a clock that stands still; for tests of daily limits only."""
+
+    address = ""
+
+    def __init__(self) -> None:
+        self.clock = wxcv.ManualClock(wall=time.time())
+        self._counters = LocalCounters(self.clock)
+
+    async def start(self) -> None:
+        """Do nothing."""
+
+    async def aclose(self) -> None:
+        """Do nothing."""
+
+    def open(self) -> Any:
+        """Return the counters, which are no Store."""
+        return self._counters
+
+    async def now(self) -> float:
+        """Return what the clock shows."""
+        return self.clock.wall()
+
+    async def advance(self, seconds: float) -> None:
+        """Move the clock."""
+        self.clock.advance(seconds)
 
 
 class SharedFile:
@@ -113,3 +146,28 @@ class SharedRedis:
         assert found is not None
         probed_at = "-" if found[4] == "-" else f"{max(0.0, float(found[4]) - seconds):.3f}"
         return f"{found[1]} {max(0, int(found[2]) - int(seconds))} {found[3]} {probed_at}"
+
+
+class FailingStore(wxcv.SQLiteStore):
+    """A store in a file, whose methods that write tokens fail while a test says so."""
+
+    is_failing = True
+
+    def _fail(self) -> None:
+        if self.is_failing:
+            raise wxcv.StoreError("the disk is full")
+
+    async def save(self, key: str, token: wxcv.StoredToken, owner: str = "") -> bool:
+        """Fail, or store the token."""
+        self._fail()
+        return await super().save(key, token, owner)
+
+    async def count_forced_refresh(self, key: str, now: float) -> bool:
+        """Fail, or count a forced refresh."""
+        self._fail()
+        return await super().count_forced_refresh(key, now)
+
+    async def save_refresh_token(self, key: str, refresh_token: str) -> None:
+        """Fail, or keep the refresh token."""
+        self._fail()
+        await super().save_refresh_token(key, refresh_token)

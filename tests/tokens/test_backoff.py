@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 from support.accounts import APP, REFUSAL
+from support.stores import FailingStore
 from support.tokens import Endpoint, turn
 
 import wxcv
 from wxcv.protocol.answers import Response
+from wxcv.tokens.manager import TokenManager
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from wxcv.protocol.requests import Request
-    from wxcv.tokens.manager import TokenManager
 
 
 async def test_ten_late_refusals_of_an_old_token_cost_one_request(cache: TokenManager) -> None:
@@ -222,3 +225,17 @@ async def test_a_new_token_that_is_refused_at_once_ends_the_asking(
 
     clock.advance(30)
     assert await cache.get(APP, wechat.send) == "T3"
+
+
+async def test_a_dead_token_is_forced_also_when_the_store_cannot_count(
+    clock: wxcv.ManualClock, tmp_path: Path
+) -> None:
+    """If the store cannot count a forced refresh, this process forces one by its own count, all the same."""
+    wechat = Endpoint()
+    wechat.sticky = True
+    async with FailingStore(tmp_path / "store.db") as store:
+        cache = TokenManager(clock, store)
+        cache.invalidate(APP, await cache.get(APP, wechat.send), REFUSAL)
+
+        assert await cache.get(APP, wechat.send) == "T2"
+    assert wechat.forced == 1

@@ -12,7 +12,7 @@ from support.pictures import PICTURE
 from support.steps import ASKED, run
 
 import wxcv
-from wxcv.sandbox import Sandbox
+from wxcv.sandbox import Fault, Sandbox
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -96,6 +96,18 @@ async def test_relayed_calls_need_no_token() -> None:
         assert set(box.requests) == {"/cv/img/qrcode"}
 
 
+async def test_a_relay_outlives_a_refusal() -> None:
+    """Calls of a relay go on after WeChat has refused one for its token, and after invalidate_token()."""
+    async with Sandbox(relay=True) as box:
+        async with wxcv.Session(wxcv.CloudRelayCredential(), base_url=box.base_url) as session:
+            box.fail_next("/cv/img/qrcode", Fault(errcode=40001), Fault(errcode=40001))
+            with pytest.raises(wxcv.TokenRejectedError):
+                await session.scan_qrcode(PICTURE)
+            session.invalidate_token()
+
+            assert (await session.scan_qrcode(PICTURE)).code_results
+
+
 async def test_a_call_that_was_not_relayed_is_told(box: Sandbox) -> None:
     """An answer without the sidecar's header is a ProtocolError with the remedy."""
     async with wxcv.Session(wxcv.CloudRelayCredential(), base_url=box.base_url) as session:
@@ -110,6 +122,18 @@ def test_the_relay_goes_by_plain_http_to_wechat() -> None:
     assert session._state.transport._host == "api.weixin.qq.com:80"
     with pytest.raises(ValueError, match="plain http"):
         wxcv.Session(wxcv.CloudCredential(), base_url="http://api.weixin.qq.com")
+
+
+def test_a_secret_does_not_go_by_the_plain_http_of_the_relay() -> None:
+    """Another account of a relay's session is refused if its secret would be sent over plain HTTP."""
+    relay, app = wxcv.CloudRelayCredential(), wxcv.AppCredential("wx1", "s")
+    with pytest.raises(ValueError, match="the session's base_url is plain http"):
+        wxcv.Session(relay).on_behalf_of(app)
+
+    for session in (wxcv.Session(relay, allow_http=True), wxcv.Session(relay, base_url="https://h")):
+        assert session.on_behalf_of(app).on_behalf_of(app) is not session
+    with pytest.raises(ValueError, match="plain http"):
+        wxcv.Session(relay).on_behalf_of(relay).on_behalf_of(app)
 
 
 async def test_a_static_token_is_used_until_it_is_refused(

@@ -15,7 +15,7 @@ from wxcv.tokens.credential import (
     CallFunction,
     GetToken,
     InvalidateToken,
-    LoadRefreshToken,
+    LoadRefreshTokens,
     SaveRefreshToken,
 )
 
@@ -47,7 +47,7 @@ def test_a_refusal_of_a_component_is_a_rejected_credential(errcode: int) -> None
 def test_the_answers_of_token_calls_are_never_quoted() -> None:
     """What is no answer of WeChat's to a component or a merchant is not shown, as it may hold a token."""
     odd = Response(200, {}, b"<html>MARKED-TOKEN</html>")
-    for steps, replies in ((COMPONENT.refresh(ASKED), ()), (MERCHANT.refresh(ASKED), (None, "C"))):
+    for steps, replies in ((COMPONENT.refresh(ASKED), ()), (MERCHANT.refresh(ASKED), ((), "C"))):
         with pytest.raises(wxcv.ProtocolError) as caught:
             run(steps, *replies, odd)
 
@@ -58,7 +58,7 @@ def test_a_refusal_of_a_merchant_shows_no_token() -> None:
     """What WeChat says of a merchant is told without the component's token and the refresh tokens."""
     refused = answer(errcode=61003, errmsg="C-TOKEN MARKED-R0 MARKED-R5 MARKED-APPSECRET")
     with pytest.raises(wxcv.PermissionDeniedError) as caught:
-        run(MERCHANT.refresh(ASKED), "MARKED-R5", "C-TOKEN", refused)
+        run(MERCHANT.refresh(ASKED), ("MARKED-R5",), "C-TOKEN", refused)
 
     assert caught.value.errmsg == "***"
 
@@ -96,14 +96,14 @@ def test_a_ticket_that_is_none_is_told(ticket: Any) -> None:
 def test_a_merchants_token_is_asked_with_the_components() -> None:
     """A merchant's token is asked for with the component's token in the query, and the refresh token kept."""
     replies = (
-        None,
+        (),
         "C/1",
         answer(authorizer_access_token="A", expires_in=7200, authorizer_refresh_token="MARKED-R1"),
         None,
     )
     (newest, token_of, request, keep), token = run(MERCHANT.refresh(ASKED), *replies)
 
-    assert (newest, token_of) == (LoadRefreshToken(), GetToken(COMPONENT))
+    assert (newest, token_of) == (LoadRefreshTokens(), GetToken(COMPONENT))
     assert (
         build_target(request.path, request.query)
         == "/cgi-bin/component/api_authorizer_token?access_token=C%2F1"
@@ -119,7 +119,7 @@ def test_a_merchants_token_is_asked_with_the_components() -> None:
 
 def test_an_answer_without_refresh_token_keeps_the_old_one() -> None:
     """If WeChat answers no refresh token, the one that was used is kept."""
-    replies = ("MARKED-R5", "C", answer(authorizer_access_token="A", expires_in=7200), None)
+    replies = (("MARKED-R5",), "C", answer(authorizer_access_token="A", expires_in=7200), None)
     steps, _ = run(MERCHANT.refresh(ASKED), *replies)
 
     assert body(steps[2])["authorizer_refresh_token"] == "MARKED-R5"
@@ -131,27 +131,28 @@ def test_a_refused_component_token_is_refreshed_once(errcode: int) -> None:
     """If the component's token is refused, it is dropped, and the merchant's asked for once more."""
     refused = answer(errcode=errcode, errmsg="no")
     good = answer(authorizer_access_token="A", expires_in=7200)
-    steps, _ = run(MERCHANT.refresh(ASKED), None, "C1", refused, None, "C2", good, None)
+    steps, _ = run(MERCHANT.refresh(ASKED), (), "C1", refused, None, "C2", good, None)
 
     assert isinstance(steps[3], InvalidateToken)
     assert (steps[3].credential, steps[3].token) == (COMPONENT, "C1")
     assert "access_token=C2" in build_target(steps[5].path, steps[5].query)
     with pytest.raises(wxcv.TokenRejectedError):
-        run(MERCHANT.refresh(ASKED), None, "C1", refused, None, "C2", refused)
+        run(MERCHANT.refresh(ASKED), (), "C1", refused, None, "C2", refused)
 
 
-def test_an_old_refresh_token_falls_back_to_the_other() -> None:
-    """If WeChat says 61023 to the refresh token that was kept, the one given with the credential is tried."""
+def test_an_old_refresh_token_falls_back_to_the_others() -> None:
+    """If WeChat says 61023 to refresh tokens that were kept, the one given with the credential is tried."""
     refused = answer(errcode=61023, errmsg="refresh_token is invalid")
     good = answer(authorizer_access_token="A", expires_in=7200)
-    steps, _ = run(MERCHANT.refresh(ASKED), "MARKED-R5", "C", refused, good, None)
+    steps, _ = run(MERCHANT.refresh(ASKED), ("MARKED-R5", "MARKED-R4"), "C", refused, refused, good, None)
 
-    assert [body(step)["authorizer_refresh_token"] for step in steps[2:4]] == ["MARKED-R5", "MARKED-R0"]
+    tried = [body(step)["authorizer_refresh_token"] for step in steps[2:5]]
+    assert tried == ["MARKED-R5", "MARKED-R4", "MARKED-R0"]
     with pytest.raises(wxcv.CredentialRejectedError):
-        run(MERCHANT.refresh(ASKED), "MARKED-R0", "C", refused)
+        run(MERCHANT.refresh(ASKED), ("MARKED-R0", "MARKED-R0"), "C", refused)
 
 
 def test_other_refusals_of_a_merchant_are_raised() -> None:
     """Any other code of an authorizer's token call is raised at once."""
     with pytest.raises(wxcv.PermissionDeniedError):
-        run(MERCHANT.refresh(ASKED), None, "C", answer(errcode=61003, errmsg="not authorised"))
+        run(MERCHANT.refresh(ASKED), (), "C", answer(errcode=61003, errmsg="not authorised"))

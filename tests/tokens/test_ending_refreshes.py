@@ -6,15 +6,17 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
-from support.accounts import APP, REFUSAL
+from support.accounts import APP, CLASSIC, REFUSAL
 from support.tokens import Endpoint, turn
 
 import wxcv
+from wxcv.tokens.manager import TokenManager
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from wxcv.protocol.answers import Response
     from wxcv.protocol.requests import Request
-    from wxcv.tokens.manager import TokenManager
 
 
 async def test_a_refresh_that_hangs_ends_at_its_deadline(
@@ -30,6 +32,22 @@ async def test_a_refresh_that_hangs_ends_at_its_deadline(
 
     assert [type(error) for error in errors] == [wxcv.ConnectError] * 3
     assert "no token within 10 s" in str(errors[0])
+
+
+async def test_the_seconds_that_a_refresh_took_are_told(clock: wxcv.ManualClock, tmp_path: Path) -> None:
+    """With a store, too, the error tells the seconds that passed, not those for which a lease might last."""
+    asked = asyncio.Event()
+
+    async def hang(_request: Request) -> Response:
+        asked.set()
+        return await asyncio.Future()
+
+    async with wxcv.SQLiteStore(tmp_path / "store.db") as store:
+        waiter = asyncio.create_task(TokenManager(clock, store).get(CLASSIC, hang))
+        await asked.wait()
+        clock.advance(10.02)
+        with pytest.raises(wxcv.ConnectError, match="no token within 10 s"):
+            await waiter
 
 
 async def test_a_fault_in_a_refresh_does_not_leave_callers_waiting(cache: TokenManager) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from wxcv.errors import CallTimeoutError, TransportError
+from wxcv.errors import CallTimeoutError, StoreError, TransportError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,7 +17,7 @@ _SHARE = 0.5  # a wait is this share of the outage so far: short outages end soo
 
 
 class OutageDetector:
-    """Distinguishes failures of the network from failures of an image.
+    """Distinguishes failures of the network, and of a store, from failures of an image.
 
     Args:
         clock: the source of time.
@@ -66,6 +66,5 @@ class OutageDetector:
         if report.is_waiting_for_token:
             return error.retryable
         # A call that used up its call_timeout, perhaps on a slow file, is not tried again.
-        return (
-            result.is_unsent and isinstance(error, TransportError) and not isinstance(error, CallTimeoutError)
-        )
+        is_unreachable = isinstance(error, (TransportError, StoreError))
+        return result.is_unsent and is_unreachable and not isinstance(error, CallTimeoutError)

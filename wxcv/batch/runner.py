@@ -49,7 +49,7 @@ class BatchRunner(Generic[ItemT, AnswerT]):
         key: returns the image of an item; None if the items are the images.
         endpoint: the endpoint's name, for ``on_call``.
         on_call: called with the event of every outcome, before the outcome is given; or None.
-        require_usable: called when the work begins; raises if the session is unusable.
+        begin: called when the work begins; raises if the session is unusable.
         forget: called when the work has ended.
     """
 
@@ -66,7 +66,7 @@ class BatchRunner(Generic[ItemT, AnswerT]):
         key: Callable[[ItemT], Any] | None,
         endpoint: str = "",
         on_call: Callable[[CallEvent], None] | None = None,
-        require_usable: Callable[[], None] = lambda: None,
+        begin: Callable[[BatchRunner[Any, Any]], None] = lambda _runner: None,
         forget: Callable[[BatchRunner[Any, Any]], None] = lambda _runner: None,
     ) -> None:
         self._work = work
@@ -78,7 +78,7 @@ class BatchRunner(Generic[ItemT, AnswerT]):
         self._key = key
         self._endpoint = endpoint
         self._on_call = on_call
-        self._require_usable = require_usable
+        self._begin = begin
         self._forget = forget
         self._capacity = asyncio.Semaphore(window)
         self._source_lock = asyncio.Lock()
@@ -130,7 +130,7 @@ class BatchRunner(Generic[ItemT, AnswerT]):
 
     def _start(self) -> None:
         if not self._closed:
-            self._require_usable()
+            self._begin(self)
         self._workers = [
             asyncio.create_task(self._run_worker(), name="wxcv batch") for _ in range(self._concurrency)
         ]

@@ -191,7 +191,6 @@ class CachedAnswers:
         """Keep that WeChat rejected the image, if its errcode says that it always will."""
         if error.errcode in _KEPT_REJECTIONS:
             told = copy.copy(error)  # without the traceback, which holds the image
-            told.image = None
             self._cache._save(self.key, None, told, self._cache._rejected_ttl)  # noqa: SLF001 - its own half
 
     async def _identify(

@@ -33,10 +33,18 @@ def check_endpoint(endpoint: object, fields: Mapping[str, str] | None) -> None:
 
 
 def check_batch(images: object, key: object, *, ordered: object) -> None:
-    """Raise TypeError for a single image instead of an iterable, and for a key that is not a function."""
+    """Raise TypeError for a single image instead of an iterable, and for a key that is not a function.
+
+    A file object is an image too, although it can be iterated over. With a key its lines may be the items.
+    """
     if isinstance(images, (str, bytes, bytearray, memoryview)):
         raise TypeError(
             f"images must be an iterable of images, not one {type(images).__name__}; put it into a list"
+        )
+    if key is None and hasattr(images, "read"):
+        raise TypeError(
+            f"images must be an iterable of images, not one file object ({class_name(images)}); put it into "
+            "a list, or pass key if its lines name the images"
         )
     if not hasattr(images, "__aiter__") and not hasattr(images, "__iter__"):
         raise TypeError(f"images must be an iterable or async iterable, not {type(images).__name__}")

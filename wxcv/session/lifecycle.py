@@ -97,6 +97,7 @@ class SessionLifecycle:
         loader = ImageLoader(limit, reader_threads, local_files=local_files, fit=fit)
         manager = get_manager(tokens if tokens is not None else TokenCache(store, clock=own_clock))
         self._credential, self._is_owner = credential, True
+        self._base_url, self._allow_http = url, allow_http
         self._runners: set[BatchRunner[Any, Any]] = set()
         self._state = SessionState(
             transport=transport,
@@ -141,11 +142,16 @@ class SessionLifecycle:
 
         Raises:
             TypeError: it is not a credential.
+            ValueError: the session's base URL is plain HTTP, and the credential's secret must not be sent
+                over it; or there are daily limits, and the credential's account is unknown.
         """
         arguments.check_credential(credential)
         arguments.check_account(credential, is_limited=self._state.limiter is not None)
+        may_use_http = self._allow_http or credential.may_use_http
+        checks.check_base_url(self._base_url, allow_http=may_use_http, name="the session's base_url")
         other = object.__new__(type(self))
         other._state, other._runners, other._credential = self._state, self._runners, credential
+        other._base_url, other._allow_http = self._base_url, self._allow_http
         other._is_owner = False
         return other
 
@@ -208,6 +214,11 @@ class SessionLifecycle:
                 rest.push_async_callback(runner.end, SessionClosedError("the session was closed"))
             rest.callback(state.transport.stop_sending)  # so that no refresh starts after that
             await state.slots.aclose(grace)
+
+    def _begin_batch(self, runner: BatchRunner[Any, Any]) -> None:
+        """Let closing the session end the batch; one that never begins is freed with its images."""
+        self._state.bind_to_running_loop()
+        self._runners.add(runner)
 
     async def __aenter__(self) -> Self:
         return self

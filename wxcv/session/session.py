@@ -285,8 +285,7 @@ class Session(SessionLifecycle):
             key=key,
             endpoint=endpoint.name,
             on_call=None if state.on_call is None else state.tell_of_call,
-            require_usable=state.bind_to_running_loop,
+            begin=self._begin_batch,
             forget=self._runners.discard,
         )
-        self._runners.add(runner)
         return Batch(runner)

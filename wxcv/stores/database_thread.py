@@ -11,6 +11,7 @@ from contextlib import suppress
 from functools import partial
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, NamedTuple
+from weakref import WeakSet
 
 from wxcv.errors import StoreError
 from wxcv.masking import short_name
@@ -24,11 +25,35 @@ _OPERATION_SECONDS = 2.0
 _BATCH = 100  # operations in one transaction, so that other processes get their turn
 
 # Whoever forks waits until no transaction runs: in the child, locks inside SQLite would stay locked for ever.
-_working = threading.Lock()
+# A lock for each thread, so that a file that is locked does not hold up the stores on other files.
+_registering = threading.Lock()
+_working: WeakSet[threading.Lock] = WeakSet()
+_held: list[threading.Lock] = []  # by the one who forks
+
+
+def _register() -> threading.Lock:
+    """Return a new lock for the transactions of a thread."""
+    working = threading.Lock()
+    with _registering:
+        _working.add(working)
+    return working
+
+
+def _acquire_all() -> None:
+    _registering.acquire()
+    _held.extend(_working)
+    for working in _held:
+        working.acquire()
+
+
+def _release_all() -> None:
+    while _held:
+        _held.pop().release()
+    _registering.release()
+
+
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=_working.acquire, after_in_parent=_working.release, after_in_child=_working.release
-    )
+    os.register_at_fork(before=_acquire_all, after_in_parent=_release_all, after_in_child=_release_all)
 
 
 _inherited: list[threading.Thread] = []  # with their connections, which a forked child may not even close
@@ -71,10 +96,10 @@ def _execute(database: Database, jobs: list[_Job]) -> None:
 
 
 def _serve(database: Database, queue: _Queue) -> None:
-    has_ended = False
+    working, has_ended = _register(), False
     while not has_ended:
         jobs, has_ended = _next_jobs(queue)
-        with _working:
+        with working:
             if jobs:
                 _execute(database, jobs)
             if has_ended:
@@ -96,6 +121,7 @@ class DatabaseThread:
         self._queue: _Queue | None = None
         self._thread: threading.Thread | None = None
         self._pid = 0
+        self._finalizer: weakref.finalize[..., DatabaseThread] | None = None
 
     async def run(self, work: Callable[..., Any], *arguments: object) -> Any:  # noqa: ANN401 - what work returns
         """Return what ``work(connection, now, *arguments)`` returned, in a transaction that was committed.
@@ -115,10 +141,11 @@ class DatabaseThread:
 
     async def aclose(self) -> None:
         """Finish what was begun and close the file."""
-        queue, thread = self._queue, self._thread
-        if queue is None or thread is None or self._pid != os.getpid():
+        queue, thread, finalizer = self._queue, self._thread, self._finalizer
+        if queue is None or thread is None or finalizer is None or self._pid != os.getpid():
             return
         self._queue = self._thread = None
+        finalizer.detach()
         queue.put(None)
         await asyncio.to_thread(thread.join, _OPERATION_SECONDS)
 
@@ -133,5 +160,6 @@ class DatabaseThread:
         self._thread = threading.Thread(target=serve, name="wxcv store", daemon=True)
         self._thread.start()
         self._queue, self._pid = queue, os.getpid()
-        weakref.finalize(self, queue.put, None).atexit = False
+        self._finalizer = weakref.finalize(self, queue.put, None)
+        self._finalizer.atexit = False
         return queue

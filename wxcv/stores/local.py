@@ -4,24 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import attrs
-
-from wxcv.stores.base import PROBE_PAUSE, Taken, Usage
+from wxcv.stores.base import PROBE_PAUSE
+from wxcv.stores.quota import QUOTA_LIFE, Quota
 
 if TYPE_CHECKING:
     from wxcv.clock import Clock
-
-_UTC_PLUS_8 = 8 * 3600
-_DAY = 86_400
-
-
-@attrs.define
-class _Counter:
-    resets_at: float
-    count: int = 0
-    is_day_spent: bool = False
-    is_market_spent: bool = False
-    probed_at: float = float("-inf")
+    from wxcv.stores.base import Taken, Usage
 
 
 class LocalCounters:
@@ -33,62 +21,48 @@ class LocalCounters:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._counters: dict[str, _Counter] = {}
+        self._quotas: dict[str, tuple[Quota, float]] = {}  # with the Unix time of the last change
 
-    def _get_counter(self, key: str, reset_hour: int) -> _Counter:
-        """Return the counter of the current day."""
-        now = self._clock.wall()
-        shift = _UTC_PLUS_8 - reset_hour * 3600
-        resets_at = float(((now + shift) // _DAY + 1) * _DAY - shift)
-        counter = self._counters.get(key)
-        if counter is None:
-            counter = self._counters[key] = _Counter(resets_at)
-        elif now >= counter.resets_at:
-            counter.resets_at, counter.count, counter.is_day_spent = resets_at, 0, False
-        return counter
+    def _load(self, key: str, now: float) -> Quota:
+        quota, changed_at = self._quotas.get(key, (Quota(), now))
+        return quota if changed_at > now - QUOTA_LIFE else Quota()
+
+    def _keep(self, key: str, now: float, quota: Quota) -> None:
+        self._quotas[key] = quota, now
 
     async def take(
         self, key: str, limit: int, *, reset_hour: int = 0, probe_every: float = PROBE_PAUSE
     ) -> Taken:
         """See ``CounterStore.take``."""
-        counter, now = self._get_counter(key, reset_hour), self._clock.monotonic()
-        if counter.is_day_spent:
-            return Taken(None, counter.resets_at, "day")
-        if counter.count >= limit:
-            return Taken(None, counter.resets_at, "limit")
-        if counter.is_market_spent:
-            if now - counter.probed_at < probe_every:
-                return Taken(None, counter.resets_at, "market")
-            counter.probed_at = now
-        counter.count += 1
-        return Taken(counter.count, counter.resets_at, is_probe=counter.is_market_spent)
+        now = self._clock.wall()
+        quota, taken = self._load(key, now).take(now, limit, reset_hour, probe_every)
+        if taken.refused_by is None:
+            self._keep(key, now, quota)
+        return taken
 
     async def give_back(self, key: str, taken: Taken) -> None:
         """See ``CounterStore.give_back``."""
-        counter = self._counters.get(key)
-        if counter is not None and counter.resets_at == taken.resets_at:
-            counter.count = max(0, counter.count - 1)
-        if counter is not None and taken.is_probe:
-            counter.probed_at = float("-inf")
+        now = self._clock.wall()
+        if taken.number is not None:
+            self._keep(key, now, self._load(key, now).give_back(now, taken))
 
     async def mark_day_spent(self, key: str, taken: Taken) -> None:
         """See ``CounterStore.mark_day_spent``."""
-        counter = self._counters.get(key)
-        if counter is not None and counter.resets_at == taken.resets_at:
-            counter.is_day_spent = True
+        now = self._clock.wall()
+        if now < taken.resets_at:
+            self._keep(key, now, self._load(key, now).mark_day_spent(now, taken.resets_at))
 
     async def mark_market_spent(self, key: str) -> None:
         """See ``CounterStore.mark_market_spent``."""
-        counter = self._get_counter(key, 0)
-        counter.is_market_spent, counter.probed_at = True, self._clock.monotonic()
+        now = self._clock.wall()
+        self._keep(key, now, self._load(key, now).mark_market_spent(now))
 
     async def clear_marks(self, key: str) -> None:
         """See ``CounterStore.clear_marks``."""
-        counter = self._counters.get(key)
-        if counter is not None:
-            counter.is_day_spent = counter.is_market_spent = False
+        now = self._clock.wall()
+        self._keep(key, now, self._load(key, now).clear_marks())
 
     async def load_usage(self, key: str, *, reset_hour: int = 0) -> Usage:
         """See ``CounterStore.load_usage``."""
-        counter = self._get_counter(key, reset_hour)
-        return Usage(counter.count, counter.resets_at, counter.is_day_spent, counter.is_market_spent)
+        now = self._clock.wall()
+        return self._load(key, now).usage(now, reset_hour)

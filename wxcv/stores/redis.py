@@ -81,7 +81,7 @@ class RedisStore:
         return f"{self._prefix}:{{{key}}}:{what}"
 
     async def _run(self, script: str, name: str | list[str], *arguments: str | float) -> Any:  # noqa: ANN401 - Redis's
-        from redis.exceptions import RedisError  # noqa: PLC0415 - the extra may be missing
+        from redis.exceptions import RedisClusterException, RedisError  # noqa: PLC0415 - the extra may be missing
 
         run = self._scripts.get(script)
         if run is None:
@@ -89,7 +89,8 @@ class RedisStore:
         try:
             async with asyncio.timeout(_OPERATION_SECONDS):
                 return await run(keys=[name] if isinstance(name, str) else name, args=arguments)
-        except (RedisError, OSError, ValueError, RuntimeError) as error:  # the last for another loop's
+        except (RedisError, RedisClusterException, OSError, ValueError, RuntimeError) as error:
+            # A RedisClusterException is no RedisError; a RuntimeError is for a connection of another loop.
             reason = class_name(error)
         # Raised outside the except block, without a context: the text of a command may hold a token.
         raise StoreError(f"the shared store failed ({reason})")

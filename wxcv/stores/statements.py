@@ -5,13 +5,15 @@ They do in SQL what scripts.py does in Redis. ``now`` is Unix time, read after t
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING
 
-from wxcv.clock import end_of_day
-from wxcv.stores.base import FORCED_PAUSE, FORCED_PER_DAY, StoredToken, Taken, Usage
+from wxcv.stores.base import FORCED_PAUSE, FORCED_PER_DAY, StoredToken
+from wxcv.stores.quota import QUOTA_LIFE, Quota
 
 if TYPE_CHECKING:
     from sqlite3 import Connection
+
+    from wxcv.stores.base import Taken, Usage
 
 TABLES = (
     """CREATE TABLE tokens (key TEXT PRIMARY KEY, value TEXT NOT NULL, generation INTEGER NOT NULL,
@@ -29,7 +31,6 @@ TABLES = (
 
 _SLACK = 3600  # seconds for which the generation of a token outlives it
 _DAY = 86_400
-_WEEK = 7 * _DAY
 
 
 def load(db: Connection, now: float, key: str) -> StoredToken | None:
@@ -105,38 +106,13 @@ def save_refresh_token(db: Connection, _now: float, key: str, refresh_token: str
     db.execute("REPLACE INTO refresh_tokens VALUES (?, ?)", (key, refresh_token))
 
 
-class _Quota(NamedTuple):
-    """What is counted under a key; ``probed_at`` is None unless the market quota is marked as spent."""
-
-    number: int = 0
-    resets_at: float = 0.0
-    is_spent: int = 0
-    probed_at: float | None = None
-
-    def begin_day(self, now: float, ends_at: float) -> _Quota:
-        """Return it for the current day. One that ends in more than two days was begun by a wrong clock."""
-        if now < self.resets_at <= now + 2 * _DAY:
-            return self
-        return _Quota(resets_at=ends_at, probed_at=self.probed_at)
-
-    def refusal(self, now: float, limit: int, probe_every: float) -> Literal["day", "limit", "market"] | None:
-        """Return why no call may be taken, or None."""
-        if self.is_spent:
-            return "day"
-        if self.number >= limit:
-            return "limit"
-        if self.probed_at is not None and abs(now - self.probed_at) < probe_every:
-            return "market"
-        return None
-
-
-def _load_quota(db: Connection, now: float, key: str) -> _Quota:
+def _load_quota(db: Connection, now: float, key: str) -> Quota:
     query = "SELECT count, resets_at, is_spent, probed_at FROM quotas WHERE key = ? AND changed_at > ?"
-    found = db.execute(query, (key, now - _WEEK)).fetchone()
-    return _Quota(*found) if found else _Quota()
+    found = db.execute(query, (key, now - QUOTA_LIFE)).fetchone()
+    return Quota(*found) if found else Quota()
 
 
-def _keep_quota(db: Connection, now: float, key: str, quota: _Quota) -> None:
+def _keep_quota(db: Connection, now: float, key: str, quota: Quota) -> None:
     db.execute("REPLACE INTO quotas VALUES (?, ?, ?, ?, ?, ?)", (key, *quota, now))
 
 
@@ -144,50 +120,36 @@ def take(  # noqa: PLR0913, PLR0917 - all that the method gets
     db: Connection, now: float, key: str, limit: int, reset_hour: int, probe_every: float
 ) -> Taken:
     """See ``CounterStore.take``."""
-    quota = _load_quota(db, now, key).begin_day(now, end_of_day(now, reset_hour))
-    refused_by = quota.refusal(now, limit, probe_every)
-    if refused_by:
-        return Taken(None, quota.resets_at, refused_by)
-    is_probe = quota.probed_at is not None
-    number = quota.number + 1
-    _keep_quota(db, now, key, quota._replace(number=number, probed_at=now if is_probe else None))
-    return Taken(number, quota.resets_at, is_probe=is_probe)
+    quota, taken = _load_quota(db, now, key).take(now, limit, reset_hour, probe_every)
+    if taken.refused_by is None:
+        _keep_quota(db, now, key, quota)
+    return taken
 
 
 def give_back(db: Connection, now: float, key: str, taken: Taken) -> None:
     """See ``CounterStore.give_back``."""
-    quota = _load_quota(db, now, key)
-    if now < quota.resets_at == taken.resets_at:
-        quota = quota._replace(number=max(0, quota.number - 1))
-    if taken.is_probe and quota.probed_at is not None:
-        quota = quota._replace(probed_at=0.0)
-    _keep_quota(db, now, key, quota)
+    _keep_quota(db, now, key, _load_quota(db, now, key).give_back(now, taken))
 
 
 def mark_day_spent(db: Connection, now: float, key: str, resets_at: float) -> None:
     """See ``CounterStore.mark_day_spent``."""
     if now < resets_at:
-        quota = _load_quota(db, now, key).begin_day(now, resets_at)
-        _keep_quota(db, now, key, quota._replace(is_spent=1))
+        _keep_quota(db, now, key, _load_quota(db, now, key).mark_day_spent(now, resets_at))
 
 
 def mark_market_spent(db: Connection, now: float, key: str) -> None:
     """See ``CounterStore.mark_market_spent``."""
-    _keep_quota(db, now, key, _load_quota(db, now, key)._replace(probed_at=now))
+    _keep_quota(db, now, key, _load_quota(db, now, key).mark_market_spent(now))
 
 
 def clear_marks(db: Connection, now: float, key: str) -> None:
     """See ``CounterStore.clear_marks``."""
-    _keep_quota(db, now, key, _load_quota(db, now, key)._replace(is_spent=0, probed_at=None))
+    _keep_quota(db, now, key, _load_quota(db, now, key).clear_marks())
 
 
 def load_usage(db: Connection, now: float, key: str, reset_hour: int) -> Usage:
     """See ``CounterStore.load_usage``."""
-    quota = _load_quota(db, now, key).begin_day(now, end_of_day(now, reset_hour))
-    is_market_spent = quota.probed_at is not None
-    return Usage(
-        quota.number, quota.resets_at, is_day_spent=bool(quota.is_spent), is_market_spent=is_market_spent
-    )
+    return _load_quota(db, now, key).usage(now, reset_hour)
 
 
 def find_answer(db: Connection, now: float, key: str) -> str | None:

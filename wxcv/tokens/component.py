@@ -25,7 +25,7 @@ from wxcv.tokens.credential import (
     Credential,
     GetToken,
     InvalidateToken,
-    LoadRefreshToken,
+    LoadRefreshTokens,
     RefreshRequest,
     SaveRefreshToken,
     Steps,
@@ -174,22 +174,22 @@ class AuthorizerCredential(Credential):
 
     def refresh(self, request: RefreshRequest) -> Steps:  # noqa: ARG002 - nothing of it is for this kind
         """Fetch an authorizer_access_token; try again once if the component's token was refused."""
-        newest = yield LoadRefreshToken()
+        known = yield LoadRefreshTokens()
         component_token = yield GetToken(self.component)
         try:
-            return (yield from self._refresh_with(component_token, newest))
+            return (yield from self._refresh_with(component_token, known))
         except APIError as error:
             if error.errcode not in _COMPONENT_TOKEN_REFUSED:
                 raise
             refusal = error
         yield InvalidateToken(self.component, component_token, refusal)
         component_token = yield GetToken(self.component)
-        return (yield from self._refresh_with(component_token, newest))
+        return (yield from self._refresh_with(component_token, known))
 
-    def _refresh_with(self, component_token: str, known: str | None) -> Steps:
-        # Either may be the newer one: the saved one after a rotation, the credential's after a new
+    def _refresh_with(self, component_token: str, known: tuple[str, ...]) -> Steps:
+        # Any may be the newest one: a saved one after a rotation, the credential's after a new
         # authorisation. Only WeChat knows.
-        candidates = list(dict.fromkeys(filter(None, (known, self.refresh_token))))
+        candidates = list(dict.fromkeys((*known, self.refresh_token)))
         while True:
             refresh_token = candidates.pop(0)
             try:

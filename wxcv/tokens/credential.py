@@ -67,8 +67,8 @@ class CallFunction(NamedTuple):
         return "<CallFunction with a secret>"
 
 
-class LoadRefreshToken(NamedTuple):
-    """A step: look up the newest refresh token of the account. The reply is the refresh token, or None."""
+class LoadRefreshTokens(NamedTuple):
+    """A step: look up the account's refresh tokens. The reply is a tuple of them, the newest first."""
 
 
 class SaveRefreshToken(NamedTuple):
@@ -88,7 +88,7 @@ class SaveRefreshToken(NamedTuple):
         return "<SaveRefreshToken with a secret>"
 
 
-Step = Request | GetToken | InvalidateToken | ReadFile | CallFunction | LoadRefreshToken | SaveRefreshToken
+Step = Request | GetToken | InvalidateToken | ReadFile | CallFunction | LoadRefreshTokens | SaveRefreshToken
 Steps = Generator[Step, Any, AccessToken]
 
 
@@ -124,7 +124,7 @@ class Credential:
     def key(self) -> str:
         """The key under which the token is cached; it holds no secret.
 
-        It is made of the kind and the account, or of the kind and a random string.
+        It begins with the kind; what follows distinguishes accounts, files or objects.
         """
         return f"{self.kind}:{self.account}"
 

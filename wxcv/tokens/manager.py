@@ -174,6 +174,8 @@ class TokenManager:
     ) -> None:
         """Drop the token if it is still the current one; a late refusal of an older one has no effect.
 
+        A kind of credential without tokens, whose token is "", has none to drop.
+
         If WeChat refuses a token that replaced a refused one less than 30 s before, no refresh starts for
         30 s: it would not help, and every new token counts against a quota.
 
@@ -184,7 +186,7 @@ class TokenManager:
             is_manual: whether the program dropped the token, not WeChat.
         """
         cached = self._cached.get(credential.key)
-        if cached is None or cached.value != token:
+        if not token or cached is None or cached.value != token:
             return
         self._cached.pop(credential.key, None)
         account, now = self._get_account(credential.key), self._clock.monotonic()
@@ -214,7 +216,11 @@ class TokenManager:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
-        saving = {task for task in self._refresh_state.saving if not nesting.is_inside(task)}
+        saving = {
+            task
+            for task in self._refresh_state.saving
+            if not nesting.is_inside(task) and not _is_other_loop(task.get_loop())
+        }
         if saving:  # a new refresh token that is being saved must not be lost
             await asyncio.wait(saving, timeout=REFRESH_DEADLINE)
 

@@ -9,6 +9,7 @@ import secrets
 from typing import TYPE_CHECKING, NamedTuple
 
 from wxcv.errors import ConnectError, ProtocolError, RateLimitedError, StoreError, WxcvError
+from wxcv.masking import short_name
 from wxcv.stores.base import REFRESH_DEADLINE, StoredToken
 from wxcv.tokens.credential import RefreshRequest
 from wxcv.tokens.runner import RefreshRunner
@@ -93,12 +94,12 @@ class TokenRefresh:
             WxcvError: no such token could be fetched.
         """
         store = self.shared_state.store if self.credential.is_shared else None
+        began_at = self.shared_state.clock.monotonic()
         try:
             return await self._run(store)
         except TimeoutError:
-            pass
-        lease = store.lease if store is not None and self.credential.supersedes_previous else 0.0
-        raise ConnectError(f"no token within {lease + REFRESH_DEADLINE:g} s", reason="TimeoutError")
+            seconds = self.shared_state.clock.monotonic() - began_at
+        raise ConnectError(f"no token within {seconds:.3g} s", reason="TimeoutError")
 
     async def _run(self, store: TokenStore | None) -> CachedToken:
         if store is None:
@@ -112,7 +113,7 @@ class TokenRefresh:
         except StoreError as error:
             if self.credential.supersedes_previous:
                 raise
-            logger.warning("%s: %s; fetching the token without the shared store", self.credential.key, error)
+            self._warn(error, "; fetching the token without the shared store")
         return await self._fetch_new(None)
 
     async def _refresh_shared(self, store: TokenStore) -> CachedToken:
@@ -166,7 +167,7 @@ class TokenRefresh:
                 return cached
             newer, _ = await self._load_from_store(store)
         except StoreError as error:
-            logger.warning("%s: %s; the new token was not stored", self.credential.key, error)
+            self._warn(error, "; the new token was not stored")
             newer = None
         return newer or cached
 
@@ -174,7 +175,10 @@ class TokenRefresh:
         try:
             await work
         except StoreError as error:
-            logger.warning("%s: %s", self.credential.key, error)
+            self._warn(error)
+
+    def _warn(self, error: StoreError, consequence: str = "") -> None:
+        logger.warning("%s: %s%s", short_name(self.credential.key), error, consequence)
 
     async def _fetch_new(self, store: TokenStore | None) -> CachedToken:
         """Fetch a token within the deadline; force a new one if WeChat returns the refused one again."""
@@ -196,7 +200,11 @@ class TokenRefresh:
         key, clock = self.credential.key, self.shared_state.clock
         if not self.credential.can_force or not self.shared_state.claim_forced_refresh(key):
             return False
-        return store is None or await store.count_forced_refresh(key, clock.wall())
+        try:
+            return store is None or await store.count_forced_refresh(key, clock.wall())
+        except StoreError:
+            self.shared_state.undo_forced_refresh(key)
+            raise
 
     async def _fetch_with_retries(self, store: TokenStore | None) -> CachedToken:
         for attempt in range(_TRIES - 1):

@@ -18,7 +18,7 @@ from wxcv.tokens.credential import (
     CallFunction,
     GetToken,
     InvalidateToken,
-    LoadRefreshToken,
+    LoadRefreshTokens,
     ReadFile,
     RefreshRequest,
     SaveRefreshToken,
@@ -58,6 +58,7 @@ class RefreshState:
         jitter: seconds by which this process refreshes later than others, so that not all do at once.
         refresh_tokens: by key, the newest refresh token and the one last passed to the caller's function;
             never evicted.
+        unstored: the keys of the refresh tokens that could not be written to the store.
         forced: by key, the times of the last forced refreshes.
         saving: the running calls of callers' functions that save a refresh token; they outlast a cancelled
             refresh.
@@ -78,6 +79,7 @@ class RefreshState:
         self.secrets = secrets
         self.jitter = random.uniform(10.0, 60.0)
         self.refresh_tokens: dict[str, tuple[str, str]] = {}
+        self.unstored: set[str] = set()
         self.forced: dict[str, list[float]] = {}
         self.saving: set[asyncio.Task[Any]] = set()
 
@@ -92,6 +94,10 @@ class RefreshState:
             return False
         self.forced[key] = [*times, now]
         return True
+
+    def undo_forced_refresh(self, key: str) -> None:
+        """Forget the last forced refresh, of which nothing was sent."""
+        self.forced[key].pop()
 
 
 class RefreshRunner:
@@ -133,8 +139,8 @@ class RefreshRunner:
                 return await asyncio.to_thread(_read_file, path)
             case CallFunction(function, arguments):
                 return self._remember(await _call_token_function(function, arguments))
-            case LoadRefreshToken():
-                return self._remember(await self._load_refresh_token())
+            case LoadRefreshTokens():
+                return await self._load_refresh_tokens()
         await self._save_refresh_token(step)
         return None
 
@@ -144,22 +150,22 @@ class RefreshRunner:
             self._known += (reply,)
         return reply
 
-    async def _load_refresh_token(self) -> str | None:
+    async def _load_refresh_tokens(self) -> tuple[str, ...]:
+        """Return the store's refresh token and our own; our own first if the store could not take it."""
         key = self.credential.key
-        shared = await self.store.load_refresh_token(key) if self.store is not None else None
-        own = self.shared_state.refresh_tokens.get(key)
-        return shared or (own[0] if own else None)
+        own = self.shared_state.refresh_tokens.get(key, ())[:1]
+        stored = await self.store.load_refresh_token(key) if self.store is not None else None
+        shared = (stored,) if stored else ()
+        self._known += own + shared
+        return own + shared if key in self.shared_state.unstored else shared + own
 
     async def _save_refresh_token(self, step: SaveRefreshToken) -> None:
         """Keep the refresh token in memory, save it in the store and pass it to the caller's function."""
         key, known, refresh_token = self.credential.key, self.shared_state.refresh_tokens, step.refresh_token
         newest, passed_on = known.get(key, (None, step.given))
         known[key] = (refresh_token, passed_on)
-        if self.store is not None and refresh_token != newest:
-            try:
-                await self.store.save_refresh_token(key, refresh_token)
-            except StoreError as error:
-                logger.warning("%s: %s; the new refresh token was not stored", key, error)
+        if self.store is not None and (refresh_token != newest or key in self.shared_state.unstored):
+            await self._store_refresh_token(self.store, refresh_token)
         if step.function is None or refresh_token == passed_on:
             return
         passing = self._pass_to_caller(step.function, refresh_token)
@@ -167,6 +173,17 @@ class RefreshRunner:
         self.shared_state.saving.add(saving)
         saving.add_done_callback(self.shared_state.saving.discard)
         await asyncio.shield(saving)
+
+    async def _store_refresh_token(self, store: TokenStore, refresh_token: str) -> None:
+        """Save it in the store; if that fails, it is saved again at the next refresh."""
+        key, unstored = self.credential.key, self.shared_state.unstored
+        unstored.add(key)
+        try:
+            await store.save_refresh_token(key, refresh_token)
+        except StoreError as error:
+            logger.warning("%s: %s; the new refresh token was not stored", short_name(key), error)
+        else:
+            unstored.discard(key)
 
     async def _pass_to_caller(self, function: Callable[[str], object], refresh_token: str) -> None:
         """Call the caller's function; if it fails, it is called again at the next refresh."""
@@ -180,7 +197,8 @@ class RefreshRunner:
         except CallbackError as error:
             fault = f"it raised {error}"
         else:
-            self.shared_state.refresh_tokens[key] = (refresh_token, refresh_token)
+            newest, _ = self.shared_state.refresh_tokens[key]  # a later refresh may have got another one
+            self.shared_state.refresh_tokens[key] = (newest, refresh_token)
             return
         logger.error(
             "%s: %s did not save the new refresh token: %s", short_name(key), function_name(function), fault
