@@ -99,5 +99,5 @@ class ImageLoader:
     async def _read(self, file: Any) -> bytes:  # noqa: ANN401 - a caller's
         if inspect.iscoroutinefunction(file.read):
             return await read_async_file(file, self.limit)
-        data = await asyncio.to_thread(read_file, file, self.limit)
+        data = await asyncio.to_thread(read_file, file, self.limit, BaseException)
         return data if isinstance(data, bytes) else await read_async_file(file, self.limit, data)
