@@ -47,6 +47,8 @@ URL_LIMIT = 4096
 
 _URL_START = r"(?i)\s*([a-z][a-z0-9+.-]*)://|\s*(data|file|cloud|https?):"
 _ENCODED_URL = r"(?i)\s*https?%3a"
+_QUERY_START = r"(?i)[?#]|%(?:25)*(?:3f|23)"
+_USER_END = "@|%(?:25)*40"
 _NOT_IN_URL = r"[\x00-\x20\x7f-\x9f\s\ud800-\udfff]"
 
 
@@ -68,8 +70,7 @@ class ImageUrl(Value):
     def __attrs_post_init__(self) -> None:
         fault = _url_fault(self.url)
         if fault:
-            # The part before an @, encoded or not, may be a user and a password.
-            raise InvalidImageUrlError(re.split("@|%40", self.name)[-1], fault)
+            raise InvalidImageUrlError(_refused_url_name(self.url), fault)
 
     @property
     def name(self) -> str:
@@ -86,7 +87,24 @@ class ImageUrl(Value):
 def _url_name(url: str) -> str:
     if not isinstance(url, str):
         return f"<{class_name(url)}>"
-    return short_name(re.split(r"[?#]|%3f|%23", url[:URL_LIMIT], maxsplit=1, flags=re.IGNORECASE)[0])
+    return short_name(_without_query(url))
+
+
+def _without_query(url: str) -> str:
+    return re.split(_QUERY_START, url[:URL_LIMIT], maxsplit=1)[0]
+
+
+def _refused_url_name(url: str) -> str:
+    """Return the name of a URL whose parts may not be what they look like.
+
+    What precedes an @, encoded or not, may be a user and a password, and a password may hold ? and #.
+    """
+    if not isinstance(url, str):
+        return _url_name(url)
+    before_query = _without_query(url)
+    if re.search(_USER_END, url[len(before_query) :]):
+        return "<URL>"
+    return short_name(re.split(_USER_END, before_query)[-1])
 
 
 def _url_fault(url: str) -> str:  # noqa: PLR0911 - one return a fault
