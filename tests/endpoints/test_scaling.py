@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import attrs
 import pytest
 
 import wxcv
@@ -43,6 +44,19 @@ BEFORE, AFTER = pos(0, 0, 199, 0, 199, 99, 0, 99), pos(0, 0, 398, 0, 398, 198, 0
 def test_positions_and_sizes_are_scaled(answer: object, scaled: object) -> None:
     """Every pos, img_size and crop of any answer is scaled, and nothing else is; a pixel is its middle."""
     assert scale_answer(answer, SENT, ORIGINAL) == scaled
+
+
+@attrs.frozen
+class Drawing:
+    """An answer of a caller's own with a field that has the name of our method."""
+
+    scaled: bool
+    pos: wxcv.Pos
+
+
+def test_a_field_named_scaled_is_a_field() -> None:
+    """A class of a caller's own may have a field ``scaled``; what is in its other fields is scaled."""
+    assert scale_answer(Drawing(scaled=True, pos=BEFORE), SENT, ORIGINAL) == Drawing(scaled=True, pos=AFTER)
 
 
 def test_whole_numbers_stay_whole() -> None:
