@@ -25,7 +25,11 @@ _LEAST_RATIO, _MOST_RATIO = 0.001, 1000
 
 @attrs.frozen(repr=False)
 class CropResult(Value):
-    """A rectangle in pixels from the top left of the image as sent."""
+    """A rectangle in pixels from the top left of the image as sent.
+
+    The pixels at ``crop_right`` and ``crop_bottom`` belong to the crop: it is
+    ``crop_right - crop_left + 1`` pixels wide.
+    """
 
     crop_left: Number
     crop_top: Number
