@@ -50,7 +50,10 @@ def read_regular(path: str, limit: int) -> bytes:
         OSError: the file is missing or not readable.
         ValueError: the path has a null byte.
     """
-    _require_regular(os.stat(path).st_mode)
+    mode = os.stat(path).st_mode
+    if stat.S_ISDIR(mode):
+        os.scandir(path).close()  # why it cannot be listed says more than that it is a directory
+    _require_regular(mode)
     file = os.open(path, _FLAGS)
     try:
         status = os.fstat(file)

@@ -27,6 +27,13 @@ class Logo:
 def broken_table(logo):
     raise OverflowError
 
+calls = []
+
+def counted_table(logo):
+    calls.append(logo)
+    yield "times", f"{len(calls)} of its table"
+
+COUNTED = wxcv.Endpoint("logo", "/cv/img/logo", dict, table=counted_table)
 LOGO = wxcv.Endpoint("logo", "/cv/img/logo", lambda fields: Logo(fields["name"]))
 BROKEN = wxcv.Endpoint("logo", "/cv/img/logo", lambda fields: Logo(fields["name"]), table=broken_table)
 WORD = "no endpoint"
@@ -52,6 +59,16 @@ async def test_an_endpoint_of_ones_own_is_found_in_the_working_directory(
 
     assert (code, err) == (0, "")
     assert "Logo(name='wxcv')" in (json.loads(out)["answers"]["logo"] if options else out)
+
+
+async def test_the_table_of_an_answer_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The function that makes the rows of an answer is called once, as it may be slow."""
+    (tmp_path / "mypages.py").write_text(OWN)
+    monkeypatch.chdir(tmp_path)
+    async with api_server(named) as url:
+        code, out, err = await run("call", "mypages:COUNTED", str(PARCEL), env=environment(url))
+
+    assert (code, err, out.splitlines()[1:]) == (0, "", ["  times  1 of its table"])
 
 
 @pytest.mark.parametrize(

@@ -108,14 +108,14 @@ def test_the_two_pages_hold_nothing_personal() -> None:
 
 
 def test_an_answer_is_printed_as_the_rows_of_its_endpoint() -> None:
-    """A row is a label and a text: a code's type and data, a line of text, or that there is none."""
+    """A row is a label and a text: a code's type and data, or a line of text."""
     codes = tuple(wxcv.CodeResult(kind, data) for kind, data in (("QR_CODE", "a"), ("EAN_13", "b")))
     lines = tuple(map(wxcv.TextItem, ("one", "two")))
 
     assert list(wxcv.SCAN_QRCODE.table(wxcv.QrcodeScan(codes))) == [("QR_CODE", "a"), ("EAN_13", "b")]
-    assert list(wxcv.SCAN_QRCODE.table(wxcv.QrcodeScan())) == [("codes", "(none found)")]
+    assert list(wxcv.SCAN_QRCODE.table(wxcv.QrcodeScan())) == []
     assert list(wxcv.PRINTED_TEXT.table(wxcv.PrintedText(lines))) == [("text", "one"), ("text", "two")]
-    assert list(wxcv.PRINTED_TEXT.table(wxcv.PrintedText())) == [("text", "(none found)")]
+    assert list(wxcv.PRINTED_TEXT.table(wxcv.PrintedText())) == []
 
 
 def test_an_endpoint_without_a_table_prints_its_answer_on_one_line() -> None:

@@ -54,6 +54,21 @@ async def test_whatever_a_reader_raises_is_a_protocol_error(
 
 
 @pytest.mark.parametrize(
+    ("content", "items"),
+    [
+        ('{"menu_items":[{"name":"a\tb\n","price":1}]}', (wxcv.MenuItem("a\tb\n", 1),)),
+        ('{"menu_items":[{"name":"a","price":""},{"price":" "}]}', (wxcv.MenuItem("a"), wxcv.MenuItem())),
+        ({"menu_items": [{"name": "a", "price": ""}]}, (wxcv.MenuItem("a"),)),
+        (" \n", ()),
+        ("", ()),
+    ],
+)
+def test_one_odd_dish_does_not_cost_the_menu(content: object, items: tuple[wxcv.MenuItem, ...]) -> None:
+    """A control character in a name, a blank price and a blank content are read like those of any answer."""
+    assert wxcv.Menu.from_dict({"content": content}).menu_items == items
+
+
+@pytest.mark.parametrize(
     ("errmsg", "kept"),
     [
         ("certificate not found", "certificate not found"),

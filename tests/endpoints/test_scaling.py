@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import attrs
 import pytest
 
 import wxcv
@@ -28,7 +29,11 @@ BEFORE, AFTER = pos(0, 0, 199, 0, 199, 99, 0, 99), pos(0, 0, 398, 0, 398, 198, 0
         (wxcv.PrintedText((wxcv.TextItem("a", BEFORE),)), wxcv.PrintedText((wxcv.TextItem("a", AFTER),))),
         (
             wxcv.Crops((wxcv.CropResult(10, 20, 30, 40.25),), wxcv.ImgSize(200, 100)),
-            wxcv.Crops((wxcv.CropResult(20, 40, 60, 81.0),), wxcv.ImgSize(400, 200)),
+            wxcv.Crops((wxcv.CropResult(20, 40, 61, 81.5),), wxcv.ImgSize(400, 200)),
+        ),
+        (
+            wxcv.Crops((wxcv.CropResult(0, 0, 199, 99),)),  # the whole picture
+            wxcv.Crops((wxcv.CropResult(0, 0, 399, 199),)),
         ),
         (
             wxcv.BusinessLicense(serial="7", cert_position=BEFORE, img_size=wxcv.ImgSize(200, 100)),
@@ -41,8 +46,21 @@ BEFORE, AFTER = pos(0, 0, 199, 0, 199, 99, 0, 99), pos(0, 0, 398, 0, 398, 198, 0
     ids=lambda value: type(value).__name__,
 )
 def test_positions_and_sizes_are_scaled(answer: object, scaled: object) -> None:
-    """Every pos, img_size and crop of any answer is scaled, and nothing else is; a pixel is its middle."""
+    """Every pos, img_size and crop of any answer is scaled, and nothing else is."""
     assert scale_answer(answer, SENT, ORIGINAL) == scaled
+
+
+@attrs.frozen
+class Drawing:
+    """An answer of a caller's own with a field that has the name of our method."""
+
+    scaled: bool
+    pos: wxcv.Pos
+
+
+def test_a_field_named_scaled_is_a_field() -> None:
+    """A class of a caller's own may have a field ``scaled``; what is in its other fields is scaled."""
+    assert scale_answer(Drawing(scaled=True, pos=BEFORE), SENT, ORIGINAL) == Drawing(scaled=True, pos=AFTER)
 
 
 def test_whole_numbers_stay_whole() -> None:

@@ -114,6 +114,17 @@ def test_a_limit_out_of_its_range_is_refused(limit: Any) -> None:
     assert inspect.signature(wxcv.fit).parameters["limit"].default == IMAGE_LIMIT
 
 
+def test_ctrl_c_while_a_file_is_read_is_not_an_error_of_the_image() -> None:
+    """A KeyboardInterrupt leaves wxcv.fit as it is, so that it ends a loop over many images."""
+
+    class Interrupted:
+        def read(self, _size: int) -> bytes:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        wxcv.fit(Interrupted())
+
+
 def test_a_missing_extra_is_told_with_its_remedy() -> None:
     """Without Pillow, fit is an ImportError with the command that installs it."""
     program = """

@@ -212,6 +212,20 @@ async def test_an_object_whose_attributes_raise_is_told(loader: ImageLoader) -> 
             await loader.load(Hostile())
 
 
+@pytest.mark.parametrize("raised", [KeyboardInterrupt, SystemExit, asyncio.CancelledError])
+async def test_what_a_file_object_raises_in_a_thread_does_not_end_the_event_loop(
+    loader: ImageLoader, raised: type[BaseException]
+) -> None:
+    """A file object is read in a thread, where even what would end a program is an error of the image."""
+
+    class Ending:
+        def read(self, _size: int) -> bytes:
+            raise raised
+
+    with pytest.raises(wxcv.UnreadableImageError, match=rf"its read\(\) failed \({raised.__name__} at "):
+        await loader.load(Ending())
+
+
 class _Unseekable(io.RawIOBase):
     def __init__(self, data: bytes) -> None:
         self._file = io.BytesIO(data)

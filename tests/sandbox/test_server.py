@@ -79,6 +79,15 @@ async def test_can_be_closed_twice_and_started_again() -> None:
         assert answer.status == 200
 
 
+async def test_two_starts_at_once_start_one_server() -> None:
+    """Of two tasks that start a sandbox, the second is told that it is started already."""
+    box = Sandbox()
+    results = await asyncio.gather(box.start(), box.start(), return_exceptions=True)
+    await box.aclose()
+
+    assert [str(result) for result in results] == ["None", "the sandbox is already started"]
+
+
 async def test_port_in_use_is_told_and_leaves_nothing_open() -> None:
     """When the port is taken, start raises OSError, and the sandbox can still be started elsewhere."""
     async with Sandbox() as first:
@@ -117,6 +126,8 @@ async def test_repr_does_not_show_the_secret() -> None:
     [
         ("host", ""),
         ("host", 127),
+        ("host", "a..b"),
+        ("host", f"{'a' * 64}.example"),
         ("port", -1),
         ("port", 65_536),
         ("port", "80"),

@@ -2,6 +2,7 @@
 
 QRCODE = "/cv/img/qrcode"
 COMM = "/cv/ocr/comm"
+AICROP = "/cv/img/aicrop"
 CLASSIC_TOKEN = "/cgi-bin/token"
 STABLE_TOKEN = "/cgi-bin/stable_token"
 COMPONENT_TOKEN = "/cgi-bin/component/api_component_token"

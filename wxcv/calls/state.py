@@ -138,6 +138,7 @@ class SessionState:
         self.transport.close_without_waiting()
         self.transport.stop_sending()
         self.reader_threads.shutdown(wait=False)
+        self.loader.close()
         return False
 
     def require_same_process(self) -> None:

@@ -14,7 +14,7 @@ import typer
 import wxcv
 from wxcv.cli import exits, output
 from wxcv.cli.endpoints import find_endpoint, parse_fields, public_endpoints
-from wxcv.cli.inputs import SUFFIXES, Names
+from wxcv.cli.inputs import SUFFIXES, InputError, Names
 from wxcv.cli.interrupts import Interrupts
 from wxcv.cli.reading import ImageReader, ImageReport
 from wxcv.sandbox import Sandbox
@@ -133,8 +133,20 @@ async def _read(images: Sequence[str], endpoints: Sequence[wxcv.Endpoint[Any]], 
             await reader.read()
         await reader.print_rest()
         errors.print_summary()
-        return interrupts.exit_code or reader.exit_code
+        return interrupts.exit_code or max(reader.exit_code, _report_input(names))
     return interrupts.exit_code or exits.SOME_FAILED
+
+
+def _report_input(names: Names) -> int:
+    """Print what is wrong with the names of the images, if anything is, and return the exit code for it."""
+    if names.error is None:
+        if not names.count:
+            output.say("no images were found")
+        return exits.ALL_READ
+    if not isinstance(names.error, InputError):
+        raise names.error
+    output.say(str(names.error))
+    return exits.SOME_FAILED
 
 
 def _run(work: Coroutine[Any, Any, int]) -> None:

@@ -10,7 +10,6 @@ import wxcv
 ALL_READ, SOME_FAILED, USAGE, ACCOUNT, QUOTA = range(5)
 UNREACHABLE = 6
 INTERRUPTED = 128 + signal.SIGINT
-TERMINATED = 128 + signal.SIGTERM
 BROKEN_PIPE = 128 + 13
 """The code that a shell reports for a program that SIGPIPE ended; Windows has no such signal."""
 

@@ -20,25 +20,42 @@ SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 _AHEAD = 64
 
 
+class InputError(Exception):
+    """The names of the images cannot be read; the message says why, on one line."""
+
+
 def _names_in_folder(folder: str) -> Iterator[str]:
-    for place, folders, files in os.walk(folder):
+    """Yield the images in a folder, then the folders in it that cannot be listed: each fails as an image."""
+    unreadable: list[str] = []
+    for place, folders, files in os.walk(folder, onerror=lambda error: unreadable.append(error.filename)):
         folders.sort()
         for name in sorted(files):
             if Path(name).suffix.lower() in SUFFIXES:
                 yield os.path.join(place, name)  # noqa: PTH118 - Path would drop a leading "./"
+    yield from unreadable
 
 
 def _names_on_stdin() -> Iterator[str]:
     if sys.stdin is None:
+        raise InputError("cannot read standard input: it is closed")
+    try:
+        for line in sys.stdin.buffer:
+            name = os.fsdecode(line.rstrip(b"\r\n"))
+            if name:
+                yield name
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+    else:
         return
-    for line in sys.stdin.buffer:
-        name = os.fsdecode(line.rstrip(b"\r\n"))
-        if name:
-            yield name
+    raise InputError(f"cannot read standard input: {reason}")
 
 
 def expand(words: Sequence[str]) -> Iterator[str]:
-    """Yield the names of the images; walk folders, and read the lines of standard input for ``-``."""
+    """Yield the names of the images; walk folders, and read the lines of standard input for ``-``.
+
+    Raises:
+        InputError: standard input cannot be read.
+    """
     for word in words:
         if word == "-":
             yield from _names_on_stdin()
@@ -52,9 +69,15 @@ class Names:
     """An async iterable of names, which a thread reads ahead; it can be stopped early.
 
     The thread is a daemon, so that a silent pipe does not keep the command from ending.
+
+    Attributes:
+        error: what ended the iteration before the last name, or None.
+        count: the number of names so far.
     """
 
     def __init__(self, words: Sequence[str]) -> None:
+        self.error: Exception | None = None
+        self.count = 0
         self._names = expand(words)
         self._ready: deque[str | None] = deque()
         self._capacity = threading.Semaphore(_AHEAD)
@@ -68,10 +91,14 @@ class Names:
 
     def _read(self, loop: asyncio.AbstractEventLoop) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed: the command has ended
-            for name in self._names:
-                self._capacity.acquire()
-                loop.call_soon_threadsafe(self._add, name)
-            loop.call_soon_threadsafe(self._add, None)
+            try:
+                for name in self._names:
+                    self._capacity.acquire()
+                    loop.call_soon_threadsafe(self._add, name)
+            except Exception as error:  # noqa: BLE001 - the thread would end without a word
+                self.error = error
+            finally:
+                loop.call_soon_threadsafe(self._add, None)
 
     def _add(self, name: str | None) -> None:
         self._ready.append(name)
@@ -87,4 +114,5 @@ class Names:
             if name is None:
                 return
             self._capacity.release()
+            self.count += 1
             yield name

@@ -29,12 +29,13 @@ def display_name(image: str) -> str:
 
 def print_rows(report: ImageReport) -> None:
     """Print what was read in one image, a line each; no line is broken, however narrow the terminal is."""
-    if not report.rows:
+    rows = report.rows
+    if not rows:
         return
-    width = max(len(printable(kind)) for kind, _ in report.rows)
+    width = max(len(printable(kind)) for kind, _ in rows)
     name = display_name(report.image)
     lines = [typer.style(name, bold=True) if sys.stdout.isatty() else name]
-    lines += [f"  {printable(kind):<{width}}  {printable(said)}" for kind, said in report.rows]
+    lines += [f"  {printable(kind):<{width}}  {printable(said)}" for kind, said in rows]
     _write("\n".join(lines))
 
 

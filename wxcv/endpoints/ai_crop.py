@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from wxcv.endpoints.base import Endpoint
-from wxcv.endpoints.geometry import ImgSize, Point, add_size
+from wxcv.endpoints.geometry import ImgSize, add_size, round_like
 from wxcv.endpoints.readers import Number, format_number, read_number, read_rows
 from wxcv.values import Value
 
@@ -25,7 +25,11 @@ _LEAST_RATIO, _MOST_RATIO = 0.001, 1000
 
 @attrs.frozen(repr=False)
 class CropResult(Value):
-    """A rectangle in pixels from the top left of the image as sent."""
+    """A rectangle in pixels from the top left of the image as sent.
+
+    The pixels at ``crop_right`` and ``crop_bottom`` belong to the crop: it is
+    ``crop_right - crop_left + 1`` pixels wide.
+    """
 
     crop_left: Number
     crop_top: Number
@@ -42,10 +46,13 @@ class CropResult(Value):
         return attrs.asdict(self)
 
     def scaled(self, x: float, y: float) -> CropResult:
-        """Return the rectangle in a picture that is so many times as wide and as high."""
-        left_top = Point(self.crop_left, self.crop_top).scaled(x, y)
-        right_bottom = Point(self.crop_right, self.crop_bottom).scaled(x, y)
-        return CropResult(left_top.x, left_top.y, right_bottom.x, right_bottom.y)
+        """Return the crop of the same part of a picture that is so many times as wide and as high."""
+        return CropResult(
+            round_like(self.crop_left, self.crop_left * x),
+            round_like(self.crop_top, self.crop_top * y),
+            round_like(self.crop_right, (self.crop_right + 1) * x - 1),
+            round_like(self.crop_bottom, (self.crop_bottom + 1) * y - 1),
+        )
 
 
 @attrs.frozen(repr=False)

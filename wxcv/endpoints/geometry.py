@@ -37,10 +37,13 @@ class Point(Value):
 
         A number stands for the middle of its pixel; whole numbers stay whole.
         """
-        return Point(_rounded(self.x, (self.x + 0.5) * x - 0.5), _rounded(self.y, (self.y + 0.5) * y - 0.5))
+        return Point(
+            round_like(self.x, (self.x + 0.5) * x - 0.5), round_like(self.y, (self.y + 0.5) * y - 0.5)
+        )
 
 
-def _rounded(given: Number, value: float) -> Number:
+def round_like(given: Number, value: float) -> Number:
+    """Return a value as an int if the number that it replaces is one."""
     return round(value) if isinstance(given, int) else value
 
 
@@ -116,7 +119,7 @@ class ImgSize(Value):
 
     def scaled(self, x: float, y: float) -> ImgSize:
         """Return the size of a picture that is so many times as wide and as high."""
-        return ImgSize(_rounded(self.w, self.w * x), _rounded(self.h, self.h * y))
+        return ImgSize(round_like(self.w, self.w * x), round_like(self.h, self.h * y))
 
 
 def add_size(answer: dict[str, Any], img_size: ImgSize | None) -> dict[str, Any]:

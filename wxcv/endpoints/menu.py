@@ -52,7 +52,7 @@ class Menu(Value):
         """Read WeChat's JSON."""
         content = fields.get("content")
         if isinstance(content, str):
-            content = json.loads(content) if content else None
+            content = json.loads(content, strict=False) if content.strip() else None
         return cls(tuple(map(MenuItem.from_dict, read_rows(content or {}, "menu_items"))))
 
     def to_dict(self) -> dict[str, Any]:

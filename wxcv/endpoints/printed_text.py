@@ -70,8 +70,6 @@ class PrintedText(Value):
 
 def _table(page: PrintedText) -> Iterator[tuple[str, str]]:
     yield from (("text", item.text) for item in page.items)
-    if not page.items:
-        yield "text", "(none found)"
 
 
 PRINTED_TEXT = Endpoint(

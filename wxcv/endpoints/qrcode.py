@@ -69,8 +69,6 @@ class QrcodeScan(Value):
 
 def _table(scan: QrcodeScan) -> Iterator[tuple[str, str]]:
     yield from ((code.type_name, code.data) for code in scan.code_results)
-    if not scan.code_results:
-        yield "codes", "(none found)"
 
 
 SCAN_QRCODE = Endpoint(

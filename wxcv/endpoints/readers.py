@@ -56,8 +56,8 @@ def format_number(value: Number) -> str:
 
 
 def read_optional_number(fields: Mapping[str, Any], name: str) -> Number | None:
-    """Return a number, or None for a missing or null one; a text that is a number becomes one."""
+    """Return a number, or None for a missing, null or blank one; a text that is a number becomes one."""
     value = fields.get(name)
-    if value is None:
+    if value is None or (isinstance(value, str) and not value.strip()):
         return None
     return read_number(float(value) if isinstance(value, str) else value)

@@ -38,8 +38,9 @@ def _scale(value: Any, x: float, y: float) -> Any:  # noqa: ANN401 - an answer, 
         return tuple(_scale(row, x, y) for row in value)
     if not attrs.has(type(value)):
         return value
-    if hasattr(value, "scaled"):
-        return value.scaled(x, y)
+    scaled = getattr(value, "scaled", None)
+    if callable(scaled):
+        return scaled(x, y)
     fields = [field for field in attrs.fields(type(value)) if field.init]
     return attrs.evolve(
         value, **{field.alias: _scale(getattr(value, field.name), x, y) for field in fields if field.alias}

@@ -85,15 +85,25 @@ def _make_unreadable_error(file: object, failure: CallbackError) -> UnreadableIm
     return UnreadableImageError(file_name(file), fault)
 
 
-def read_file(file: Any, limit: int) -> bytes | Awaitable[bytes]:  # noqa: ANN401 - checked here
+def read_file(
+    file: Any,  # noqa: ANN401 - checked here
+    limit: int,
+    caught: type[BaseException] = Exception,
+) -> bytes | Awaitable[bytes]:
     """Read a file object from its current position, at most ``limit`` bytes.
+
+    Args:
+        file: a file object.
+        limit: maximum bytes to read.
+        caught: the exceptions of the file object that become an UnreadableImageError. Ctrl-C must not; but in
+            a thread for which an event loop waits, it must: raised there, it would end the loop.
 
     Returns:
         The bytes, or the awaitable that its first ``read`` returned.
 
     Raises:
         ImageTooLargeError: it has ``limit`` bytes or more; that many were read.
-        UnreadableImageError: it raised an exception or did not return bytes.
+        UnreadableImageError: it raised one of ``caught`` or did not return bytes.
     """
     name = file_name(file)
     awaited: Awaitable[bytes] | None = None
@@ -112,7 +122,7 @@ def read_file(file: Any, limit: int) -> bytes | Awaitable[bytes]:  # noqa: ANN40
         size = len(data) if len(data) < limit else _remaining_size(file, len(data))
     except UnreadableImageError:
         raise
-    except BaseException as error:  # noqa: BLE001 - a caller's file object may raise anything, in a thread
+    except caught as error:
         failure = CallbackError(error)
     else:
         return _check_size(data, size, name, limit)

@@ -14,11 +14,11 @@ from wxcv.errors import EmptyImageError, ImageError, ImageTooLargeError, Unreada
 from wxcv.images.encoding import Encoder
 from wxcv.images.files import file_name, path_name, read_file, read_path
 from wxcv.images.pictures import open_picture, read_orientation, read_pixels, require_packages, stored_size
+from wxcv.images.reading import copy_buffer
 from wxcv.images.sources import (
     IMAGE_LIMIT,
     ImageBytes,
     ImageUrl,
-    copy_buffer,
     image_type,
     looks_like_url,
     not_an_image,
@@ -33,7 +33,7 @@ INPUT_LIMIT = 50_000_000
 """Bytes; a file of so many is not read."""
 
 _LEAST_LIMIT = 16_384
-_CONVERTED = {"image/heic", "image/avif"}
+CONVERTED = {"image/heic", "image/avif"}
 """What WeChat is not known to read."""
 
 
@@ -118,7 +118,7 @@ def fit_data(name: str, data: bytes, limit: int) -> FittedImage:
         raise not_an_image(data, name)
     with open_picture(name, data, kind) as picture:
         size = stored_size(picture)
-        if len(data) < limit and kind not in _CONVERTED:
+        if len(data) < limit and kind not in CONVERTED:
             return FittedImage(data, kind, 1.0, size, size)
         orientation = read_orientation(picture)
         pixels = read_pixels(name, picture)

@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 import inspect
 import os
+from concurrent import futures
 from typing import TYPE_CHECKING, Any
 
 from wxcv.callbacks import CallbackError, is_cancelled
-from wxcv.errors import ImageError, UnreadableImageError
+from wxcv.errors import ImageError, ImageTooLargeError, UnreadableImageError
 from wxcv.images.files import file_name, path_name, read_async_file, read_file
-from wxcv.images.fitting import INPUT_LIMIT, fit_data
-from wxcv.images.sources import ImageUrl, LocalImage, check_image, from_memory, from_path, looks_like_url
+from wxcv.images.fitting import CONVERTED, INPUT_LIMIT, fit_data
+from wxcv.images.reading import ReadImage, from_memory, from_path
+from wxcv.images.sources import ImageUrl, LocalImage, check_image, image_type, looks_like_url
 from wxcv.masking import class_name
 
 if TYPE_CHECKING:
-    from concurrent.futures import Executor
     from pathlib import PurePath
 
 _IN_MEMORY = (bytes, bytearray, memoryview, ImageUrl)
@@ -28,31 +29,27 @@ class ImageLoader:
         limit: size in bytes that an image must stay below; no more is read.
         readers: the threads that read files.
         local_files: whether paths are read or refused.
-        fit: whether a picture of ``limit`` bytes or more is made smaller, one at a time.
+        fit: whether a picture of ``limit`` bytes or more is made smaller, and HEIC and AVIF are converted;
+            one at a time, in a thread of its own.
     """
 
-    def __init__(self, limit: int, readers: Executor, *, local_files: bool, fit: bool = False) -> None:
+    def __init__(
+        self, limit: int, readers: futures.Executor, *, local_files: bool, fit: bool = False
+    ) -> None:
         self.limit = limit if not fit else max(limit, INPUT_LIMIT)
         self.readers = readers
         self.local_files = local_files
         self._fitted_limit = limit
-        self._fitting = asyncio.Lock()
+        # Not a lock: the thread of a call that is cancelled goes on, and the next call would fit beside it.
+        self._fitter = futures.ThreadPoolExecutor(1, "wxcv fitter") if fit else None
 
-    async def load(self, image: Any) -> LocalImage | ImageUrl:  # noqa: ANN401 - checked there
-        """Read and check an image, and fit it if need be; see ``load_unfitted``."""
-        loaded = await self.load_unfitted(image)
-        if isinstance(loaded, ImageUrl) or len(loaded.data) < self._fitted_limit:
-            return loaded
-        loop = asyncio.get_running_loop()
-        async with self._fitting:
-            fitted = await loop.run_in_executor(
-                self.readers, fit_data, loaded.name, loaded.data, self._fitted_limit
-            )
-        sizes = (fitted.size, fitted.original_size)
-        return LocalImage(loaded.name, fitted.data, fitted.content_type, sizes)
+    def close(self) -> None:
+        """End the thread that fits, without waiting for it."""
+        if self._fitter is not None:
+            self._fitter.shutdown(wait=False)
 
-    async def load_unfitted(self, image: Any) -> LocalImage | ImageUrl:  # noqa: ANN401 - checked here
-        """Read and check an image; at most ``limit`` bytes are read, once.
+    async def load(self, image: Any) -> LocalImage | ImageUrl:  # noqa: ANN401 - checked in _read
+        """Read and check an image, and fit it if need be; at most ``limit`` bytes are read, once.
 
         Args:
             image: bytes-like, an ``os.PathLike`` or ``str`` path, an ``http(s)://`` URL or ImageUrl, a binary
@@ -62,10 +59,32 @@ class ImageLoader:
             ImageError: the image is unusable; the message has its name and the remedy. A file object may have
                 been read up to the limit.
         """
+        read = await self._read(image)
+        if isinstance(read, ImageUrl):
+            return read
+        if self._fitter is not None and self._must_be_fitted(read):
+            return await self._fit(read, self._fitter)
+        return check_image(read.data, read.name, read.content_type)
+
+    def _must_be_fitted(self, read: ReadImage) -> bool:
+        """Tell whether an image would be refused; one of the caller's own content type only for its size."""
+        if len(read.data) >= self._fitted_limit:
+            return True
+        return read.content_type is None and image_type(read.data) in CONVERTED
+
+    async def _fit(self, read: ReadImage, fitter: futures.Executor) -> LocalImage:
+        if read.content_type is not None and image_type(read.data) is None:
+            raise ImageTooLargeError(read.name, len(read.data), self._fitted_limit)
+        fitted = await asyncio.get_running_loop().run_in_executor(
+            fitter, fit_data, read.name, read.data, self._fitted_limit
+        )
+        return LocalImage(read.name, fitted.data, fitted.content_type, (fitted.size, fitted.original_size))
+
+    async def _read(self, image: Any) -> ReadImage | ImageUrl:  # noqa: ANN401 - a caller's
         if isinstance(image, _IN_MEMORY):
             return from_memory(image, self.limit)
         try:
-            return await self._load(image)
+            return await self._read_path_or_file(image)
         except ImageError:
             raise
         except asyncio.CancelledError as error:
@@ -76,16 +95,17 @@ class ImageLoader:
             failure = CallbackError(error)
         raise UnreadableImageError(f"<{class_name(image)}>", f"the image cannot be read ({failure})")
 
-    async def _load(self, image: Any) -> LocalImage | ImageUrl:  # noqa: ANN401 - checked here
+    async def _read_path_or_file(self, image: Any) -> ReadImage | ImageUrl:  # noqa: ANN401 - checked here
         if isinstance(image, str) and not looks_like_url(image):
-            return await self._load_path(image)
+            return await self._read_path(image)
         if isinstance(image, os.PathLike):
-            return await self._load_path(image)
+            return await self._read_path(image)
         if not isinstance(image, str) and hasattr(image, "read"):
-            return check_image(await self._read(image), file_name(image))
+            data = await self._read_file(image)
+            return ReadImage(file_name(image), data)
         return from_memory(image, self.limit)
 
-    async def _load_path(self, path: str | PurePath | os.PathLike[str]) -> LocalImage:
+    async def _read_path(self, path: str | PurePath | os.PathLike[str]) -> ReadImage:
         if not self.local_files:
             raise UnreadableImageError(
                 path_name(path) if isinstance(path, str) else f"<{class_name(path)}>",
@@ -96,8 +116,8 @@ class ImageLoader:
         # A path class of the caller's own may block for any time.
         return await asyncio.to_thread(from_path, path, self.limit)
 
-    async def _read(self, file: Any) -> bytes:  # noqa: ANN401 - a caller's
+    async def _read_file(self, file: Any) -> bytes:  # noqa: ANN401 - a caller's
         if inspect.iscoroutinefunction(file.read):
             return await read_async_file(file, self.limit)
-        data = await asyncio.to_thread(read_file, file, self.limit)
+        data = await asyncio.to_thread(read_file, file, self.limit, BaseException)
         return data if isinstance(data, bytes) else await read_async_file(file, self.limit, data)

@@ -11,13 +11,10 @@ import attrs
 
 from wxcv.errors import (
     EmptyImageError,
-    ImageError,
-    ImageTooLargeError,
     InvalidImageUrlError,
-    UnreadableImageError,
     UnsupportedImageError,
 )
-from wxcv.images.files import AsyncBinaryFile, BinaryFile, path_name, read_path
+from wxcv.images.files import AsyncBinaryFile, BinaryFile
 from wxcv.masking import class_name, short_name
 from wxcv.values import Value
 
@@ -50,6 +47,8 @@ URL_LIMIT = 4096
 
 _URL_START = r"(?i)\s*([a-z][a-z0-9+.-]*)://|\s*(data|file|cloud|https?):"
 _ENCODED_URL = r"(?i)\s*https?%3a"
+_QUERY_START = r"(?i)[?#]|%(?:25)*(?:3f|23)"
+_USER_END = "@|%(?:25)*40"
 _NOT_IN_URL = r"[\x00-\x20\x7f-\x9f\s\ud800-\udfff]"
 
 
@@ -71,8 +70,7 @@ class ImageUrl(Value):
     def __attrs_post_init__(self) -> None:
         fault = _url_fault(self.url)
         if fault:
-            # The part before an @, encoded or not, may be a user and a password.
-            raise InvalidImageUrlError(re.split("@|%40", self.name)[-1], fault)
+            raise InvalidImageUrlError(_refused_url_name(self.url), fault)
 
     @property
     def name(self) -> str:
@@ -89,7 +87,24 @@ class ImageUrl(Value):
 def _url_name(url: str) -> str:
     if not isinstance(url, str):
         return f"<{class_name(url)}>"
-    return short_name(re.split(r"[?#]|%3f|%23", url[:URL_LIMIT], maxsplit=1, flags=re.IGNORECASE)[0])
+    return short_name(_without_query(url))
+
+
+def _without_query(url: str) -> str:
+    return re.split(_QUERY_START, url[:URL_LIMIT], maxsplit=1)[0]
+
+
+def _refused_url_name(url: str) -> str:
+    """Return the name of a URL whose parts may not be what they look like.
+
+    What precedes an @, encoded or not, may be a user and a password, and a password may hold ? and #.
+    """
+    if not isinstance(url, str):
+        return _url_name(url)
+    before_query = _without_query(url)
+    if re.search(_USER_END, url[len(before_query) :]):
+        return "<URL>"
+    return short_name(re.split(_USER_END, before_query)[-1])
 
 
 def _url_fault(url: str) -> str:  # noqa: PLR0911 - one return a fault
@@ -231,57 +246,7 @@ def check_image(data: bytes, name: str, content_type: str | None = None) -> Loca
     return LocalImage(name, data, content_type or _detect_content_type(data, name))
 
 
-def _from_buffer(
-    data: Buffer, limit: int, content_type: str | None = None, name: str | None = None
-) -> LocalImage:
-    shown, copy = copy_buffer(data, limit, name)
-    return check_image(copy, shown, content_type)
-
-
-def copy_buffer(data: Buffer, limit: int, name: str | None = None) -> tuple[str, bytes]:
-    """Return a name for people, and a copy of what could change between two sends; bytes cannot.
-
-    Raises:
-        ImageTooLargeError: there are ``limit`` bytes or more.
-        TypeError, ValueError, BufferError: it is not bytes-like, or cannot be read any more.
-    """
-    view = memoryview(data)  # a released one raises ValueError
-    shown = short_name(name) if name else f"image of {view.nbytes:,} bytes"
-    if view.nbytes >= limit:
-        raise ImageTooLargeError(shown, view.nbytes, limit)
-    return shown, data if type(data) is bytes else bytes(view)
-
-
 def looks_like_url(text: str) -> bool:
     """Return whether a str is taken as a URL; any other is a path."""
     # One letter before a colon is a Windows drive.
     return bool(re.match(_URL_START, text) or re.match(_ENCODED_URL, text))
-
-
-def from_path(path: str | os.PathLike[str], limit: int) -> LocalImage:
-    """Read and check a file; this blocks."""
-    return check_image(read_path(path, limit), path_name(path))
-
-
-def from_memory(image: Any, limit: int) -> LocalImage | ImageUrl:  # noqa: ANN401 - checked here
-    """Check an image that need not be read from a file.
-
-    Raises:
-        ImageError: it is unusable; the message has its name and the remedy.
-    """
-    if isinstance(image, ImageUrl):
-        return image
-    if isinstance(image, str):
-        return ImageUrl(image)
-    if isinstance(image, ImageBytes):
-        return _from_buffer(image.data, limit, image.content_type, image.name)
-    try:
-        return _from_buffer(image, limit)
-    except ImageError:
-        raise
-    except (TypeError, ValueError, BufferError):
-        pass
-    raise UnreadableImageError(
-        f"<{class_name(image)}>",
-        "not an image; pass bytes, a path, an http(s) URL or a binary file object",
-    )

@@ -10,6 +10,16 @@ def check_text(name: str, value: object) -> str:
     raise ValueError(f"{name} must be ASCII text without white space, and not empty")
 
 
+def check_host(name: str, value: object) -> str:
+    """Return an IP address or a name that can be looked up."""
+    host = check_text(name, value)
+    try:
+        host.encode("idna")
+    except UnicodeError:
+        raise ValueError(f"{name} must be an IP address or a host name, not {host[:100]!r}") from None
+    return host
+
+
 def check_integer(name: str, value: object, *, least: int, most: float = math.inf) -> int:
     """Return an integer from `least` to `most`."""
     if isinstance(value, int) and not isinstance(value, bool) and least <= value <= most:

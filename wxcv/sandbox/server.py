@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Self
 from aiohttp import web
 
 from wxcv.sandbox.app import App
-from wxcv.sandbox.checks import check_bool, check_integer, check_text
+from wxcv.sandbox.checks import check_bool, check_host, check_integer, check_text
 from wxcv.sandbox.engines.extras import require_extra
 from wxcv.sandbox.engines.threads import Engines
 from wxcv.sandbox.fault_injection import FaultInjector
@@ -80,7 +80,7 @@ class Sandbox:
         quota: Quota | Mapping[str, Quota] = _UNLIMITED,
         choices: Choices = _DEFAULTS,
     ) -> None:
-        self._host = check_text("host", host)
+        self._host = check_host("host", host)
         self._port = check_integer("port", port, least=0, most=65_535)
         appid = f"wx{secrets.token_hex(8)}" if appid is None else appid
         secret = secrets.token_hex(16) if secret is None else secret
@@ -107,6 +107,7 @@ class Sandbox:
         self.received: deque[Received] = deque(maxlen=_RECEIVED_KEPT)
         self._base_url: str | None = None
         self._running: contextlib.AsyncExitStack | None = None
+        self._starting = asyncio.Lock()
 
     def __repr__(self) -> str:
         return f"<Sandbox {self._base_url or 'not started'} appid={self.appid}>"
@@ -245,10 +246,10 @@ class Sandbox:
                 start, and /cv/ocr/comm returns errcode -1 and the command that installs the extra.
             OSError: it cannot listen on the address. Nothing is left open.
         """
-        if self._running is not None:
-            raise RuntimeError("the sandbox is already started")
-        await asyncio.to_thread(require_extra, "sandbox")
-        async with contextlib.AsyncExitStack() as stack:
+        async with self._starting, contextlib.AsyncExitStack() as stack:
+            if self._running is not None:
+                raise RuntimeError("the sandbox is already started")
+            await asyncio.to_thread(require_extra, "sandbox")
             engines = Engines()
             stack.push_async_callback(engines.aclose)
             fetcher = Fetcher(limit=self._size_limit, allow_loopback=self._allow_loopback)

@@ -208,6 +208,7 @@ class SessionLifecycle:
             rest.push_async_callback(state.transport.aclose)
             rest.callback(state.reader_threads.shutdown, wait=False)
             rest.push_async_callback(state.flights.wait_closed)
+            rest.callback(state.loader.close)
             rest.push_async_callback(state.tokens.release, state.transport.send)
             for runner in list(self._runners):
                 runner.stop_pulling()

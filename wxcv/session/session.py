@@ -76,8 +76,10 @@ class Session(SessionLifecycle):
         image_limit: size in bytes that an image must stay below, 1 to 10 ** 9; 2,097,152 by default.
         local_files: whether images may be paths; True by default. False refuses paths with
             UnreadableImageError.
-        fit: make pictures of ``image_limit`` bytes or more smaller before they are sent, as ``wxcv.fit`` does
-            (extra: ``fit``), one at a time in a thread; answers are in the pixels of the original.
+        fit: make pictures of ``image_limit`` bytes or more smaller before they are sent, and convert HEIC and
+            AVIF of any size, as ``wxcv.fit`` does (extra: ``fit``), one at a time in a thread; answers are in
+            the pixels of the original. ImageBytes with a content type of their own are left as they are below
+            ``image_limit``.
         daily_limits: a DailyLimits; a call beyond it ends with DailyLimitError before it is sent. It needs
             ``credential.account``, and counts for all processes that share the store.
         answer_sources: objects that may have the answer of a call, so that it is not sent, such as an

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 from typing import Any
 
 import aiohttp
 import pytest
 from PIL import Image
 from support import pictures
-from support.pages import COMM, CORNERS, QRCODE
+from support.pages import AICROP, COMM, CORNERS, QRCODE
 from support.sandbox_calls import Caller, calling, found, said
 
 
@@ -18,6 +19,36 @@ async def read_code(image: bytes, **settings: object) -> dict[str, Any]:
     """Upload the image to a new sandbox's qrcode page."""
     async with calling(**settings) as caller:
         return await caller.upload(QRCODE, image)
+
+
+async def test_a_text_field_that_comes_in_two_segments_is_whole() -> None:
+    """A field beside the image is read to its end, however the connection splits it."""
+    image = pictures.qr_png("hi")
+    begin = b'--b\r\nContent-Disposition: form-data; name="ratios"\r\n\r\n1'
+    rest = (
+        b',2,0.5\r\n--b\r\nContent-Disposition: form-data; name="img"; filename="a.png"\r\n\r\n'
+        + image
+        + b"\r\n--b--\r\n"
+    )
+    async with calling() as caller:
+        token = (await caller.token())["access_token"]
+        host, port = caller.box.base_url.removeprefix("http://").split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(
+            f"POST {AICROP}?access_token={token} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+            "Content-Type: multipart/form-data; boundary=b\r\n"
+            f"Content-Length: {len(begin + rest)}\r\n\r\n".encode()
+            + begin
+        )
+        while not caller.box.requests[AICROP]:
+            await asyncio.sleep(0)
+        for _ in range(20):  # until the sandbox has read the first part of the field
+            await asyncio.sleep(0)
+        writer.write(rest)
+        body = (await reader.read()).partition(b"\r\n\r\n")[2]
+        writer.close()
+
+    assert len(json.loads(body)["results"]) == 3
 
 
 @pytest.mark.parametrize("path", [QRCODE, COMM])

@@ -4,7 +4,8 @@ Page: https://developers.weixin.qq.com/doc/service/en/api/openpoc/image/api_imga
 
 WeChat's own rule is not known. Here what matters is where neighbouring pixels differ. Without a ratio the
 crop is the smallest rectangle that leaves out at most 1 % of these differences at each of its four sides; for
-a ratio of width to height it is the largest rectangle of that ratio, where it covers most of them.
+a ratio of width to height it is the largest rectangle of that ratio, where it covers most of them. As in
+WeChat's sample, the pixels at the right and at the bottom edge belong to the crop.
 """
 
 from __future__ import annotations
@@ -81,25 +82,25 @@ def _values(line: Image.Image) -> list[int]:
 
 
 def _trim(line: Sequence[int]) -> tuple[int, int]:
-    """Return the begin and the end of the part outside of which there is at most 1 % at either side."""
+    """Return the first and the last of the part outside of which there is at most 1 % at either side."""
     most = sum(line) * _LEFT_OUT
-    begin, end = 0, len(line)
+    first, last = 0, len(line) - 1
     for number, reached in enumerate(accumulate(line)):
         if reached > most:
-            begin = number
+            first = number
             break
     for number, reached in enumerate(accumulate(reversed(line))):
         if reached > most:
-            end = len(line) - number
+            last = len(line) - 1 - number
             break
-    return begin, max(end, begin + 1)
+    return first, max(last, first)
 
 
 def _largest(ratio: float, columns: Sequence[int], rows: Sequence[int]) -> tuple[int, int, int, int]:
     width, height = len(columns), len(rows)
     wide, high = max(1, round(min(width, height * ratio))), max(1, round(min(height, width / ratio)))
     left, top = _best(columns, wide), _best(rows, high)
-    return left, top, left + wide, top + high
+    return left, top, left + wide - 1, top + high - 1
 
 
 def _best(line: Sequence[int], length: int) -> int:

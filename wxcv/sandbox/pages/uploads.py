@@ -129,13 +129,20 @@ async def _find_image(request: web.Request, *, limit: int, any_part_name: bool) 
             return None
         if part.filename is None:
             if part.name and len(fields) < _MOST_FIELDS:
-                fields[part.name] = (await part.read_chunk(_FIELD_LIMIT)).decode("utf-8", "replace")
+                fields[part.name] = await _read_field(part)
         elif part.name == "img" and image is None:
             image = await _read_part(part, limit)
         elif any_part_name and image is None and other is None:
             other = await _read_part(part, limit)
     found = image or other
     return None if found is None else replace(found, fields=fields)
+
+
+async def _read_field(part: BodyPartReader) -> str:
+    kept = bytearray()
+    while len(kept) < _FIELD_LIMIT and not part.at_eof():
+        kept += await part.read_chunk(_FIELD_LIMIT)
+    return kept[:_FIELD_LIMIT].decode("utf-8", "replace")
 
 
 async def _read_part(part: BodyPartReader, limit: int) -> Upload:
