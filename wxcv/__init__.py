@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from wxcv.batch.batch import Batch as Batch
     from wxcv.batch.outcomes import Answered as Answered, Outcome as Outcome, Unanswered as Unanswered
     from wxcv.calls.events import AttemptEvent as AttemptEvent
+    from wxcv.calls.hosts import FALLBACK_URLS as FALLBACK_URLS
     from wxcv.calls.limits import DailyLimits as DailyLimits
     from wxcv.calls.retries import RetryPolicy as RetryPolicy
     from wxcv.calls.state import SessionStats as SessionStats
