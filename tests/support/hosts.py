@@ -22,7 +22,6 @@ class Peer:
         fault: what it does instead of answering; "" answers.
         connections: how many were opened.
         bodies: how many requests it read.
-        arrived: set once it has read a request.
         may_answer: set, unless it is to wait.
         url: its base URL.
     """
@@ -30,7 +29,6 @@ class Peer:
     def __init__(self, fault: str) -> None:
         self.fault = fault
         self.connections = self.bodies = 0
-        self.arrived = asyncio.Event()
         self.may_answer = asyncio.Event()
         self.may_answer.set()
         self.url = ""
@@ -45,7 +43,6 @@ class Peer:
             await asyncio.Event().wait()
         await read_request(reader)
         self.bodies += 1
-        self.arrived.set()
         await self.may_answer.wait()
         if self.fault == "resets":
             reset(writer)
@@ -53,7 +50,12 @@ class Peer:
         if self.fault == "hangs":
             await asyncio.Event().wait()
         status = self.fault.partition(",")[0]
-        body = b'{"errcode":40066}' if status else b'{"errcode":0,"code_results":[],"items":[]}'
+        errcode = 40066 if "40066" in self.fault else 0
+        body = (
+            b'{"errcode":%d,"code_results":[],"items":[]}' % errcode
+            if status in {"", "200 OK"}
+            else b"<html>"
+        )
         writer.write(http_answer(body, status or "200 OK", "Connection: close\r\n"))
         await writer.drain()
 

@@ -9,6 +9,7 @@ import attrs
 
 from wxcv.errors import ConnectError
 from wxcv.protocol.answers import Response, is_unknown_path
+from wxcv.stores.base import REFRESH_DEADLINE
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
@@ -70,8 +71,11 @@ class Host:
 
 
 def limit_connect_timeout(call_timeout: float, fallbacks: int) -> float:
-    """Return the seconds for a connection, so that a call can try every host within its own timeout."""
-    return min(CONNECT_TIMEOUT, call_timeout / (fallbacks + 2)) if fallbacks else CONNECT_TIMEOUT
+    """Return the seconds for a connection, so that a call or token refresh has time for every host."""
+    if not fallbacks:
+        return CONNECT_TIMEOUT
+    # A refresh may end while the last host is tried; a call has as much time again for its exchange.
+    return min(CONNECT_TIMEOUT, REFRESH_DEADLINE / (fallbacks + 1), call_timeout / (fallbacks + 2))
 
 
 def is_host_fault(error: ConnectError, *, is_proxied: bool) -> bool:
