@@ -119,6 +119,9 @@ TABLE: list[tuple[Callable[..., object], str, list[Any]]] = [
     (session, "max_waiting", [-1, 1.5, HUGE, BAD, True]),
     (session, "image_limit", NO_COUNT),
     (session, "base_url", NO_URL),
+    (session, "fallback_urls", [[url] for url in NO_URL]),
+    (session, "fallback_urls", ["https://MARKED", b"https://h", None, 5, {"https://h"}, iter(["https://h"])]),
+    (session, "fallback_urls", [["https://h", "https://H.:443/"], ["https://api.weixin.qq.com"]]),
     (session, "proxy", NO_PROXY),
     (session, "allow_http", NO_FLAG),
     (session, "trust_env", NO_FLAG),
@@ -220,6 +223,31 @@ def test_a_wrong_setting_is_named_and_not_shown(make: Callable[..., object], nam
 def test_a_usable_proxy_is_accepted(url: str) -> None:
     """Names, addresses, passwords with special characters and names that are not ASCII may be a proxy's."""
     assert session(proxy=url)
+
+
+@pytest.mark.parametrize(
+    "urls",
+    [(), wxcv.FALLBACK_URLS, ["https://h", "https://h:8443"], ["https://sh.api.weixin.qq.com/"]],
+)
+def test_usable_fallbacks_are_accepted(urls: list[str]) -> None:
+    """No other host, wxcv's own, two ports of a host, and any other one of WeChat's are usable."""
+    assert session(fallback_urls=urls)
+
+
+def test_a_fallback_over_plain_http_needs_permission() -> None:
+    """As for base_url, plain HTTP is for loopback hosts, unless it is allowed."""
+    assert session(fallback_urls=["http://127.0.0.1:1"])
+    assert session(fallback_urls=["http://h"], allow_http=True)
+    with pytest.raises(ValueError, match=r"fallback_urls\[1\] is plain http"):
+        session(fallback_urls=["https://g", "http://h"])
+
+
+def test_a_host_that_is_listed_twice_is_named() -> None:
+    """The error tells which of the URLs leads to the same host as which other one."""
+    with pytest.raises(ValueError, match=r"fallback_urls\[0\] has the host and port of base_url;"):
+        session(fallback_urls=["https://API.weixin.qq.com:443"])
+    with pytest.raises(ValueError, match=r"fallback_urls\[2\] has the host and port of fallback_urls\[0\];"):
+        session(fallback_urls=["https://h", "https://g", "https://h/"])
 
 
 def test_the_table_is_long_and_covers_every_setting() -> None:

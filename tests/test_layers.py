@@ -36,7 +36,7 @@ OUTSIDE = {"", "__main__", "cli", "sandbox"}
 THIRD_PARTY = {
     "attrs": None,  # anywhere
     "aiohttp": {"calls.transport", "calls.payload"},
-    "yarl": {"calls.transport", "calls.payload"},
+    "yarl": {"calls.transport", "calls.payload", "calls.proxies"},
     "redis": {"stores.redis"},
     "cachetools": {"tokens.manager", "calls.answer_cache"},
     "PIL": {"images.pictures", "images.encoding", "answer_sources.codes", "answer_sources.traces"},
@@ -47,7 +47,15 @@ STANDARD = {"sqlite3": {"stores.database"}}
 
 PURE = [
     *("errors", "protocol", "endpoints", "answer_sources.base", "values", "batch.outages", "batch.outcomes"),
-    *("calls.events", "calls.pacing", "calls.reports", "calls.retries", "images.files", "images.sources"),
+    *(
+        "calls.events",
+        "calls.hosts",
+        "calls.pacing",
+        "calls.reports",
+        "calls.retries",
+        "images.files",
+        "images.sources",
+    ),
     *("tokens.access_token", "tokens.app", "tokens.callback", "tokens.cloud", "tokens.component"),
     *("tokens.credential", "tokens.static", "tokens.validators"),
     *("stores.base", "stores.file_systems", "stores.local", "stores.quota", "stores.scripts"),

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from wxcv.batch.outcomes import Answered as Answered, Outcome as Outcome, Unanswered as Unanswered
     from wxcv.calls.answer_cache import AnswerCache as AnswerCache
     from wxcv.calls.events import AttemptEvent as AttemptEvent, CallEvent as CallEvent
+    from wxcv.calls.hosts import FALLBACK_URLS as FALLBACK_URLS
     from wxcv.calls.limits import DailyLimits as DailyLimits
     from wxcv.calls.retries import RetryPolicy as RetryPolicy
     from wxcv.calls.state import SessionStats as SessionStats

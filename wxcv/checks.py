@@ -136,6 +136,12 @@ def check_base_url(value: object, *, allow_http: bool, name: str = "base_url") -
     return f"{parts.scheme}://{parts.netloc}"
 
 
+def host_and_port(url: str) -> tuple[str, int]:
+    """Return the host and port that a checked base URL leads to."""
+    parts = urlsplit(url)
+    return (parts.hostname or "").rstrip("."), parts.port or (443 if parts.scheme == "https" else 80)
+
+
 def check_proxy(value: object) -> str | None:
     """Return the proxy's URL, or None; its user and password are never shown."""
     if value is None:

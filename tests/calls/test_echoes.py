@@ -13,7 +13,7 @@ from support.pictures import PICTURE
 from support.servers import http_answer, raw_server, read_request
 
 import wxcv
-from wxcv.calls.transport import _proxy_secrets
+from wxcv.calls.proxies import find_secrets
 from wxcv.clock import SystemClock
 from wxcv.protocol.answers import Response, decode
 from wxcv.tokens.manager import TokenManager
@@ -213,6 +213,10 @@ def test_rid_and_hint_are_masked() -> None:
     assert (caught.value.errmsg, caught.value.hint, caught.value.rid) == ("bad", "a ***", "***")
 
 
-def test_a_proxy_of_the_environment_that_is_no_url_is_left_to_aiohttp() -> None:
+def test_a_proxy_of_the_environment_that_is_no_url_is_left_to_aiohttp(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """A proxy that cannot be parsed has no secrets that wxcv would know, and hides those of no other."""
-    assert _proxy_secrets(["http://[bad", "http://bob:hunter2secret@proxy:3128"])[:1] == ("hunter2secret",)
+    monkeypatch.setenv("http_proxy", "http://[bad")
+    monkeypatch.setenv("https_proxy", "http://bob:hunter2secret@proxy:3128")
+    assert find_secrets("http://[bad", trust_env=True)[:1] == ("hunter2secret",)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import struct
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -13,7 +12,7 @@ from support import pictures
 from support.accounts import QUICK, STATIC
 from support.pages import QRCODE
 from support.pictures import PICTURE
-from support.servers import answer, api_server, http_answer, raw_server, read_request
+from support.servers import answer, api_server, http_answer, raw_server, read_request, reset
 
 import wxcv
 from wxcv.sandbox import Fault
@@ -24,12 +23,6 @@ if TYPE_CHECKING:
     from wxcv.sandbox import Sandbox
 
 GOOD = http_answer(b'{"errcode":0,"code_results":[]}')
-
-
-def reset(writer: asyncio.StreamWriter) -> None:
-    """Close a connection so that the peer gets a reset."""
-    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    writer.close()
 
 
 async def test_a_refused_connection_is_tried_again() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
+import struct
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -60,6 +62,12 @@ async def read_request(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
         0,
     )
     return head, await reader.readexactly(size)
+
+
+def reset(writer: asyncio.StreamWriter) -> None:
+    """Close a connection so that the peer gets a reset."""
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.close()
 
 
 def http_answer(body: bytes, status: str = "200 OK", headers: str = "") -> bytes:

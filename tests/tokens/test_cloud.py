@@ -119,7 +119,7 @@ def test_the_relay_goes_by_plain_http_to_wechat() -> None:
     """Without base_url relayed calls go by plain http to WeChat's name; no other kind may."""
     session = wxcv.Session(wxcv.CloudRelayCredential())
 
-    assert session._state.transport._host == "api.weixin.qq.com:80"
+    assert session._state.transport._main.url == "http://api.weixin.qq.com"
     with pytest.raises(ValueError, match="plain http"):
         wxcv.Session(wxcv.CloudCredential(), base_url="http://api.weixin.qq.com")
 

@@ -97,6 +97,7 @@ async def make() -> None:
     async with wxcv.Session(wxcv.AppCredential("wx", "s"), on_attempt=print) as session:
         assert_type(session, wxcv.Session)
     assert_type(wxcv.Session.from_env(concurrency=2, proxy=None), wxcv.Session)
+    assert_type(wxcv.Session.from_env(fallback_urls=wxcv.FALLBACK_URLS), wxcv.Session)
 
 
 async def stores(redis: wxcv.RedisStore, path: Path) -> None:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import os
 import ssl
 from functools import lru_cache
 from typing import TYPE_CHECKING
-from urllib.request import getproxies
 
 import aiohttp
 from yarl import URL
 
 from wxcv.calls.deadlines import Deadline, DeadlineTimer
+from wxcv.calls.hosts import CONNECT_TIMEOUT, Host, Hosts, is_host_fault
 from wxcv.calls.payload import Payload
+from wxcv.calls.proxies import find_secrets, is_proxied
+from wxcv.clock import SystemClock
 from wxcv.errors import (
     AnswerLostError,
     CallTimeoutError,
@@ -28,9 +29,8 @@ from wxcv.protocol.answers import ANSWER_LIMIT, Response, make_too_large_error
 from wxcv.protocol.requests import Body, Request, build_target
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Sequence
 
-_CONNECT_SECONDS = 5.0
 _KEEPALIVE_SECONDS = 15.0
 _SUCCESS = 2  # the hundreds of an HTTP status
 _SWITCHING_PROTOCOLS = 101  # after this status aiohttp does not close the connection by itself
@@ -109,49 +109,46 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
     return b"".join(chunks)
 
 
-def _proxy_secrets(urls: Iterable[str]) -> tuple[str, ...]:
-    """Return what proxies may repeat: passwords, and what is sent of them. A user alone is a password."""
-    secrets: list[str] = []
-    for url in urls:
-        try:
-            user, password = URL(url).user or "", URL(url).password or ""
-        except ValueError:  # of the environment; aiohttp will say so
-            continue
-        if user or password:
-            pair = f"{user}:{password}".encode("latin-1", "replace")
-            secrets += [password or user, base64.b64encode(pair).decode()]
-    return tuple(secrets)
-
-
 class Transport:
-    """Sends requests to one base URL through an aiohttp.ClientSession, its own or a borrowed one.
+    """Sends requests to an API's hosts through an aiohttp.ClientSession, its own or a borrowed one.
 
     Args:
         base_url: scheme, host and port.
+        fallback_urls: the same of other hosts, for requests of which nothing was sent to those before them.
         connections: maximum connections of its own ClientSession.
-        attempt_timeout: seconds for one request, including its body and response.
+        attempt_timeout: seconds for one request to one host, including its body and response.
+        connect_timeout: maximum seconds of it for a connection.
         http: a borrowed ClientSession, which is never closed here; its raise_for_status, redirect,
             middleware, decompression and timeout settings do not apply. Or None.
         proxy: the URL of an HTTP proxy, or None.
         trust_env: whether its own ClientSession takes proxies from the environment.
+        monotonic: returns monotonic time in seconds, for the pauses of hosts that failed.
+
+    Attributes:
+        has_fallbacks: whether it was constructed with other hosts.
     """
 
     def __init__(  # noqa: PLR0913 - the settings of one connection pool
         self,
         base_url: str,
+        fallback_urls: Sequence[str] = (),
         *,
         connections: int,
         attempt_timeout: float,
+        connect_timeout: float = CONNECT_TIMEOUT,
         http: aiohttp.ClientSession | None = None,
         proxy: str | None = None,
         trust_env: bool = False,
+        monotonic: Callable[[], float] = SystemClock.monotonic,
     ) -> None:
         if http is not None and not isinstance(http, aiohttp.ClientSession):
             raise TypeError(f"http must be an aiohttp.ClientSession, not {class_name(http)}")
-        self._host = URL(base_url).authority
+        self._main, *fallbacks = (Host(url, URL(url).authority) for url in (base_url, *fallback_urls))
+        self._hosts = Hosts(self._main, fallbacks, monotonic)
+        self.has_fallbacks = bool(fallbacks)
         # Uploads with the same token share a URL, and a URL caches what aiohttp reads from it.
         self._url = lru_cache(maxsize=64)(
-            lambda path, query: URL(base_url + build_target(path, query), encoded=True)
+            lambda base_url, path, query: URL(base_url + build_target(path, query), encoded=True)
         )
         self._connections = connections
         self._owned = http is None
@@ -159,14 +156,15 @@ class Transport:
         self._headers = None if self._owned else _HEADERS  # its own ClientSession has them as defaults
         self._proxy = proxy
         self._trust_env = trust_env
-        self._known = _proxy_secrets([proxy or "", *(getproxies().values() if trust_env else ())])
+        self._known = find_secrets(proxy, trust_env=trust_env)
         self._closed = False
         self._buffers: list[memoryview] = []
         self._deadlines = DeadlineTimer(attempt_timeout)
+        self._connect_timeout = min(connect_timeout, attempt_timeout)
         self._timeout = aiohttp.ClientTimeout(
             total=None,  # a Deadline covers everything
-            connect=min(_CONNECT_SECONDS, attempt_timeout) if self._owned else None,
-            sock_connect=min(_CONNECT_SECONDS, attempt_timeout),
+            connect=self._connect_timeout if self._owned else None,
+            sock_connect=self._connect_timeout,
         )
 
     def _session(self) -> aiohttp.ClientSession:
@@ -189,6 +187,8 @@ class Transport:
     async def send(self, request: Request, before_first_byte: Callable[[], None] = lambda: None) -> Response:
         """Send a request once and read the response, whatever its status; redirects are not followed.
 
+        While nothing of the body was sent and a host failed, the next one is tried.
+
         Args:
             request: the complete request; its query is secret.
             before_first_byte: called when the first byte of the body is about to be sent.
@@ -198,8 +198,14 @@ class Transport:
             ProtocolError: the response has more than ANSWER_LIMIT bytes or is not HTTP.
             SessionClosedError: the session was closed.
         """
-        payload = Payload(request.body or _NO_BODY, before_first_byte, self._buffers, is_guarded=self._owned)
-        result = await self._exchange(request, payload)
+        if self.has_fallbacks:
+            result = await self._hosts.send_in_turn(
+                lambda host: self._exchange(request, self._make_payload(request, before_first_byte), host),
+                self._is_host_fault,
+                request.path,
+            )
+        else:
+            result = await self._exchange(request, self._make_payload(request, before_first_byte), self._main)
         if isinstance(result, Response):
             return result
         # Raised outside the except block: inside it, aiohttp's error, which holds the URL, would be the
@@ -209,13 +215,28 @@ class Transport:
         finally:
             del result  # avoids a reference cycle through its own traceback
 
-    async def _exchange(self, request: Request, payload: Payload) -> Response | WxcvError:
+    def _make_payload(self, request: Request, before_first_byte: Callable[[], None]) -> Payload:
+        return Payload(request.body or _NO_BODY, before_first_byte, self._buffers, is_guarded=self._owned)
+
+    def _is_host_fault(self, error: ConnectError, host: Host) -> bool:
+        return is_host_fault(error, is_proxied=is_proxied(host.url, self._proxy, self._http))
+
+    def _record_slow_connect(self, host: Host, deadline: Deadline) -> None:
+        """Pause a host that was slow to connect until the caller's own, shorter timeout came.
+
+        Otherwise callers with short timeouts would never get past it.
+        """
+        elapsed = asyncio.get_running_loop().time() - deadline.when() + self._deadlines.seconds
+        if elapsed >= self._connect_timeout / 2 and not is_proxied(host.url, self._proxy, self._http):
+            self._hosts.record_failure(host)
+
+    async def _exchange(self, request: Request, payload: Payload, host: Host) -> Response | WxcvError:
         deadline = Deadline(self._deadlines)
         try:
             with deadline:
                 response = await self._session().request(
                     request.method,
-                    self._url(request.path, request.query),
+                    self._url(host.url, request.path, request.query),
                     data=payload,
                     headers=self._headers,
                     timeout=self._timeout,
@@ -227,27 +248,31 @@ class Transport:
                 )
                 is_early = not payload.is_complete
                 answer = Response(response.status, response.headers, await _read(response), self._known)
-                return self._find_mismatch(payload, response.status, is_early=is_early) or answer
-            return translate(TimeoutError(), self._host, is_started=payload.is_started)
+                return self._find_mismatch(payload, host, response.status, is_early=is_early) or answer
+            return translate(TimeoutError(), host.name, is_started=payload.is_started)
         except WxcvError:
             raise
         except asyncio.CancelledError:
             if deadline.is_task_cancelled:
+                if self.has_fallbacks and not payload.is_started:
+                    self._record_slow_connect(host, deadline)
                 raise
             # Closing a connector cancels the futures that its callers wait for, not the callers.
-            return translate(aiohttp.ClientConnectionError(), self._host, is_started=payload.is_started)
+            return translate(aiohttp.ClientConnectionError(), host.name, is_started=payload.is_started)
         except Exception as error:  # noqa: BLE001 - a name that cannot be encoded, a caller's trace hook
-            return translate(error, self._host, is_started=payload.is_started)
+            return translate(error, host.name, is_started=payload.is_started)
 
-    def _find_mismatch(self, payload: Payload, status: int, *, is_early: bool) -> WxcvError | None:
+    def _find_mismatch(
+        self, payload: Payload, host: Host, status: int, *, is_early: bool
+    ) -> WxcvError | None:
         """Return the error for a response that cannot belong to the request, or None."""
         has_more = payload.connection is not None and payload.connection.finish(payload)
         if not payload.is_started:  # aiohttp returned a response from before the request
-            return translate(aiohttp.ClientConnectionResetError(), self._host, is_started=False)
+            return translate(aiohttp.ClientConnectionResetError(), host.name, is_started=False)
         if is_early and status // 100 == _SUCCESS:
-            return AnswerLostError(f"{self._host} responded before it had received the whole request")
+            return AnswerLostError(f"{host.name} responded before it had received the whole request")
         return (
-            AnswerLostError(f"{self._host} sent more than one response, and none is used")
+            AnswerLostError(f"{host.name} sent more than one response, and none is used")
             if has_more
             else None
         )

@@ -30,10 +30,13 @@ _LARGE = 128 * 1024
 _EXCERPT = 200
 _MANY_DIGITS = 10
 _ERRCODE_LIMIT = 2**63
+_SHORT = 512
 _TOO_MANY_REQUESTS = 429
+_NOT_FOUND = 404
 _LENGTH_REQUIRED, _PRECONDITION_FAILED = 411, 412
 _PAYLOAD_TOO_LARGE = 413
 _PROXY_AUTHENTICATION = 407
+_UNKNOWN_PATH = 40066
 _NO_LENGTH = (
     "WeChat's gateway returns this status for a request without Content-Length; wxcv always sends one, so a "
     "proxy on the way has removed it"
@@ -205,6 +208,14 @@ def decode(
     kind = _describe(text, fields, errcode)
     is_hidden = is_token_answer or (endpoint is not None and endpoint.is_personal)
     raise _make_unusable_error(response, "" if is_hidden else mask(text, (*response.known, *known)), kind)
+
+
+def is_unknown_path(response: Response) -> bool:
+    """Return whether the server does not know the path: HTTP 404, or errcode 40066."""
+    if response.status == _NOT_FOUND:
+        return True
+    fields = _json_object(_text(response, ANSWER_LIMIT)) if len(response.body) <= _SHORT else None
+    return fields is not None and _errcode(fields) == _UNKNOWN_PATH
 
 
 def _text(response: Response, limit: int) -> str:

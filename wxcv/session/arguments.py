@@ -126,6 +126,39 @@ def check_account(credential: Credential, *, is_limited: bool) -> None:
         )
 
 
+def check_urls(
+    base_url: object, fallback_urls: object, credential: Credential, *, allow_http: object
+) -> list[str]:
+    """Return the base URLs of all hosts, the main one first, each of them once."""
+    may_use_http = checks.check_bool("allow_http", allow_http) or credential.may_use_http
+    is_text = isinstance(fallback_urls, (str, bytes, bytearray, memoryview))
+    if is_text or not isinstance(fallback_urls, Sequence):
+        raise TypeError(
+            "fallback_urls must be a list of URLs such as wxcv.FALLBACK_URLS, not "
+            f"{class_name(fallback_urls)}"
+        )
+    given = [("base_url", credential.base_url if base_url is None else base_url)]
+    given += [(f"fallback_urls[{number}]", url) for number, url in enumerate(fallback_urls)]
+    urls, names = [], dict[tuple[str, int], str]()
+    for name, value in given:
+        url = checks.check_base_url(value, allow_http=may_use_http, name=name)
+        other = names.setdefault(checks.host_and_port(url), name)
+        if other != name:
+            raise ValueError(f"{name} has the host and port of {other}; list each host once")
+        urls.append(url)
+    check_fallbacks_allowed(credential, has_fallbacks=len(urls) > 1)
+    return urls
+
+
+def check_fallbacks_allowed(credential: Credential, *, has_fallbacks: bool) -> None:
+    """Refuse a credential whose calls only its own host can authorise."""
+    if has_fallbacks and not credential.may_use_fallbacks:
+        raise ValueError(
+            f"fallback_urls cannot be used with {class_name(credential)}: cloud hosting relays calls to "
+            "api.weixin.qq.com only"
+        )
+
+
 def make_slots(
     concurrency: int, call_timeout: float, slot_timeout: float | None, max_waiting: int | None
 ) -> Slots:

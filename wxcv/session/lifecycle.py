@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, Self
 
 from wxcv import checks
+from wxcv.calls.hosts import limit_connect_timeout
 from wxcv.calls.limits import DailyLimiter
 from wxcv.calls.retries import RetryPolicy
 from wxcv.calls.state import SessionState, SessionStats
@@ -57,6 +58,7 @@ class SessionLifecycle:
         max_waiting: int | None = None,
         retries: RetryPolicy | None = None,
         base_url: str | None = None,
+        fallback_urls: Sequence[str] = (),
         allow_http: bool = False,
         http: aiohttp.ClientSession | None = None,
         proxy: str | None = None,
@@ -80,17 +82,18 @@ class SessionLifecycle:
         arguments.check_together(tokens=tokens, store=store, http=http, trust_env=trust_env)
         checks.check_bool("local_files", local_files)
         own_clock = clock or SystemClock()
-        may_use_http = checks.check_bool("allow_http", allow_http) or credential.may_use_http
-        given_url = credential.base_url if base_url is None else base_url
-        url = checks.check_base_url(given_url, allow_http=may_use_http)
+        url, *fallbacks = arguments.check_urls(base_url, fallback_urls, credential, allow_http=allow_http)
         slots = arguments.make_slots(concurrency, call_timeout, slot_timeout, max_waiting)
         transport = Transport(
             url,
+            fallbacks,
             connections=concurrency + 1,  # a token refresh takes no slot
             attempt_timeout=checks.check_seconds("attempt_timeout", attempt_timeout),
+            connect_timeout=limit_connect_timeout(call_timeout, len(fallbacks)),
             http=http,
             proxy=checks.check_proxy(proxy),
             trust_env=checks.check_bool("trust_env", trust_env),
+            monotonic=own_clock.monotonic,
         )
         reader_threads = futures.ThreadPoolExecutor(_READERS, "wxcv reader")
         limit = checks.check_integer("image_limit", image_limit)
@@ -143,9 +146,11 @@ class SessionLifecycle:
         Raises:
             TypeError: it is not a credential.
             ValueError: the session's base URL is plain HTTP, and the credential's secret must not be sent
-                over it; or there are daily limits, and the credential's account is unknown.
+                over it; or there are daily limits, and the credential's account is unknown; or it
+                is a CloudRelayCredential, and this session has ``fallback_urls``.
         """
         arguments.check_credential(credential)
+        arguments.check_fallbacks_allowed(credential, has_fallbacks=self._state.transport.has_fallbacks)
         arguments.check_account(credential, is_limited=self._state.limiter is not None)
         may_use_http = self._allow_http or credential.may_use_http
         checks.check_base_url(self._base_url, allow_http=may_use_http, name="the session's base_url")

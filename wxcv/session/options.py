@@ -28,6 +28,7 @@ class SessionOptions(TypedDict, total=False):
     max_waiting: int | None
     retries: RetryPolicy | None
     base_url: str | None
+    fallback_urls: Sequence[str]
     allow_http: bool
     http: aiohttp.ClientSession | None
     proxy: str | None

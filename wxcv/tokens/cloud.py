@@ -103,6 +103,7 @@ class CloudRelayCredential(Credential):
     token_parameter: ClassVar[str] = ""
     base_url: ClassVar[str] = "http://api.weixin.qq.com"
     may_use_http: ClassVar[bool] = True
+    may_use_fallbacks: ClassVar[bool] = False
 
     @property
     def kind(self) -> str:

@@ -105,6 +105,8 @@ class Credential:
     """The base URL of its calls, unless the Session has another one."""
     may_use_http: ClassVar[bool] = False
     """Whether plain HTTP is allowed without ``allow_http=True``."""
+    may_use_fallbacks: ClassVar[bool] = True
+    """Whether its calls may go to the session's ``fallback_urls``."""
 
     def __init_subclass__(cls) -> None:
         if cls.__module__.partition(".")[0] != "wxcv":
