@@ -9,6 +9,7 @@ import wxcv
 
 ALL_READ, SOME_FAILED, USAGE, ACCOUNT, QUOTA = range(5)
 UNREACHABLE = 6
+_UNKNOWN_PATH = {76003, 76021}
 INTERRUPTED = 128 + signal.SIGINT
 TERMINATED = 128 + signal.SIGTERM
 BROKEN_PIPE = 128 + 13
@@ -28,11 +29,24 @@ MEANINGS = {
 
 def code_of(outcome: wxcv.Unanswered[Any]) -> int:
     """Return the exit code for an image without an answer."""
-    error = outcome.error
-    if isinstance(error, wxcv.QuotaExhaustedError):
+    return _code_of_error(outcome.error, is_unsent=outcome.status == "not_sent")
+
+
+def code_of_query(error: wxcv.WxcvError) -> int:
+    """Return the exit code for a quota that is not known; a path that WeChat does not know is no failure."""
+    return ALL_READ if is_unknown_path(error) else _code_of_error(error, is_unsent=True)
+
+
+def is_unknown_path(error: wxcv.WxcvError) -> bool:
+    """Return whether WeChat's quota query does not know the path."""
+    return isinstance(error, wxcv.APIError) and error.errcode in _UNKNOWN_PATH
+
+
+def _code_of_error(error: wxcv.WxcvError, *, is_unsent: bool) -> int:
+    if isinstance(error, (wxcv.QuotaExhaustedError, wxcv.DailyLimitError)):
         return QUOTA
     if error.account_wide:
         return ACCOUNT
-    if outcome.status == "not_sent" and isinstance(error, (wxcv.TransportError, wxcv.ProtocolError)):
+    if is_unsent and isinstance(error, (wxcv.TransportError, wxcv.ProtocolError)):
         return UNREACHABLE
     return SOME_FAILED
