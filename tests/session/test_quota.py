@@ -114,6 +114,17 @@ async def test_a_third_party_platform_asks_with_the_authorizers_token(box: Sandb
             await session.quota(wxcv.SCAN_QRCODE)
 
 
+async def test_a_service_in_cloud_hosting_asks_through_its_relay(box: Sandbox) -> None:
+    """Through the relay no token is needed, and a response that is not the relay's is refused."""
+    async with Sandbox(relay=True) as relay:
+        async with wxcv.Session(wxcv.CloudRelayCredential(), base_url=relay.base_url) as session:
+            assert (await session.quota(wxcv.SCAN_QRCODE)).used == 0
+        assert not relay.tokens_issued
+    async with wxcv.Session(wxcv.CloudRelayCredential(), base_url=box.base_url) as session:
+        with pytest.raises(wxcv.ProtocolError, match="was not relayed"):
+            await session.quota(wxcv.SCAN_QRCODE)
+
+
 @pytest.mark.parametrize(
     "body",
     [

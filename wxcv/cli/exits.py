@@ -16,8 +16,8 @@ BROKEN_PIPE = 128 + 13
 """The code that a shell reports for a program that SIGPIPE ended; Windows has no such signal."""
 
 MEANINGS = {
-    ALL_READ: "all images were read",
-    SOME_FAILED: "some image failed (reported on stderr), or the output could not be written",
+    ALL_READ: "success: all images were read",
+    SOME_FAILED: "some image or quota query failed (reported on stderr), or the output could not be written",
     USAGE: "wrong usage, or a missing extra",
     ACCOUNT: "no credentials, or WeChat refused them or the account",
     QUOTA: "the quota is exhausted",
