@@ -254,6 +254,19 @@ async def test_without_limits_and_store_nothing_is_known(session: wxcv.Session) 
             await method(wxcv.SCAN_QRCODE)
 
 
+async def test_a_closed_session_counts_nothing_any_more(tmp_path: Path) -> None:
+    """After the session was closed its usage and marks are out of reach, and the store is not opened."""
+    path = tmp_path / "store.db"
+    async with wxcv.SQLiteStore(path) as store:
+        async with wxcv.Session(APP, store=store) as session:
+            pass
+        for method in (session.usage, session.clear_quota_marks):
+            with pytest.raises(wxcv.SessionClosedError):
+                await method(wxcv.SCAN_QRCODE)
+
+    assert not path.exists()
+
+
 async def test_without_an_account_nothing_is_known(tmp_path: Path) -> None:
     """A credential without an account is refused, with the argument that it lacks."""
     async with (
