@@ -366,4 +366,14 @@ async def test_the_password_of_a_url_is_never_shown(caplog: pytest.LogCaptureFix
             await store.load_refresh_token("k")
 
     assert caught.value.__context__ is None
+    assert "ConnectionError" in str(caught.value)  # at once, not after 2 s of retries
     assert "MARKED" not in f"{store!r} {caught.value} {vars(caught.value)} {caplog.text}"
+
+
+async def test_a_store_of_a_url_survives_a_connection_that_was_closed(server: RedisServer) -> None:
+    """After Redis has closed an idle connection, as a restart does, the next operation opens another one."""
+    async with await own_store(server) as store:
+        await store.load_refresh_token("k")
+        await server.stop()
+        await server.start()
+        assert await store.load_refresh_token("k") is None

@@ -46,6 +46,8 @@ def _make_client(url: str) -> Redis | None:
     try:
         from redis.asyncio import Redis  # noqa: PLC0415 - the extra may be missing
         from redis.asyncio.connection import SSLConnection, parse_url  # noqa: PLC0415 - the same
+        from redis.asyncio.retry import Retry  # noqa: PLC0415 - the same
+        from redis.backoff import NoBackoff  # noqa: PLC0415 - the same
     except ImportError:
         raise ImportError(_EXTRA) from None
     try:
@@ -54,7 +56,8 @@ def _make_client(url: str) -> Redis | None:
             options["unix_socket_path"] = options.pop("path")
         # Not from_url, which accepts any parameter and fails when it connects.
         has_tls = options.pop("connection_class", None) is SSLConnection
-        return Redis(**options, ssl=has_tls)
+        # One retry for a connection that was closed while idle; more would only delay the error.
+        return Redis(**options, ssl=has_tls, retry=Retry(NoBackoff(), 1))
     except Exception:  # noqa: BLE001 - of redis-py and Python, for the different parts of a URL
         return None
 
