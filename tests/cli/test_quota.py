@@ -47,7 +47,12 @@ async def redis_server() -> AsyncIterator[RedisServer]:
 
 def account(box: Sandbox, **more: str) -> dict[str, str]:
     """Return an environment with the sandbox's account, in which nothing may be left unclosed."""
-    own = {"WXCV_APPID": box.appid, "WXCV_SECRET": box.secret, "PYTHONWARNINGS": "error", **more}
+    own = {
+        "WXCV_APPID": box.appid,
+        "WXCV_SECRET": box.secret,
+        "PYTHONWARNINGS": "error::ResourceWarning",
+        **more,
+    }
     return environment(box.base_url, **own)
 
 
@@ -278,9 +283,9 @@ async def test_a_stopped_command_closes_its_store(
     for place in (str(tmp_path / "s.db"), f"unix://{redis_server.path}"):
         arrived.clear()
         async with api_server(hold, hold) as url:
-            env = environment(url, WXCV_STORE=place, PYTHONWARNINGS="error")
+            env = environment(url, WXCV_STORE=place, PYTHONWARNINGS="error::ResourceWarning")
             async with command("quota", "menu", env=env) as process:
-                await arrived.wait()
+                await asyncio.wait_for(arrived.wait(), 20)
                 process.send_signal(number)
                 out, err = await asyncio.wait_for(process.communicate(), 20)
         assert (process.returncode, out, err) == (128 + number, b"", b"")
