@@ -59,6 +59,11 @@ def store(**options: Any) -> wxcv.RedisStore:
     return wxcv.RedisStore(**{"redis": Redis(), **options})
 
 
+def redis_url(**options: Any) -> wxcv.RedisStore:
+    """Make a store with a client of its own."""
+    return wxcv.RedisStore.from_url(**{"url": "redis://h", **options})
+
+
 def sqlite(**options: Any) -> wxcv.SQLiteStore:
     """Make a store in a file."""
     return wxcv.SQLiteStore(**{"path": "x", **options})
@@ -111,6 +116,11 @@ NO_PROXY = [
     *("http://u:MARKED世@h", "http://MARKED世:p@h", "http://u:MARKED%E4%B8%96@h", "http://u:MARKED%ff@h"),
     *("http://MARKED%3a:p@h", "http://MARKED%3A@h"),
 ]
+NO_REDIS_URL = [
+    *("MARKED", "http://MARKED", "redis://u:MARKED@h:x", "redis://:MARKED@h:99999", "redis://u:MARKED@[::1"),
+    *("redis://h?MARKED=1", "redis://h?db=MARKED", "redis://h?ssl=MARKED"),
+    *("redis://h?path=MARKED", "unix://MARKED", "unix://"),
+]
 TABLE: list[tuple[Callable[..., object], str, list[Any]]] = [
     (session, "concurrency", NO_COUNT),
     (session, "attempt_timeout", NO_SECONDS),
@@ -160,6 +170,9 @@ TABLE: list[tuple[Callable[..., object], str, list[Any]]] = [
     (store, "redis", [None, BAD, 5]),
     (store, "prefix", ["", " ", BAD, 5, None]),
     (store, "lease", [*NO_SECONDS, 10, 9.9]),
+    (redis_url, "url", [None, 5, b"redis://MARKED", "", *NO_REDIS_URL]),
+    (redis_url, "prefix", ["", " ", BAD, 5, None]),
+    (redis_url, "lease", [*NO_SECONDS, 10, 9.9]),
     (sqlite, "path", [None, b"MARKED", 5, "", "MARKED\0", ":memory:"]),
     (sqlite, "lease", [*NO_SECONDS, 10, 9.9]),
     (sqlite, "clock", [5, BAD]),

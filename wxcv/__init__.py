@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         CodeResult as CodeResult,
         QrcodeScan as QrcodeScan,
     )
+    from wxcv.endpoints.quota import Quota as Quota, RateLimit as RateLimit
     from wxcv.endpoints.superresolution import (
         SUPERRESOLUTION as SUPERRESOLUTION,
         Superresolution as Superresolution,

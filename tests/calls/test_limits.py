@@ -265,7 +265,7 @@ class TokensOnly:
 def test_a_store_that_cannot_count_is_refused() -> None:
     """With limits, a store of one's own needs the methods of CounterStore, and the error says so."""
     tokens = wxcv.TokenCache(store=TokensOnly())  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match="store must be a CounterStore too, for daily_limits, not TokensOnly"):
+    with pytest.raises(TypeError, match="store must be a CounterStore too, to count sends, not TokensOnly"):
         wxcv.Session(APP, tokens=tokens, daily_limits=LIMITS)
 
 

@@ -110,8 +110,9 @@ TABLE: list[tuple[type[wxcv.APIError], str, str, tuple[int, ...]]] = [
     (OTHER, "the body is wrong", BUG, (44002, 47001, 47002)),
     (OTHER, "the HTTP method is wrong", BUG, (43001, 43002)),
     (OTHER, "the signature is wrong", "", (40234, 87009)),
-    (OTHER, "the rid is unknown", "", (76001, 76002, 76003, 76004)),
-    (OTHER, "the quota look-up's path or token is wrong", "", (76021, 76022)),
+    (OTHER, "the rid is unknown", "", (76001, 76002, 76004)),
+    (OTHER, "quota query does not know the path", "look at the quota in WeChat's console", (76003, 76021)),
+    (PERMISSION, "this kind of token may not", "use the account's own token", (76022,)),
 ]
 
 

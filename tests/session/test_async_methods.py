@@ -10,7 +10,8 @@ from support.accounts import TOKEN
 
 import wxcv
 
-AWAITED = ["call", "scan_qrcode", "printed_text", "token", "aclose"]
+QUOTAS = ["quota", "usage", "clear_quota_marks"]
+AWAITED = ["call", "scan_qrcode", "printed_text", "token", "aclose", *QUOTAS]
 
 
 @pytest.mark.parametrize("name", AWAITED)
@@ -19,7 +20,9 @@ async def test_a_mock_of_the_session_can_be_awaited(name: str) -> None:
     session = mock.create_autospec(wxcv.Session, instance=True)
     method = getattr(session, name)
     method.return_value = "said"
-    arguments = {"call": (wxcv.SCAN_QRCODE, b""), "token": (), "aclose": ()}.get(name, (b"",))
+    endpoints = dict.fromkeys(QUOTAS, (wxcv.SCAN_QRCODE,))
+    known = {"call": (wxcv.SCAN_QRCODE, b""), "token": (), "aclose": (), **endpoints}
+    arguments = known.get(name, (b"",))
 
     assert await method(*arguments) == "said"
     method.assert_awaited_once_with(*arguments)

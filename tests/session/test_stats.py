@@ -40,6 +40,7 @@ async def test_stats_count_what_was_done(box: Sandbox) -> None:
     assert (stats.calls, stats.sends, stats.retries) == (3, 4, 2)
     assert stats.refreshes == 3
     assert stats.bytes_sent == 4 * len(PICTURE)
+    assert (empty.sends_by_endpoint, stats.sends_by_endpoint) == ({}, {QRCODE: 4})
 
 
 async def test_stats_tell_what_runs_and_waits() -> None:

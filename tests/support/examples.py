@@ -82,6 +82,8 @@ VALUES = [
     wxcv.AttemptEvent("/cv/img/qrcode", 1, 200, 0, 5, 0.5),
     wxcv.SessionStats(running=1, waiting=2, calls=3, sends=4, retries=0, refreshes=1, bytes_sent=5),
     wxcv.RetryPolicy(attempts=5),
+    wxcv.Quota(100, 3, 97, wxcv.RateLimit(10, 60)),
+    wxcv.RateLimit(10, 60),
     wxcv.FittedImage(b"x", "image/png", 0.5, (4, 3), (8, 6)),
     wxcv.Taken(3, 1_700_064_000.0),
     wxcv.Usage(3, 1_700_064_000.0),

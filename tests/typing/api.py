@@ -90,6 +90,8 @@ async def batches(session: wxcv.Session, messages: AsyncIterator[Message]) -> No
             case wxcv.Unanswered(error=error):
                 assert_type(error, wxcv.WxcvError)
     assert_type(session.stats(), wxcv.SessionStats)
+    assert_type(await session.quota(wxcv.PRINTED_TEXT), wxcv.Quota)
+    assert_type(await session.usage(wxcv.PRINTED_TEXT), wxcv.Usage)
 
 
 async def make() -> None:
@@ -102,6 +104,7 @@ async def make() -> None:
 
 async def stores(redis: wxcv.RedisStore, path: Path) -> None:
     """Every store is all three of the Protocols."""
+    assert_type(wxcv.RedisStore.from_url("redis://h"), wxcv.RedisStore)
     both: list[wxcv.Store] = [redis, wxcv.SQLiteStore(path)]
     tokens: wxcv.TokenStore = both[0]
     counters: wxcv.CounterStore = both[1]

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from wxcv.callbacks import notify
 from wxcv.calls.events import AttemptEvent
 from wxcv.calls.limits import DAILY_QUOTA
 from wxcv.calls.reports import CallReport
+from wxcv.calls.token_retry import send_with_refresh
 from wxcv.clock import next_midnight
-from wxcv.errors import APIError, QuotaExhaustedError, RateLimitedError, TokenRejectedError, WxcvError
+from wxcv.errors import APIError, QuotaExhaustedError, RateLimitedError, WxcvError
 from wxcv.images.sources import ImageUrl
 from wxcv.protocol.answers import Response, read_answer
 from wxcv.protocol.requests import Request, add_token, build_image_request
@@ -103,21 +105,10 @@ class Attempts(Generic[AnswerT]):
 
     async def _send_with_refresh(self, request: Request) -> AnswerT:
         """Send, and repeat once with a new token if WeChat refused the first one."""
-        token = await self._get_token()
         send = self._send_once if self.state.limiter is None else self._send_within_limit
         self.report.attempts += 1
-        try:
-            return await send(request, token)
-        except TokenRejectedError as error:
-            self.state.tokens.invalidate(self.credential, token, error)
-            if not error.is_refreshable:
-                raise
-        token = await self._get_token()
-        try:
-            return await send(request, token)
-        except TokenRejectedError as error:
-            self.state.tokens.invalidate(self.credential, token, error)
-            raise
+        tokens = self.state.tokens
+        return await send_with_refresh(tokens, self.credential, self._get_token, partial(send, request))
 
     async def _send_within_limit(self, request: Request, token: str) -> AnswerT:
         """Send once, if the day's limit allows it."""
@@ -179,6 +170,7 @@ class Attempts(Generic[AnswerT]):
         if report.is_abandoned:  # its task is cancelled, but this runs in one of aiohttp's
             raise asyncio.CancelledError
         state.sends += 1
+        state.sends_by_endpoint[self.endpoint.path] += 1
         state.bytes_sent += report.image_size
         state.retries += report.sends > 0
         report.sends += 1

@@ -18,7 +18,7 @@ from wxcv.values import Value
 
 if TYPE_CHECKING:
     from wxcv.clock import Clock
-    from wxcv.stores.base import CounterStore, Taken
+    from wxcv.stores.base import CounterStore, Taken, Usage
 
 logger = logging.getLogger("wxcv")
 
@@ -81,6 +81,11 @@ class DailyLimits(Value):
     )
 
 
+def _get_key(account: str, endpoint: Endpoint[Any]) -> str:
+    """Return the key under which a CounterStore counts."""
+    return f"{account}:{endpoint.path}"
+
+
 class Reservation(NamedTuple):
     """One send that was taken from a limit."""
 
@@ -115,7 +120,7 @@ class DailyLimiter:
             DailyLimitError: none is left.
             StoreError: the store failed.
         """
-        key, limit = f"{account}:{endpoint.path}", self._by_path[endpoint.path]
+        key, limit = _get_key(account, endpoint), self._by_path[endpoint.path]
         store, hour = self._store, self._limits.reset_hour
         try:
             taken = await store.take(key, limit, reset_hour=hour)
@@ -151,6 +156,15 @@ class DailyLimiter:
         if reservation.taken.is_probe:
             operation = reservation.store.clear_marks(reservation.key)
             await self._try(operation, "sessions that share the store may still wait for market quota")
+
+    async def load_usage(self, account: str, endpoint: Endpoint[Any]) -> Usage:
+        """Return what is known of the endpoint's current day; raises StoreError if the store failed."""
+        return await self._store.load_usage(_get_key(account, endpoint), reset_hour=self._limits.reset_hour)
+
+    async def clear_marks(self, account: str, endpoint: Endpoint[Any]) -> None:
+        """Remove both marks, here and in the store; raises StoreError if the store failed."""
+        for counters in (self._local, self._store):
+            await counters.clear_marks(_get_key(account, endpoint))
 
     async def _try(self, operation: Awaitable[None], consequence: str) -> None:
         """Run an operation of the store; if it fails, log that with what follows from it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import warnings
+from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 import attrs
@@ -17,7 +18,7 @@ from wxcv.errors import SessionClosedError
 from wxcv.values import Value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from concurrent.futures import Executor
 
     from wxcv.answer_sources.base import AnswerSource
@@ -37,13 +38,14 @@ class SessionStats(Value):
     """What a session is doing, and has done since it was constructed, for all its accounts.
 
     Attributes:
-        running: the calls that hold a slot now, at most ``concurrency``.
-        waiting: the calls that wait for a slot now.
+        running: the calls that hold a slot now, at most ``concurrency``; queries of ``Session.quota`` too.
+        waiting: the calls, and such queries, that wait for a slot now.
         calls: the calls that got a slot.
         sends: how many times an image was sent, in full or in part.
         retries: the sends after the first one of each call.
         refreshes: the token refreshes that this session started.
         bytes_sent: the total size of the images in those sends, in bytes.
+        sends_by_endpoint: the sends of each endpoint, by its path such as "/cv/ocr/comm"; without those of 0.
     """
 
     running: int
@@ -53,6 +55,7 @@ class SessionStats(Value):
     retries: int
     refreshes: int
     bytes_sent: int
+    sends_by_endpoint: Mapping[str, int] = attrs.field(factory=dict, hash=False)
 
 
 class AnswerSources(NamedTuple):
@@ -78,7 +81,7 @@ class SessionState:
     Attributes:
         loop: the event loop to which the session belongs; None before its first use.
         pid: the process in which it was constructed.
-        calls, sends, retries, bytes_sent: see SessionStats.
+        calls, sends, retries, bytes_sent, sends_by_endpoint: see SessionStats.
     """
 
     transport: Transport
@@ -102,6 +105,7 @@ class SessionState:
     sends: int = 0
     retries: int = 0
     bytes_sent: int = 0
+    sends_by_endpoint: Counter[str] = attrs.field(factory=Counter)
 
     def bind_to_running_loop(self) -> None:
         """Bind the session to the running event loop, or check that it is bound to it.
@@ -171,6 +175,7 @@ class SessionState:
             retries=self.retries,
             refreshes=self.tokens.refreshes(self.transport.send),
             bytes_sent=self.bytes_sent,
+            sends_by_endpoint=dict(self.sends_by_endpoint),
         )
 
     def __del__(self) -> None:

@@ -8,115 +8,40 @@ import sys
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Annotated, Any
 
-import attrs
 import typer
 
 import wxcv
-from wxcv.cli import exits, output
+from wxcv.cli import exits, options, output
 from wxcv.cli.endpoints import find_endpoint, parse_fields, public_endpoints
-from wxcv.cli.inputs import SUFFIXES, InputError, Names
+from wxcv.cli.inputs import InputError, Names
 from wxcv.cli.interrupts import Interrupts
+from wxcv.cli.quotas import show_quotas
 from wxcv.cli.reading import ImageReader, ImageReport
+from wxcv.cli.sessions import open_session, start_sandbox
 from wxcv.sandbox import Sandbox
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Sequence
+    from collections.abc import Coroutine, Mapping, Sequence
 
 # Typer's own tracebacks would show local variables, and with them secrets.
 app = typer.Typer(no_args_is_help=True, help=wxcv.__doc__, pretty_exceptions_enable=False)
 
 
-def _check_timeout(value: float | None) -> float | None:
-    if value is not None and not 0 < value <= 86_400:  # noqa: PLR2004 - a day
-        raise typer.BadParameter("must be a number of seconds above 0, and at most 86400")
-    return value
-
-
-Images = Annotated[
-    list[str],
-    typer.Argument(
-        metavar="IMAGE...",
-        help="Paths, http(s) URLs, folders (files ending in "
-        f"{', '.join(sorted(SUFFIXES))} are read), or - for names on standard input, one per line.",
-    ),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object per image, one per line.")]
-UseSandbox = Annotated[
-    bool,
-    typer.Option(
-        "--sandbox",
-        help="Use a local sandbox instead of WeChat; no account needed. Reads codes, text and crops.",
-    ),
-]
-Concurrency = Annotated[
-    int | None, typer.Option(min=1, help="How many calls run at a time. Default: 8, with --sandbox 2.")
-]
-Timeout = Annotated[
-    float | None,
-    typer.Option(
-        callback=_check_timeout,
-        help="Seconds for one call (one image, one endpoint) with all its retries; also how long to wait "
-        "while WeChat cannot be reached. Default: 60.",
-    ),
-]
-
-Field = Annotated[
-    list[str] | None,
-    typer.Option(metavar="NAME=VALUE", help="An extra field that the endpoint takes; may be repeated."),
-]
 _PANEL = "Read images"
 
 
-@attrs.frozen(kw_only=True)
-class Options:
-    """The options of all commands that read images."""
-
-    as_json: bool
-    sandbox: bool
-    concurrency: int | None
-    timeout: float | None
-    fields: dict[str, str] = attrs.field(factory=dict)
-
-    def of_session(self, *, concurrency: int) -> dict[str, Any]:
-        """Return the keywords of Session."""
-        timeout = {} if self.timeout is None else {"call_timeout": self.timeout}
-        return {"concurrency": self.concurrency or concurrency, **timeout}
-
-
-async def _start_sandbox(stack: AsyncExitStack, box: Sandbox, where: str = "") -> Sandbox:
-    try:
-        return await stack.enter_async_context(box)
-    except ImportError as error:
-        output.say(str(error))
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        output.say(f"the sandbox cannot listen {where}({reason}); try another --host or --port")
-    raise typer.Exit(exits.USAGE)
-
-
-def _session_from_env(options: Options) -> wxcv.Session:
-    try:
-        return wxcv.Session.from_env(**options.of_session(concurrency=8))
-    except ValueError as error:
-        output.say(f"cannot open a session: {error} (or use --sandbox, which needs no account)")
-    raise typer.Exit(exits.ACCOUNT)
-
-
-async def _open_session(stack: AsyncExitStack, options: Options) -> wxcv.Session:
-    if not options.sandbox:
-        return await stack.enter_async_context(_session_from_env(options))
-    box = await _start_sandbox(stack, Sandbox())
-    credential = wxcv.AppCredential(box.appid, box.secret)
-    # The sandbox reads the text of one image at a time, so that more calls would only wait there.
-    session = wxcv.Session(credential, base_url=box.base_url, **options.of_session(concurrency=2))
-    return await stack.enter_async_context(session)
-
-
-async def _read(images: Sequence[str], endpoints: Sequence[wxcv.Endpoint[Any]], options: Options) -> int:
+async def _read(
+    images: Sequence[str],
+    endpoints: Sequence[wxcv.Endpoint[Any]],
+    settings: options.SessionSettings,
+    *,
+    as_json: bool,
+    fields: Mapping[str, str] | None = None,
+) -> int:
     names, errors = Names(images), output.ErrorPrinter()
 
     def print_report(report: ImageReport) -> None:
-        (output.print_json if options.as_json else output.print_rows)(report)
+        (output.print_json if as_json else output.print_rows)(report)
         errors.print_errors(report)
 
     reader: ImageReader | None = None
@@ -128,8 +53,8 @@ async def _read(images: Sequence[str], endpoints: Sequence[wxcv.Endpoint[Any]], 
 
     with Interrupts(names.stop, end) as interrupts:
         async with AsyncExitStack() as stack:
-            session = await _open_session(stack, options)
-            reader = ImageReader(session, names, endpoints, print_report, options.fields)
+            session = await open_session(stack, settings, endpoints)
+            reader = ImageReader(session, names, endpoints, print_report, fields)
             await reader.read()
         await reader.print_rest()
         errors.print_summary()
@@ -169,19 +94,21 @@ def _add_command(name: str, endpoint: wxcv.Endpoint[Any]) -> None:
     """Add the command of an endpoint."""
 
     def command(  # noqa: PLR0913 - the options of the command
-        images: Images,
+        images: options.Images,
         *,
-        as_json: AsJson = False,
-        sandbox: UseSandbox = False,
-        concurrency: Concurrency = None,
-        timeout: Timeout = None,
-        field: Field = None,
+        as_json: options.AsJson = False,
+        sandbox: options.UseSandbox = False,
+        concurrency: options.Concurrency = None,
+        timeout: options.Timeout = None,
+        store: options.Store = None,
+        daily_limit: options.DailyLimit = None,
+        field: options.Field = None,
     ) -> None:
         fields = parse_fields(endpoint, field or [])
-        options = Options(
-            as_json=as_json, sandbox=sandbox, concurrency=concurrency, timeout=timeout, fields=fields
+        settings = options.SessionSettings(
+            sandbox=sandbox, store=store, concurrency=concurrency, timeout=timeout, daily_limit=daily_limit
         )
-        _run(_read(images, [endpoint], options))
+        _run(_read(images, [endpoint], settings, as_json=as_json, fields=fields))
 
     fields = ", ".join((*endpoint.fields, *endpoint.query_fields))
     text = f"{endpoint.summary} Takes --field: {fields}." if fields else endpoint.summary
@@ -198,34 +125,73 @@ def call(  # noqa: PLR0913 - the options of the command
         str,
         typer.Argument(metavar="ENDPOINT", help="The name of a command above, or module:NAME."),
     ],
-    images: Images,
+    images: options.Images,
     *,
-    as_json: AsJson = False,
-    sandbox: UseSandbox = False,
-    concurrency: Concurrency = None,
-    timeout: Timeout = None,
-    field: Field = None,
+    as_json: options.AsJson = False,
+    sandbox: options.UseSandbox = False,
+    concurrency: options.Concurrency = None,
+    timeout: options.Timeout = None,
+    store: options.Store = None,
+    daily_limit: options.DailyLimit = None,
+    field: options.Field = None,
 ) -> None:
     """Send images to an endpoint of your own (module:NAME), or to one of those above."""
     found = find_endpoint(endpoint)
     fields = parse_fields(found, field or [])
-    options = Options(
-        as_json=as_json, sandbox=sandbox, concurrency=concurrency, timeout=timeout, fields=fields
+    settings = options.SessionSettings(
+        sandbox=sandbox, store=store, concurrency=concurrency, timeout=timeout, daily_limit=daily_limit
     )
-    _run(_read(images, [found], options))
+    _run(_read(images, [found], settings, as_json=as_json, fields=fields))
 
 
 @app.command(rich_help_panel=_PANEL)
-def read(
-    images: Images,
-    as_json: AsJson = False,
-    sandbox: UseSandbox = False,
-    concurrency: Concurrency = None,
-    timeout: Timeout = None,
+def read(  # noqa: PLR0913 - the options of the command
+    images: options.Images,
+    *,
+    as_json: options.AsJson = False,
+    sandbox: options.UseSandbox = False,
+    concurrency: options.Concurrency = None,
+    timeout: options.Timeout = None,
+    store: options.Store = None,
+    daily_limit: options.DailyLimit = None,
 ) -> None:
     """Read both codes and printed text; two calls per image."""
-    options = Options(as_json=as_json, sandbox=sandbox, concurrency=concurrency, timeout=timeout)
-    _run(_read(images, [wxcv.SCAN_QRCODE, wxcv.PRINTED_TEXT], options))
+    settings = options.SessionSettings(
+        sandbox=sandbox, store=store, concurrency=concurrency, timeout=timeout, daily_limit=daily_limit
+    )
+    _run(_read(images, [wxcv.SCAN_QRCODE, wxcv.PRINTED_TEXT], settings, as_json=as_json))
+
+
+@app.command()
+def quota(  # noqa: PLR0913 - the options of the command
+    endpoints: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="ENDPOINT", help="Names of commands above, or module:NAME. Default: all."),
+    ] = None,
+    *,
+    reset: Annotated[
+        bool,
+        typer.Option(
+            "--reset",
+            help="Let calls go on after errcode 45009 or 101003: clear both marks in the store, and ask "
+            "WeChat nothing.",
+        ),
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object per endpoint, one per line.")
+    ] = False,
+    sandbox: options.UseSandbox = False,
+    timeout: Annotated[
+        float | None, typer.Option(callback=options.check_timeout, help="Seconds for one query. Default: 60.")
+    ] = None,
+    store: options.Store = None,
+) -> None:
+    """Show what WeChat says of the day's quotas and, with a store, what was counted here."""
+    found = [find_endpoint(name) for name in endpoints or public_endpoints()]
+    if reset and store is None:
+        raise typer.BadParameter("--reset needs --store or WXCV_STORE, where the marks are")
+    settings = options.SessionSettings(sandbox=sandbox, store=store, timeout=timeout)
+    _run(show_quotas(found, settings, reset=reset, as_json=as_json))
 
 
 async def _serve(host: str, port: int, *, allow_loopback: bool) -> int:
@@ -236,7 +202,7 @@ async def _serve(host: str, port: int, *, allow_loopback: bool) -> int:
         return exits.USAGE
     with Interrupts() as interrupts:  # before the address is printed
         async with AsyncExitStack() as stack:
-            box = await _start_sandbox(stack, sandbox, f"on {host!r} port {port} ")
+            box = await start_sandbox(stack, sandbox, f"on {host!r} port {port} ")
             output.say("this sandbox answers like WeChat's image API until it is stopped (Ctrl-C)")
             _print_variables(box)
             await asyncio.Event().wait()
@@ -262,9 +228,13 @@ def sandbox_command(
 
 
 @app.callback(invoke_without_command=True)
-def _version(
-    *, version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False
+def _main(
+    context: typer.Context,
+    *,
+    store: options.GlobalStore = None,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
 ) -> None:
     if version:
         sys.stdout.write(f"wxcv {wxcv.__version__}\n")
         raise typer.Exit
+    context.obj = store

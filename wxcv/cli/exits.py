@@ -9,13 +9,14 @@ import wxcv
 
 ALL_READ, SOME_FAILED, USAGE, ACCOUNT, QUOTA = range(5)
 UNREACHABLE = 6
+_UNKNOWN_PATH = {76003, 76021}
 INTERRUPTED = 128 + signal.SIGINT
 BROKEN_PIPE = 128 + 13
 """The code that a shell reports for a program that SIGPIPE ended; Windows has no such signal."""
 
 MEANINGS = {
-    ALL_READ: "all images were read",
-    SOME_FAILED: "some image failed (reported on stderr), or the output could not be written",
+    ALL_READ: "success: all images were read",
+    SOME_FAILED: "some image or quota query failed (reported on stderr), or the output could not be written",
     USAGE: "wrong usage, or a missing extra",
     ACCOUNT: "no credentials, or WeChat refused them or the account",
     QUOTA: "the quota is exhausted",
@@ -27,11 +28,24 @@ MEANINGS = {
 
 def code_of(outcome: wxcv.Unanswered[Any]) -> int:
     """Return the exit code for an image without an answer."""
-    error = outcome.error
-    if isinstance(error, wxcv.QuotaExhaustedError):
+    return _code_of_error(outcome.error, is_unsent=outcome.status == "not_sent")
+
+
+def code_of_query(error: wxcv.WxcvError) -> int:
+    """Return the exit code for a quota that is not known; a path that WeChat does not know is no failure."""
+    return ALL_READ if is_unknown_path(error) else _code_of_error(error, is_unsent=True)
+
+
+def is_unknown_path(error: wxcv.WxcvError) -> bool:
+    """Return whether WeChat's quota query does not know the path."""
+    return isinstance(error, wxcv.APIError) and error.errcode in _UNKNOWN_PATH
+
+
+def _code_of_error(error: wxcv.WxcvError, *, is_unsent: bool) -> int:
+    if isinstance(error, (wxcv.QuotaExhaustedError, wxcv.DailyLimitError)):
         return QUOTA
     if error.account_wide:
         return ACCOUNT
-    if outcome.status == "not_sent" and isinstance(error, (wxcv.TransportError, wxcv.ProtocolError)):
+    if is_unsent and isinstance(error, (wxcv.TransportError, wxcv.ProtocolError)):
         return UNREACHABLE
     return SOME_FAILED

@@ -14,6 +14,8 @@ import typer
 import wxcv
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from wxcv.cli.reading import ImageReport
 
 
@@ -39,7 +41,7 @@ def print_rows(report: ImageReport) -> None:
     _write("\n".join(lines))
 
 
-def _error_fields(name: str, error: wxcv.WxcvError) -> dict[str, Any]:
+def error_fields(name: str, error: wxcv.WxcvError) -> dict[str, Any]:
     return {
         "endpoint": name,
         "type": type(error).__name__,
@@ -87,11 +89,31 @@ def print_json(report: ImageReport) -> None:
         "error": None,
     }
     for name, outcome in report.failures[:1]:
-        fields |= {"status": outcome.status, "error": _error_fields(name, outcome.error)}
+        fields |= {"status": outcome.status, "error": error_fields(name, outcome.error)}
     for name in report.missing[:1]:
         fields |= {"status": "unknown", "error": _missing_fields(name)}
+    print_object(fields)
+
+
+def print_object(fields: dict[str, Any]) -> None:
+    """Print a JSON object on one line."""
     is_utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
     _write(json.dumps(fields, ensure_ascii=not is_utf8))
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Print lines of which each stays one."""
+    _write("\n".join(map(printable, lines)))
+
+
+def print_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print rows below their heads; a row may have one more cell, for a note."""
+    table = [head, *([printable(cell) for cell in row] for row in rows)]
+    widths = [max(len(row[column]) for row in table) for column in range(len(head))]
+    lines = ["  ".join(map(str.ljust, row, [*widths, 0])).rstrip() for row in table]
+    if sys.stdout.isatty():
+        lines[0] = typer.style(lines[0], bold=True)
+    _write("\n".join(lines))
 
 
 def _write(text: str) -> None:

@@ -38,8 +38,8 @@ class AnswerLostError(TransportError):
     """A request was sent, in full or in part, and its response was lost.
 
     If ``sends`` is not 0, it was the image, and WeChat may have counted it; if it is 0, it was a token
-    request. Also raised when a later attempt of the same call could not connect; its ConnectError is then
-    ``__cause__``.
+    request, or the query of ``Session.quota``. Also raised when a later attempt of the same call could not
+    connect; its ConnectError is then ``__cause__``.
     """
 
 

@@ -48,6 +48,7 @@ _MEDIA = "the media's type, size, address or format was refused"
 _FORM = "send JPEG or PNG of less than 2 MB"
 _BUG = "the request is malformed; please report it to the wxcv project"
 _LIST = "add this machine's public address to the IP whitelist in WeChat's console"
+_CONSOLE = "look at the quota in WeChat's console"
 _PACK = "wait for the next day or buy a pack in WeChat's service market"
 _PLATFORM = "check the configuration of the third-party platform and the authorizer's authorisation"
 
@@ -168,10 +169,14 @@ ERRCODES: Mapping[int, Errcode] = {
     **_rows(APIError, "the body is wrong", _BUG, 44002, 47001, 47002),
     **_rows(APIError, "the HTTP method is wrong", _BUG, 43001, 43002),
     **_rows(APIError, "the signature is wrong", "", 40234, 87009),
-    **_rows(
-        APIError, "the rid is unknown, malformed, another account's or too old", "", *range(76001, 76005)
+    **_rows(APIError, "the rid is unknown, malformed, another account's or too old", "", 76001, 76002, 76004),
+    # 76003 is also "another account's rid", which wxcv asks for nowhere.
+    **_rows(APIError, "WeChat's quota query does not know the path", _CONSOLE, 76003, 76021),
+    76022: Errcode(
+        PermissionDeniedError,
+        "this kind of token may not ask for the path's quota",
+        "use the account's own token",
     ),
-    **_rows(APIError, "the quota look-up's path or token is wrong", "", 76021, 76022),
 }
 
 # https://developers.weixin.qq.com/doc/oplatform/developers/dev/AccessToken.html shows both suffixes.

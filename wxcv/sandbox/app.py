@@ -100,20 +100,16 @@ class App:
         return web.Response(body=fault.body or b"", headers={"Content-Type": self.choices.content_type})
 
     async def _page(self, request: web.Request) -> Fields:
+        pages = {
+            "/cgi-bin/token": self._classic,
+            "/cgi-bin/stable_token": self._stable,
+            "/cgi-bin/component/api_component_token": self._component_token,
+            "/cgi-bin/component/api_authorizer_token": self._authorizer_token,
+            "/cgi-bin/openapi/quota/get": self._quota,
+        }
+        page = pages.get(request.path, self._cv if self._is_cv(request.path) else _unknown)
         try:
-            match request.path:
-                case "/cgi-bin/token":
-                    return await self._classic(request)
-                case "/cgi-bin/stable_token":
-                    return await self._stable(request)
-                case "/cgi-bin/component/api_component_token":
-                    return await self._component_token(request)
-                case "/cgi-bin/component/api_authorizer_token":
-                    return await self._authorizer_token(request)
-                case path if self._is_cv(path):
-                    return await self._cv(request)
-                case _:
-                    return await _unknown(request)
+            return await page(request)
         except (Refusal, ConnectionError):
             raise
         except Exception:
@@ -154,6 +150,17 @@ class App:
         token = request.query.get("access_token") or request.query.get("component_access_token", "")
         return self.platform.authorizer_token(token, body)
 
+    async def _quota(self, request: web.Request) -> Fields:
+        body = await _posted(request)
+        self._check_token(request, errcode_for_component=76022)
+        if body is None:
+            raise Refusal(47001)
+        path = body.get("cgi_path")
+        meter = self.meters.get(path) if self.choices.quota_get_knows_cv and isinstance(path, str) else None
+        if meter is None:
+            raise Refusal(76021)
+        return {"errcode": 0, "errmsg": "ok", **meter.describe()}
+
     async def _cv(self, request: web.Request) -> Fields:
         # The body is read first, so that `received` tells of an upload that came with a bad token.
         upload = await self._upload(request)
@@ -173,14 +180,14 @@ class App:
             request[_UPLOAD] = upload
         return upload
 
-    def _check_token(self, request: web.Request) -> None:
+    def _check_token(self, request: web.Request, *, errcode_for_component: int = 61015) -> None:
         token = request.query.get("access_token", "")
         cloud_token = request.query.get("cloudbase_access_token", "")
         if self.relay and not token and not cloud_token:
             return
         kind = self.tokens.check(token or cloud_token)
         if token and kind == "component":
-            raise Refusal(61015)
+            raise Refusal(errcode_for_component)
         sent_as_cloud = not token
         if sent_as_cloud != (kind == "cloud"):
             raise Refusal(40001)

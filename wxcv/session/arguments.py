@@ -120,10 +120,15 @@ def make_answer_sources(sources: Sequence[AnswerSource], store: object) -> Answe
 
 def check_account(credential: Credential, *, is_limited: bool) -> None:
     """Refuse a credential whose calls cannot be counted."""
-    if is_limited and credential.account is None:
-        raise ValueError(
-            f"daily_limits needs to know the account: {class_name(credential)}(..., account=...)"
-        )
+    if is_limited:
+        require_account("daily_limits", credential)
+
+
+def require_account(method: str, credential: Credential) -> str:
+    """Return the account, or refuse a credential whose calls cannot be counted."""
+    if credential.account is None:
+        raise ValueError(f"{method} needs to know the account: {class_name(credential)}(..., account=...)")
+    return credential.account
 
 
 def check_urls(

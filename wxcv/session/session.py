@@ -13,7 +13,7 @@ from wxcv.endpoints.printed_text import PRINTED_TEXT
 from wxcv.endpoints.qrcode import SCAN_QRCODE
 from wxcv.images.sources import Image
 from wxcv.session import arguments
-from wxcv.session.lifecycle import SessionLifecycle
+from wxcv.session.quotas import SessionQuotas
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Callable, Iterable, Mapping
@@ -36,7 +36,7 @@ ImageT = TypeVar("ImageT", bound=Image)
 AnswerT = TypeVar("AnswerT")
 
 
-class Session(SessionLifecycle):
+class Session(SessionQuotas):
     """Calls WeChat's image endpoints for one account.
 
     Use it as ``async with Session(...) as session``, or close it with ``aclose()``. It belongs to the event

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+import contextlib
+from typing import TYPE_CHECKING, Any, Self
 
 from wxcv import checks
 from wxcv.errors import StoreError
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis, RedisCluster
     from redis.commands.core import AsyncScript
 
+_EXTRA = 'RedisStore needs the extra redis: python -m pip install "wxcv[redis]"'
 _OPERATION_SECONDS = 2.0
 _SLACK = 3600  # seconds for which a token's record, with its generation, outlives the token
 _MILLISECONDS = 1000
@@ -34,16 +36,46 @@ def _require_redis(redis: object) -> None:
     try:
         from redis.asyncio import Redis, RedisCluster  # noqa: PLC0415 - the extra may be missing
     except ImportError:
-        raise ImportError('RedisStore needs the extra redis: python -m pip install "wxcv[redis]"') from None
+        raise ImportError(_EXTRA) from None
     if not isinstance(redis, (Redis, RedisCluster)):
         raise TypeError(f"redis must be a redis.asyncio.Redis or RedisCluster, not {class_name(redis)}")
+
+
+def _make_client(url: str) -> Redis | None:
+    """Return a client that is not connected yet, or None for a URL that redis-py cannot use."""
+    try:
+        from redis.asyncio import Redis  # noqa: PLC0415 - the extra may be missing
+        from redis.asyncio.connection import SSLConnection, parse_url  # noqa: PLC0415 - the same
+        from redis.asyncio.retry import Retry  # noqa: PLC0415 - the same
+        from redis.backoff import NoBackoff  # noqa: PLC0415 - the same
+    except ImportError:
+        raise ImportError(_EXTRA) from None
+    try:
+        options: dict[str, Any] = {**parse_url(url)}
+        if url.startswith("unix:"):
+            options["unix_socket_path"] = options.pop("path")
+        # Not from_url, which accepts any parameter and fails when it connects.
+        has_tls = options.pop("connection_class", None) is SSLConnection
+        # One retry for a connection that was closed while idle; more would only delay the error.
+        return Redis(**options, ssl=has_tls, retry=Retry(NoBackoff(), 1))
+    except Exception:  # noqa: BLE001 - of redis-py and Python, for the different parts of a URL
+        return None
+
+
+def _failures() -> tuple[type[Exception], ...]:
+    """Return what redis-py raises while it talks to a server."""
+    from redis.exceptions import RedisClusterException, RedisError  # noqa: PLC0415 - the extra may be missing
+
+    # A RedisClusterException is no RedisError; a RuntimeError is for a connection of another event loop.
+    return (RedisError, RedisClusterException, OSError, ValueError, RuntimeError)
 
 
 class RedisStore:
     """A Store in Redis (extra: ``redis``).
 
     Args:
-        redis: a ``redis.asyncio.Redis`` or ``RedisCluster`` of the caller's; it is never closed here.
+        redis: a ``redis.asyncio.Redis`` or ``RedisCluster`` of the caller's; it is never closed here. With
+            ``from_url`` the store has a client of its own.
         prefix: what all keys begin with; not empty, ASCII, no white space.
         lease: seconds after which the lease of a crashed process expires; above 10, the longest refresh.
 
@@ -71,26 +103,64 @@ class RedisStore:
 
     def __init__(self, redis: Redis | RedisCluster, *, prefix: str = "wxcv", lease: float = 12.0) -> None:
         _require_redis(redis)
+        self._owned: Redis | None = None
         self._register = redis.register_script
         self._scripts: dict[str, AsyncScript] = {}
         self._prefix = checks.check_token_text("prefix", prefix)
         self.lease = checks.check_seconds("lease", lease, least=REFRESH_DEADLINE)
+
+    @classmethod
+    def from_url(cls, url: str, *, prefix: str = "wxcv", lease: float = 12.0) -> Self:
+        """Make a store with a client of its own, which ``aclose`` or the end of ``async with`` closes.
+
+        Args:
+            url: ``redis://``, ``rediss://`` (TLS) or ``unix://``, as redis-py takes it. It may hold a user
+                and a password, and is never shown.
+            prefix, lease: as above.
+
+        Raises:
+            ValueError, TypeError: an argument is unusable; the message names it.
+            ImportError: the extra is not installed.
+        """
+        if not isinstance(url, str):
+            raise TypeError(f"url must be a str, not {class_name(url)}")
+        client = _make_client(url)
+        if client is None:  # raised here, without a context: the texts of redis-py's errors hold parts of it
+            raise ValueError(
+                "url must be a redis://, rediss:// or unix:// URL that redis-py accepts (not shown)"
+            )
+        store = cls(client, prefix=prefix, lease=lease)
+        store._owned = client
+        return store
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the client of ``from_url``, within 2 s; the next use opens it again.
+
+        The caller's own client stays open.
+        """
+        if self._owned is not None:
+            with contextlib.suppress(*_failures()):
+                async with asyncio.timeout(_OPERATION_SECONDS):
+                    await self._owned.aclose()
 
     def _name(self, key: str, what: str) -> str:
         # The braces keep the keys of an account on one node of a cluster.
         return f"{self._prefix}:{{{key}}}:{what}"
 
     async def _run(self, script: str, name: str | list[str], *arguments: str | float) -> Any:  # noqa: ANN401 - Redis's
-        from redis.exceptions import RedisClusterException, RedisError  # noqa: PLC0415 - the extra may be missing
-
         run = self._scripts.get(script)
         if run is None:
             run = self._scripts[script] = self._register(script)
         try:
             async with asyncio.timeout(_OPERATION_SECONDS):
                 return await run(keys=[name] if isinstance(name, str) else name, args=arguments)
-        except (RedisError, RedisClusterException, OSError, ValueError, RuntimeError) as error:
-            # A RedisClusterException is no RedisError; a RuntimeError is for a connection of another loop.
+        except _failures() as error:
             reason = class_name(error)
         # Raised outside the except block, without a context: the text of a command may hold a token.
         raise StoreError(f"the shared store failed ({reason})")

@@ -78,7 +78,7 @@ class TokenManager:
         """
         store: Any = self._refresh_state.store
         if store is not None and not hasattr(store, "take"):
-            raise TypeError(f"store must be a CounterStore too, for daily_limits, not {class_name(store)}")
+            raise TypeError(f"store must be a CounterStore too, to count sends, not {class_name(store)}")
         counters: CounterStore | None = store
         return counters
 

@@ -65,6 +65,9 @@ class Choices:
             depend on the opposite.
         quota_reset_hour: the hour in Beijing, 0 to 23, at which the daily quota resets. WeChat's behaviour is
             unknown; this is the default because a day begins at midnight.
+        quota_get_knows_cv: whether /cgi-bin/openapi/quota/get knows the paths of the cv endpoints, or answers
+            76021. WeChat's behaviour is unknown; this is the default because its documentation names no paths
+            that are left out.
 
     Raises:
         ValueError: a switch has an invalid value; the message names the switch.
@@ -87,6 +90,7 @@ class Choices:
     component_token_expired: Literal[42001, 42006] = 42001
     failed_call_spends: bool = True
     quota_reset_hour: int = 0
+    quota_get_knows_cv: bool = True
 
     def __post_init__(self) -> None:
         for field in fields(self):

@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 
 from wxcv.sandbox.checks import check_integer
-from wxcv.sandbox.wechat.answers import Refusal
+from wxcv.sandbox.wechat.answers import Fields, Refusal
 from wxcv.sandbox.wechat.choices import Choices
 from wxcv.sandbox.wechat.paths import COMM, CV_PATHS
 
 _BEIJING = 8 * 3600
 _DAY, _MINUTE, _MARKET = 45009, 45011, 101003
+_UNLIMITED = 10_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +82,18 @@ class QuotaMeter:
         """The calls that count against the quota now."""
         windows = self._now()
         return Usage(day=windows[_DAY].calls, minute=windows[_MINUTE].calls, total=windows[_MARKET].calls)
+
+    def describe(self) -> Fields:
+        """Return what quota/get answers: the quota of the day, and the limit of the minute if there is one.
+
+        A quota without a limit of its own for the day has one of 10,000,000 calls here.
+        """
+        day, minute = (self._now()[errcode] for errcode in (_DAY, _MINUTE))
+        limit = _UNLIMITED if day.limit is None else day.limit
+        quota = {"daily_limit": limit, "used": day.calls, "remain": max(0, limit - day.calls)}
+        if minute.limit is None:
+            return {"quota": quota}
+        return {"quota": quota, "rate_limit": {"call_count": minute.limit, "refresh_second": 60}}
 
     @contextlib.contextmanager
     def count_call(self) -> Iterator[None]:

@@ -1,0 +1,221 @@
+"""Calls that share a send with others may be cancelled."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import Any
+
+import pytest
+from support import pictures
+from support.pictures import BLANK
+from support.same_image import Server, cached, started, until
+from support.servers import api_server
+
+import wxcv
+
+
+@pytest.mark.parametrize("gone", [[0], [1], [0, 1, 2, 3]], ids=["the first", "a later one", "all but one"])
+async def test_to_cancel_some_leaves_the_others(gone: list[int]) -> None:
+    """Whoever of five is cancelled, also the one that sends, the others get the answer of the one send."""
+    server = Server()
+    async with api_server(server.call) as url, cached(url) as session:
+        tasks = await started(5, session)
+        for index in gone:
+            tasks[index].cancel()
+        await asyncio.sleep(0)
+        server.go.set()
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+
+    assert [type(result) for result in results] == [
+        asyncio.CancelledError if index in gone else wxcv.QrcodeScan for index in range(5)
+    ]
+    assert server.calls == 1
+
+
+async def test_to_cancel_some_before_anything_is_sent_leaves_the_others() -> None:
+    """Whoever is cancelled while the token is fetched, also the first, the others get their answer."""
+    server, asked, go = Server(is_open=True), asyncio.Event(), asyncio.Event()
+
+    async def get_token(_refused: str | None) -> wxcv.AccessToken:
+        asked.set()
+        await go.wait()
+        return wxcv.AccessToken("T1", 7200, "callback")
+
+    credential = wxcv.CallbackCredential(get_token)
+    async with (
+        api_server(server.call) as url,
+        wxcv.Session(credential, base_url=url, answer_sources=[wxcv.AnswerCache()]) as session,
+    ):
+        tasks = [asyncio.create_task(session.scan_qrcode(BLANK)) for _ in range(4)]
+        await asked.wait()
+        await until(lambda: session.stats().calls == 4)
+        tasks[0].cancel()
+        tasks[2].cancel()
+        await asyncio.sleep(0)
+        go.set()
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+
+    cancelled, answered = asyncio.CancelledError, wxcv.QrcodeScan
+    assert [type(result) for result in results] == [cancelled, answered, cancelled, answered]
+    assert server.calls == 1
+
+
+class SlowToEnd:
+    """A source that takes its time when it is cancelled."""
+
+    def __init__(self) -> None:
+        self.asked, self.ending, self.end = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def find(self, *_call: object) -> Any:
+        """Wait to be cancelled, the first time."""
+        if self.asked.is_set():
+            return None
+        self.asked.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.ending.set()
+            await self.end.wait()
+
+
+async def test_nobody_joins_what_is_being_cancelled() -> None:
+    """A call that comes while the work for an image is being cancelled has it done anew."""
+    server, source = Server(is_open=True), SlowToEnd()
+    sources = [wxcv.AnswerCache(), source]
+    async with api_server(server.call) as url, cached(url, answer_sources=sources) as session:
+        first = asyncio.create_task(session.scan_qrcode(BLANK))
+        await source.asked.wait()
+        first.cancel()
+        await source.ending.wait()
+        assert await session.scan_qrcode(BLANK) == wxcv.QrcodeScan()
+        source.end.set()
+        await until(lambda: session.stats().running == 0)
+
+    assert server.calls == 1
+
+
+async def test_what_was_sent_for_nobody_is_kept_for_the_next() -> None:
+    """If all callers are gone, an image that was sent is read to its end, and the next call is not sent."""
+    server = Server()
+    async with api_server(server.call) as url, cached(url) as session:
+        tasks = await started(3, session)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        assert session.stats().running == 1
+        server.go.set()
+        await until(lambda: session.stats().running == 0)
+        await session.scan_qrcode(BLANK)
+
+    assert server.calls == 1
+
+
+async def test_what_was_not_sent_is_not_sent_for_nobody() -> None:
+    """If all callers are gone before the image is sent, it is not sent; who calls next is not disturbed."""
+    server, asked, refreshes = Server(is_open=True), asyncio.Event(), 0
+
+    async def get_token(_refused: str | None) -> wxcv.AccessToken:
+        nonlocal refreshes
+        refreshes += 1
+        asked.set()
+        await go.wait()
+        return wxcv.AccessToken("T1", 7200, "callback")
+
+    credential, go = wxcv.CallbackCredential(get_token), asyncio.Event()
+    async with (
+        api_server(server.call) as url,
+        wxcv.Session(credential, base_url=url, answer_sources=[wxcv.AnswerCache()]) as session,
+    ):
+        tasks = [asyncio.create_task(session.scan_qrcode(BLANK)) for _ in range(3)]
+        await asked.wait()
+        await until(lambda: session.stats().calls == 3)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await until(lambda: session.stats().running == 0)
+        last = asyncio.create_task(session.scan_qrcode(BLANK))
+        await until(lambda: session.stats().calls == 4)
+        assert server.calls == 0
+        go.set()
+        await last
+        await until(lambda: session.stats().running == 0)
+
+    assert server.calls == 1
+
+
+class CancelsNext:
+    """A source that has wxcv's own task cancelled before its first step."""
+
+    async def find(self, *_call: object) -> Any:
+        """Have all such tasks cancelled that exist when the running step is over."""
+        asyncio.get_running_loop().call_soon(self._cancel)
+
+    def _cancel(self) -> None:
+        for task in asyncio.all_tasks():
+            if task.get_name() == "wxcv shared call":
+                task.cancel()
+
+
+async def test_a_flight_that_never_began_leaves_its_slot() -> None:
+    """If wxcv's own task is cancelled before its first step, its caller ends and the only slot is free."""
+    server = Server(is_open=True)
+    sources = [CancelsNext(), wxcv.AnswerCache()]
+    async with api_server(server.call) as url, cached(url, answer_sources=sources, concurrency=1) as session:
+        with pytest.raises(asyncio.CancelledError):
+            await session.scan_qrcode(BLANK)
+        assert session.stats().running == 0
+
+    assert server.calls == 0
+
+
+async def test_a_program_that_ends_in_the_middle_leaves_nothing() -> None:
+    """If every task is cancelled at once, as at the end of a program, calls end and all slots are free."""
+    server = Server()
+    async with api_server(server.call) as url, cached(url) as session:
+        tasks = await started(4, session)
+        flight = next(iter(session._state.flights._open.values()))
+        for task in (*tasks, flight.task):
+            task.cancel()
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        await until(lambda: session.stats().running == 0)
+        server.go.set()
+
+    assert {type(result) for result in results} == {asyncio.CancelledError}
+
+
+async def test_a_flight_that_ends_from_elsewhere_is_an_error_for_those_who_wait() -> None:
+    """If somebody cancels wxcv's own task, those who wait get CancelledError, and none waits for ever."""
+    server = Server()
+    async with api_server(server.call) as url, cached(url) as session:
+        tasks = await started(4, session)
+        next(iter(session._state.flights._open.values())).task.cancel()
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        server.go.set()
+        await session.scan_qrcode(BLANK)
+
+    assert {type(result) for result in results} == {asyncio.CancelledError}
+    assert server.calls == 2
+
+
+async def test_thousands_of_calls_that_are_cancelled_at_random_send_each_image_once() -> None:
+    """2,000 calls of 100 images, a third cancelled at random: at most 100 sends, and every slot is free."""
+    server, chance = Server(is_open=True), random.Random(7)  # noqa: S311 - no secret
+    images = [pictures.qr_png(f"image {number}") for number in range(100)]
+    async with api_server(server.call) as url, cached(url, concurrency=10) as session:
+
+        async def call(number: int) -> None:
+            task = asyncio.create_task(session.scan_qrcode(images[number % 100]))
+            if chance.random() < 1 / 3:
+                for _ in range(chance.randrange(60)):
+                    await asyncio.sleep(0)
+                task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+        async with asyncio.timeout(60):
+            await asyncio.gather(*map(call, range(2000)))
+            await until(lambda: session.stats().running == 0)
+        stats = session.stats()
+
+    assert server.calls == stats.sends == 100
+    assert stats.waiting == 0

@@ -1,0 +1,109 @@
+"""The options of the commands, and what they mean to a session."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import attrs
+import typer
+
+import wxcv
+from wxcv.cli.inputs import SUFFIXES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def check_timeout(value: float | None) -> float | None:
+    """Return the seconds, or refuse them."""
+    if value is not None and not 0 < value <= 86_400:  # noqa: PLR2004 - a day
+        raise typer.BadParameter("must be a number of seconds above 0, and at most 86400")
+    return value
+
+
+def _take_store(context: typer.Context, value: str | None) -> str | None:
+    """Return the store of the command, or else the one that was given before its name."""
+    store: str | None = context.find_root().obj if value is None else value
+    return store
+
+
+Images = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="IMAGE...",
+        help="Paths, http(s) URLs, folders (files ending in "
+        f"{', '.join(sorted(SUFFIXES))} are read), or - for names on standard input, one per line.",
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object per image, one per line.")]
+UseSandbox = Annotated[
+    bool,
+    typer.Option(
+        "--sandbox",
+        help="Use a local sandbox instead of WeChat; no account needed. Reads codes, text and crops.",
+    ),
+]
+Concurrency = Annotated[
+    int | None, typer.Option(min=1, help="How many calls run at a time. Default: 8, with --sandbox 2.")
+]
+Timeout = Annotated[
+    float | None,
+    typer.Option(
+        callback=check_timeout,
+        help="Seconds for one call (one image, one endpoint) with all its retries; also how long to wait "
+        "while WeChat cannot be reached. Default: 60.",
+    ),
+]
+Field = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME=VALUE", help="An extra field that the endpoint takes; may be repeated."),
+]
+_STORE_HELP = (
+    "Where commands share tokens and daily limits: an SQLite file, made if it is missing, or a redis://, "
+    "rediss:// or unix:// URL (extra: redis)."
+)
+# Neither shows its value as a default: it may hold a password.
+GlobalStore = Annotated[
+    str | None,
+    typer.Option("--store", metavar="PATH|URL", envvar="WXCV_STORE", show_default=False, help=_STORE_HELP),
+]
+Store = Annotated[
+    str | None,
+    typer.Option(
+        callback=_take_store,
+        metavar="PATH|URL",
+        show_default=False,
+        help=f"{_STORE_HELP} Default: the variable WXCV_STORE, which other users of the machine cannot see.",
+    ),
+]
+DailyLimit = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        max=10**9,
+        metavar="N",
+        help="Make at most N sends a day (of UTC+8) to each endpoint, together with all others that share "
+        "the store; without a store, this command alone.",
+    ),
+]
+
+
+@attrs.frozen(kw_only=True)
+class SessionSettings:
+    """The options of all commands that open a session."""
+
+    sandbox: bool
+    store: str | None = attrs.field(default=None, repr=False)
+    concurrency: int | None = None
+    timeout: float | None = None
+    daily_limit: int | None = None
+
+    def as_keywords(self, endpoints: Iterable[wxcv.Endpoint[Any]]) -> dict[str, Any]:
+        """Return the keywords of Session, without the store."""
+        # The sandbox reads the text of one image at a time, so that more calls would only wait there.
+        keywords: dict[str, Any] = {"concurrency": self.concurrency or (2 if self.sandbox else 8)}
+        if self.timeout is not None:
+            keywords["call_timeout"] = self.timeout
+        if self.daily_limit is not None:
+            keywords["daily_limits"] = wxcv.DailyLimits(dict.fromkeys(endpoints, self.daily_limit))
+        return keywords

@@ -1,0 +1,65 @@
+"""Opens what a command needs: the sandbox, the store and the session."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+import wxcv
+from wxcv.cli import exits, output
+from wxcv.sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from contextlib import AsyncExitStack
+
+    from wxcv.cli.options import SessionSettings
+
+
+async def start_sandbox(stack: AsyncExitStack, box: Sandbox, where: str = "") -> Sandbox:
+    """Start a sandbox, or exit with a message."""
+    try:
+        return await stack.enter_async_context(box)
+    except ImportError as error:
+        output.say(str(error))
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        output.say(f"the sandbox cannot listen {where}({reason}); try another --host or --port")
+    raise typer.Exit(exits.USAGE)
+
+
+async def _open_store(stack: AsyncExitStack, place: str) -> wxcv.Store:
+    """Open the store, or exit with a message that never shows a URL, which may hold a password."""
+    try:
+        if "://" not in place:
+            return await stack.enter_async_context(wxcv.SQLiteStore(place))
+        # In a thread, as redis-py reads files when it makes a client.
+        store = await asyncio.to_thread(wxcv.RedisStore.from_url, place)
+        return await stack.enter_async_context(store)
+    except (ValueError, ImportError) as error:
+        output.say(f"cannot open the store of --store or WXCV_STORE: {error}")
+    raise typer.Exit(exits.USAGE)
+
+
+def _make_session(box: Sandbox | None, keywords: dict[str, Any]) -> wxcv.Session:
+    if box is not None:
+        credential = wxcv.AppCredential(box.appid, box.secret)
+        return wxcv.Session(credential, base_url=box.base_url, **keywords)
+    try:
+        return wxcv.Session.from_env(**keywords)
+    except ValueError as error:
+        output.say(f"cannot open a session: {error} (or use --sandbox, which needs no account)")
+    raise typer.Exit(exits.ACCOUNT)
+
+
+async def open_session(
+    stack: AsyncExitStack, settings: SessionSettings, endpoints: Iterable[wxcv.Endpoint[Any]]
+) -> wxcv.Session:
+    """Open a session for calls to these endpoints, with its store and sandbox; the stack closes them all."""
+    box = await start_sandbox(stack, Sandbox()) if settings.sandbox else None
+    keywords = settings.as_keywords(endpoints)
+    if settings.store is not None:
+        keywords["store"] = await _open_store(stack, settings.store)
+    return await stack.enter_async_context(_make_session(box, keywords))
