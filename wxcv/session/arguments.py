@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from wxcv import checks
 from wxcv.calls.answer_cache import AnswerCache
-from wxcv.calls.limits import DailyLimits
+from wxcv.calls.limits import DailyLimiter, DailyLimits
 from wxcv.calls.retries import RetryPolicy
 from wxcv.calls.slots import Slots
 from wxcv.calls.state import AnswerSources
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from wxcv.answer_sources.base import AnswerSource
+    from wxcv.clock import Clock
 
 
 def check_endpoint(endpoint: object, fields: Mapping[str, str] | None) -> None:
@@ -59,10 +60,11 @@ def check_credential(credential: object) -> None:
         raise TypeError(f"credential must be one of wxcv's credentials, not {type(credential).__name__}")
 
 
-def check_function(name: str, function: object) -> None:
+def check_functions(**functions: object) -> None:
     """Raise TypeError for what is no function, or async; None is accepted."""
-    if function is not None and (not callable(function) or inspect.iscoroutinefunction(function)):
-        raise TypeError(f"{name} must be a function that is not async")
+    for name, function in functions.items():
+        if function is not None and (not callable(function) or inspect.iscoroutinefunction(function)):
+            raise TypeError(f"{name} must be a function that is not async")
 
 
 def check_objects(*, retries: object, tokens: object, clock: object) -> None:
@@ -95,6 +97,13 @@ def check_costs(daily_limits: object, answer_sources: object, *, fit: object, cr
             raise TypeError("answer_sources must be a list of AnswerSources, without None")
     if checks.check_bool("fit", fit):
         require_packages("Session(fit=True)", "fit", PIL="pillow")
+
+
+def make_limiter(limits: DailyLimits, store: Any, clock: Clock) -> DailyLimiter:  # noqa: ANN401 - a store
+    """Return what counts sends; raise TypeError for a store that cannot count."""
+    if store is not None and not hasattr(store, "take"):
+        raise TypeError(f"store must be a CounterStore too, to count sends, not {class_name(store)}")
+    return DailyLimiter(limits, store, clock)
 
 
 def make_answer_sources(sources: Sequence[AnswerSource], store: object) -> AnswerSources | None:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Self
 
 from wxcv import checks
 from wxcv.calls.hosts import limit_connect_timeout
-from wxcv.calls.limits import DailyLimiter
 from wxcv.calls.retries import RetryPolicy
 from wxcv.calls.state import SessionState, SessionStats
 from wxcv.calls.transport import Transport
@@ -76,12 +75,10 @@ class SessionLifecycle:
     ) -> None:
         arguments.check_credential(credential)
         arguments.check_costs(daily_limits, answer_sources, fit=fit, credential=credential)
-        arguments.check_function("on_attempt", on_attempt)
-        arguments.check_function("on_call", on_call)
+        arguments.check_functions(on_attempt=on_attempt, on_call=on_call)
         arguments.check_objects(retries=retries, tokens=tokens, clock=clock)
         arguments.check_together(tokens=tokens, store=store, http=http, trust_env=trust_env)
-        checks.check_bool("local_files", local_files)
-        own_clock = clock or SystemClock()
+        may_read_files, own_clock = checks.check_bool("local_files", local_files), clock or SystemClock()
         url, *fallbacks = arguments.check_urls(base_url, fallback_urls, credential, allow_http=allow_http)
         slots = arguments.make_slots(concurrency, call_timeout, slot_timeout, max_waiting)
         transport = Transport(
@@ -97,7 +94,7 @@ class SessionLifecycle:
         )
         reader_threads = futures.ThreadPoolExecutor(_READERS, "wxcv reader")
         limit = checks.check_integer("image_limit", image_limit)
-        loader = ImageLoader(limit, reader_threads, local_files=local_files, fit=fit)
+        loader = ImageLoader(limit, reader_threads, local_files=may_read_files, fit=fit)
         manager = get_manager(tokens if tokens is not None else TokenCache(store, clock=own_clock))
         self._credential, self._is_owner = credential, True
         self._base_url, self._allow_http = url, allow_http
@@ -113,7 +110,7 @@ class SessionLifecycle:
             reader_threads=reader_threads,
             on_attempt=on_attempt,
             on_call=on_call,
-            limiter=None if daily_limits is None else DailyLimiter(daily_limits, manager.counters, own_clock),
+            limiter=daily_limits and arguments.make_limiter(daily_limits, manager.store, own_clock),
             answer_sources=arguments.make_answer_sources(answer_sources, manager.store),
         )
 

@@ -13,7 +13,7 @@ from cachetools import LRUCache, TLRUCache
 
 from wxcv import nesting
 from wxcv.errors import SessionClosedError, WxcvError
-from wxcv.masking import class_name, short_name
+from wxcv.masking import short_name
 from wxcv.stores.base import FORCED_PAUSE, REFRESH_DEADLINE
 from wxcv.tokens.access_token import AccessToken
 from wxcv.tokens.account_state import AccountState, get_result, token_source_error
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from wxcv.clock import Clock
-    from wxcv.stores.base import CounterStore, TokenStore
+    from wxcv.stores.base import TokenStore
     from wxcv.tokens.account_state import Waiter
     from wxcv.tokens.credential import Credential
     from wxcv.tokens.runner import Send
@@ -68,19 +68,6 @@ class TokenManager:
     def store(self) -> TokenStore | None:
         """The store that processes share, or None."""
         return self._refresh_state.store
-
-    @property
-    def counters(self) -> CounterStore | None:
-        """The store, for daily limits; None without one.
-
-        Raises:
-            TypeError: the store cannot count.
-        """
-        store: Any = self._refresh_state.store
-        if store is not None and not hasattr(store, "take"):
-            raise TypeError(f"store must be a CounterStore too, to count sends, not {class_name(store)}")
-        counters: CounterStore | None = store
-        return counters
 
     def get_nowait(self, credential: Credential, send: Send) -> str | None:
         """Return the valid token without waiting, or None; start a background refresh if it expires soon."""
