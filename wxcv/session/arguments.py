@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from wxcv.answer_sources.base import AnswerSource
     from wxcv.clock import Clock
+    from wxcv.stores.base import CounterStore
 
 
 def check_endpoint(endpoint: object, fields: Mapping[str, str] | None) -> None:
@@ -99,11 +100,17 @@ def check_costs(daily_limits: object, answer_sources: object, *, fit: object, cr
         require_packages("Session(fit=True)", "fit", PIL="pillow")
 
 
-def make_limiter(limits: DailyLimits, store: Any, clock: Clock) -> DailyLimiter:  # noqa: ANN401 - a store
-    """Return what counts sends; raise TypeError for a store that cannot count."""
+def get_counters(store: Any) -> CounterStore | None:  # noqa: ANN401 - of a caller's
+    """Return the store for daily limits, or raise TypeError if it cannot count."""
     if store is not None and not hasattr(store, "take"):
         raise TypeError(f"store must be a CounterStore too, to count sends, not {class_name(store)}")
-    return DailyLimiter(limits, store, clock)
+    counters: CounterStore | None = store
+    return counters
+
+
+def make_limiter(limits: DailyLimits | None, store: object, clock: Clock) -> DailyLimiter | None:
+    """Return what takes sends from the limits; None without any."""
+    return None if limits is None else DailyLimiter(limits, get_counters(store), clock)
 
 
 def make_answer_sources(sources: Sequence[AnswerSource], store: object) -> AnswerSources | None:

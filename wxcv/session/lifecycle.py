@@ -110,7 +110,7 @@ class SessionLifecycle:
             reader_threads=reader_threads,
             on_attempt=on_attempt,
             on_call=on_call,
-            limiter=daily_limits and arguments.make_limiter(daily_limits, manager.store, own_clock),
+            limiter=arguments.make_limiter(daily_limits, manager.store, own_clock),
             answer_sources=arguments.make_answer_sources(answer_sources, manager.store),
         )
 

@@ -86,10 +86,10 @@ class SessionQuotas(SessionLifecycle):
         arguments.check_endpoint(endpoint, None)
         account, state = arguments.require_account(method, self._credential), self._state
         state.bind_to_running_loop()
-        limiter, store = state.limiter, state.tokens.store
+        limiter, store = state.limiter, arguments.get_counters(state.tokens.store)
         if store is None and (limiter is None or not limiter.is_limited(endpoint)):
             raise ValueError(
                 f"{method} needs Session(..., store=...), or a daily limit for {endpoint.name}: "
                 "Session(..., daily_limits=...)"
             )
-        return account, limiter or arguments.make_limiter(DailyLimits({}), store, state.clock)
+        return account, limiter or DailyLimiter(DailyLimits({}), store, state.clock)
