@@ -76,8 +76,8 @@ class Session(SessionQuotas):
             proxy's URL is never shown; one from a ``.netrc`` file is not known here, and an error may show
             it if a server repeats it.
         tokens: a TokenCache that several sessions share; None is a cache of the session's own.
-        store: a Store for the session's own TokenCache, to share tokens with other processes; None by
-            default. Not with ``tokens``.
+        store: a Store through which processes share tokens, daily limits and answers; None by default. Not
+            with ``tokens``, whose own store serves for all three.
         image_limit: size in bytes that an image must stay below, 1 to 10 ** 9; 2,097,152 by default.
         local_files: whether images may be paths; True by default. False refuses paths with
             UnreadableImageError.
@@ -202,7 +202,7 @@ class Session(SessionQuotas):
                 is not 0, WeChat may have counted the image.
             APIError: WeChat refused the image or a token request.
             TokenSourceError: a token or ticket function, store or clock of the caller's failed.
-            StoreError: the shared token store failed, and no token may be fetched without it.
+            StoreError: the store failed, and without it no token may be fetched, or no call counted.
             SessionClosedError: the session is closed, or belongs to another event loop or process.
             TypeError: ``endpoint`` is not an Endpoint, or ``fields`` is not a mapping.
             ValueError: ``fields`` has a name that the endpoint does not accept, or a value that is not a str.
