@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.accounts import APP, STATIC
@@ -308,3 +308,30 @@ async def test_the_days_of_one_process_follow_its_clock() -> None:
     clock.advance(86_400)
     await counters.mark_day_spent("k", first)  # of a day that is over
     assert (await counters.take("k", 1, reset_hour=3)).number == 1
+
+
+async def test_a_send_that_was_taken_is_made_though_the_batch_has_stopped(tmp_path: Path) -> None:
+    """If the limit stops a batch after the last send was taken, that one is sent all the same."""
+    server, refused = Answers(), asyncio.Event()
+
+    class LastIsSlow(wxcv.SQLiteStore):
+        async def take(self, key: str, limit: int, **options: Any) -> wxcv.Taken:
+            taken = await super().take(key, limit, **options)
+            if taken.number is None:
+                refused.set()
+            else:
+                await refused.wait()
+                await asyncio.sleep(0)  # for the batch to learn of the refusal
+            return taken
+
+    limits = wxcv.DailyLimits({wxcv.PRINTED_TEXT: 1})
+    async with (
+        api_server(server.call) as url,
+        LastIsSlow(tmp_path / "s.db") as store,
+        wxcv.Session(APP, base_url=url, concurrency=2, store=store, daily_limits=limits) as session,
+        session.batch(wxcv.PRINTED_TEXT, [BLANK] * 3) as batch,
+    ):
+        outcomes = [outcome async for outcome in batch]
+
+    assert sorted(outcome.status for outcome in outcomes) == ["not_sent", "not_sent", "ok"]
+    assert server.calls == 1

@@ -128,10 +128,13 @@ class Attempts(Generic[AnswerT]):
         return answer
 
     async def _get_token(self) -> str:
+        """Return a token for a send that may take place."""
         tokens, send = self.state.tokens, self.state.transport.send
         self.report.is_waiting_for_token = True
         token = tokens.get_nowait(self.credential, send) or await tokens.get(self.credential, send)
         self.report.is_waiting_for_token = False
+        if self.before_send is not None:  # not later: what is taken from a limit is sent
+            self.before_send()
         return token
 
     def _remaining(self) -> float:
@@ -178,8 +181,6 @@ class Attempts(Generic[AnswerT]):
 
     async def _send_once(self, request: Request, token: str) -> AnswerT:
         clock, report = self.state.clock, self.report
-        if self.before_send is not None:
-            self.before_send()
         report.requests += 1
         status = errcode = None
         started_at = clock.monotonic()
