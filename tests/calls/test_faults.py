@@ -259,7 +259,7 @@ async def test_a_nonsensical_retry_after_is_ignored(
 
 
 async def test_after_a_storm_of_timeouts_the_pool_recovers() -> None:
-    """After a time in which every third request let all calls time out, fifty over two connections succeed."""
+    """After every third request let all calls time out, fifty calls over two connections all succeed."""
     calls, is_healthy = 0, False
 
     async def call(request: web.Request) -> web.StreamResponse:
