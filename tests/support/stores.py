@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING, Protocol
 
 import wxcv
@@ -36,6 +38,9 @@ class SharedStore(Protocol):
     async def advance(self, seconds: float) -> None:
         """Let that much time pass for what is stored."""
 
+    async def end_leases(self) -> None:
+        """Let all leases be over, also for processes that have the system's clock."""
+
 
 class SharedFile:
     """SQLite stores on one file, with a clock that stands still."""
@@ -65,6 +70,11 @@ class SharedFile:
     async def advance(self, seconds: float) -> None:
         """Move the clock."""
         self.clock.advance(seconds)
+
+    async def end_leases(self) -> None:
+        """Bring the end of all leases to their beginning."""
+        with closing(sqlite3.connect(self.address, timeout=30)) as connection, connection:
+            connection.execute("UPDATE leases SET ends_at = begins_at")
 
 
 class SharedRedis:
@@ -106,6 +116,11 @@ class SharedRedis:
                 left = await client.pttl(key)
                 if left > 0:
                     await client.pexpire(key, int(left - seconds * 1000))
+
+    async def end_leases(self) -> None:
+        """Remove all leases, as Redis does at their end."""
+        async with self.server.client() as client:
+            await client.delete(*await client.keys("*:lease"))
 
     @staticmethod
     def _age(text: str, seconds: float) -> str:
