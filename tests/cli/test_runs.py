@@ -16,6 +16,7 @@ import pytest
 from support import pictures
 from support.commands import command, environment, run
 from support.pages import QRCODE
+from support.sandbox_calls import Now
 from support.servers import answer, api_server
 
 from wxcv.sandbox import Quota, Sandbox
@@ -68,7 +69,7 @@ class Held:
 
 async def test_the_end_of_the_quota_loses_no_answer(names: list[str]) -> None:
     """When the quota ends in the middle of a run, every answer that was paid for is printed."""
-    async with Sandbox(quota=Quota(per_day=30)) as box:
+    async with Sandbox(clock=Now(), quota=Quota(per_day=30)) as box:
         env = {"WXCV_APPID": box.appid, "WXCV_SECRET": box.secret, "WXCV_BASE_URL": box.base_url}
         code, out, err = await run("scan-qrcode", "--json", *names, env=env)
         spent = box.usage(QRCODE).day
