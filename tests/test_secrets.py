@@ -16,9 +16,10 @@ import pytest
 from aiohttp import web
 from support import pictures
 from support.accounts import SECRET, TOKEN
-from support.leak_worker import MARK
+from support.leak_worker import MARK, Impatient
 from support.places import SCRIPTS
 from support.servers import answer, api_server, http_answer, raw_server, read_request
+from support.timeouts import end_attempts
 
 import wxcv
 from wxcv.tokens.refresh import CachedToken
@@ -96,30 +97,32 @@ async def hang_up(request: web.Request) -> web.StreamResponse:
     return answer()
 
 
+OPENED: list[wxcv.Session] = []
+"""The sessions of the running test."""
+
+
 async def never(request: web.Request) -> web.StreamResponse:
-    """Read the request and never answer."""
+    """Read the request and never answer; its attempt times out at once."""
     await request.read()
+    for session in OPENED:
+        end_attempts(session._state.transport)
     await asyncio.Event().wait()
     raise AssertionError
 
 
 @pytest.fixture
 async def opened() -> AsyncIterator[Callable[[str], wxcv.Session]]:
-    """Make sessions of a marked account."""
-    sessions: list[wxcv.Session] = []
+    """Make sessions of a marked account, which never wait, and so not for the next minute either."""
 
     def make(url: str) -> wxcv.Session:
         credential = wxcv.AppCredential("wx1", SECRET)
-        quick = wxcv.RetryPolicy(base=0.01)
-        session = wxcv.Session(
-            credential, base_url=url, attempt_timeout=0.3, call_timeout=3, retries=quick, image_limit=10_000
-        )
-        sessions.append(session)
-        return sessions[-1]
+        session = wxcv.Session(credential, base_url=url, clock=Impatient(), image_limit=10_000)
+        OPENED.append(session)
+        return session
 
     yield make
-    for session in sessions:
-        await session.aclose(grace=0)
+    while OPENED:
+        await OPENED.pop().aclose(grace=0)
 
 
 @pytest.mark.parametrize("image", [pictures.qr_png("x"), SIGNED], ids=["upload", "url"])

@@ -11,6 +11,7 @@ from support.accounts import APP, TOKEN
 from support.batches import Server, collect, moved, statuses
 from support.pages import QRCODE, STABLE_TOKEN
 from support.pictures import PICTURE
+from support.sandbox_calls import Now
 from support.servers import answer, api_server, raw_server
 
 import wxcv
@@ -56,7 +57,7 @@ async def test_after_the_first_account_wide_refusal_nothing_more_is_sent(
 
 async def test_a_quota_of_the_sandbox_stops_a_batch() -> None:
     """With 20 calls a day, 20 images are read and the others are kept for another day."""
-    async with Sandbox(quota=Quota(per_day=20)) as box:
+    async with Sandbox(clock=Now(), quota=Quota(per_day=20)) as box:
         credential = wxcv.AppCredential(box.appid, box.secret)
         async with wxcv.Session(credential, base_url=box.base_url) as session:
             outcomes = await collect(session.batch(wxcv.SCAN_QRCODE, [PICTURE] * 100))

@@ -11,6 +11,7 @@ import pytest
 from support.accounts import APP, STATIC, TOKEN
 from support.pictures import BLANK
 from support.servers import answer, api_server
+from support.tokens import turn
 
 import wxcv
 
@@ -148,12 +149,14 @@ async def test_every_slot_has_a_connection_and_a_refresh_has_one_too() -> None:
 async def test_there_is_one_connection_more_than_slots() -> None:
     """However many tokens are refreshed at once, no more connections are used than concurrency + 1."""
     now = most = 0
+    three_are_here = asyncio.Barrier(3)
 
     async def token_page(_request: web.Request) -> web.StreamResponse:
         nonlocal now, most
         now += 1
         most = max(most, now)
-        await asyncio.sleep(0.01)
+        await three_are_here.wait()
+        await turn(20)  # for a fourth, if there is one
         now -= 1
         return answer(access_token=TOKEN, expires_in=7200)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from support.loops import run_by_set_clock
 
 from wxcv.calls.deadlines import Deadline, DeadlineTimer
 
@@ -22,44 +23,50 @@ async def test_a_block_that_outlasts_its_deadline_is_left_quietly() -> None:
     assert task.cancelling() == 0
 
 
-async def test_a_block_that_ends_in_time_is_left_alone() -> None:
-    """A block that ends before its deadline gives its value, and the next one has a deadline of its own."""
-    deadlines = DeadlineTimer(0.05)
-    for _ in range(3):
-        with Deadline(deadlines) as deadline:
-            await asyncio.sleep(0.02)
-        assert not deadline.expired()
+def test_a_block_that_ends_in_time_is_left_alone() -> None:
+    """A block that ends before its deadline goes on behind it, and the next one has a deadline of its own."""
+
+    async def blocks() -> list[bool]:
+        deadlines, are_expired = DeadlineTimer(5), []
+        for _ in range(3):
+            with Deadline(deadlines) as deadline:
+                await asyncio.sleep(4)
+            are_expired.append(deadline.expired())
+        return are_expired
+
+    assert run_by_set_clock(blocks()) == [False] * 3
 
 
-async def test_each_block_has_its_own_moment() -> None:
-    """Of blocks that began one after another, each ends after its own time, in that order."""
-    deadlines, ended, loop = DeadlineTimer(0.05), [], asyncio.get_running_loop()
+def test_each_block_has_its_own_moment() -> None:
+    """Of blocks that began one after another, each ends after its own time."""
 
-    async def block(number: int) -> None:
-        await asyncio.sleep(number * 0.02)
-        began = loop.time()
+    async def block(deadlines: DeadlineTimer, number: int) -> float:
+        await asyncio.sleep(number * 2)
         with Deadline(deadlines):
             await asyncio.sleep(FOR_EVER)
-        ended.append(number)
-        assert loop.time() - began >= 0.05
+        return asyncio.get_running_loop().time()
 
-    await asyncio.gather(*(block(number) for number in range(4)))
-    assert ended == [0, 1, 2, 3]
+    async def blocks() -> list[float]:
+        deadlines = DeadlineTimer(5)
+        return await asyncio.gather(*(block(deadlines, number) for number in range(4)))
+
+    assert run_by_set_clock(blocks()) == [5, 7, 9, 11]
 
 
-async def test_a_deadline_can_be_moved() -> None:
-    """A moved deadline comes later than those that were set after it."""
-    deadlines = DeadlineTimer(0.02)
+def test_a_deadline_can_be_moved() -> None:
+    """A moved deadline comes at its new time, later than those that were set after it."""
 
-    async def later() -> bool:
+    async def block(deadlines: DeadlineTimer, later: float) -> float:
         with Deadline(deadlines) as deadline:
+            deadline.reschedule(deadline.when() + later)
             await asyncio.sleep(FOR_EVER)
-        return deadline.expired()
+        return asyncio.get_running_loop().time()
 
-    with Deadline(deadlines) as moved:
-        moved.reschedule(moved.when() + FOR_EVER)
-        assert await asyncio.create_task(later())
-    assert not moved.expired()
+    async def blocks() -> list[float]:
+        deadlines = DeadlineTimer(5)
+        return await asyncio.gather(block(deadlines, 20), block(deadlines, 0))
+
+    assert run_by_set_clock(blocks()) == [25, 5]
 
 
 async def test_a_cancelled_task_stays_cancelled() -> None:

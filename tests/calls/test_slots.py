@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 import pytest
+from support.tokens import turn
 
 import wxcv
 from wxcv.calls.slots import Slots
@@ -233,7 +234,7 @@ async def test_more_waiting_calls_than_allowed_are_refused_at_once() -> None:
 
 async def test_the_limits_of_waiting_are_not_for_batches() -> None:
     """What acquires without limits waits as long as it takes, however many wait."""
-    slots, go = Slots(1, 60.0, slot_timeout=0.01, max_waiting=0), asyncio.Event()
+    slots, go = Slots(1, 60.0, slot_timeout=60.0, max_waiting=0), asyncio.Event()
     running = asyncio.create_task(held(slots, go.wait))
     await asyncio.sleep(0)
 
@@ -242,9 +243,12 @@ async def test_the_limits_of_waiting_are_not_for_batches() -> None:
             return "had"
 
     waiting = asyncio.create_task(patient())
+    await turn()
     with pytest.raises(wxcv.SlotTimeoutError):
         await held(slots, free)
-    await asyncio.sleep(0.03)  # longer than slot_timeout
+    assert slots._queue_deadlines is not None
+    slots._queue_deadlines.expire_all()
+    await turn()
     go.set()
 
     assert (await waiting, await running) == ("had", True)

@@ -12,6 +12,8 @@ import aiohttp.client_exceptions
 import pytest
 from aiohttp import web
 from support.servers import answer, api_server, http_answer, raw_server, read_request
+from support.timeouts import FOR_EVER, end_attempts
+from support.tokens import turn
 from support.uploads import BY_URL, UPLOAD
 
 import wxcv
@@ -218,10 +220,24 @@ async def test_a_peer_that_never_answers_times_out(opened: Callable[..., Transpo
     """No answer within attempt_timeout is a CallTimeoutError."""
 
     async def serve(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        end_attempts(transport)
         await reader.read()
 
     async with raw_server(serve) as url:
+        transport = opened(url, attempt_timeout=FOR_EVER)
         with pytest.raises(wxcv.CallTimeoutError, match="in time"):
+            await transport.send(BY_URL)
+
+
+async def test_attempt_timeout_is_one_of_real_seconds(opened: Callable[..., Transport]) -> None:
+    """An attempt ends by itself; on a slow machine perhaps before anything was sent."""
+
+    async def serve(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+
+    async with raw_server(serve) as url:
+        with pytest.raises((wxcv.CallTimeoutError, wxcv.ConnectError)):
             await opened(url, attempt_timeout=0.1).send(BY_URL)
 
 
@@ -229,12 +245,16 @@ async def test_a_peer_that_never_reads_times_out(opened: Callable[..., Transport
     """A stalled upload ends at attempt_timeout too, which a limit on reads alone would never do."""
     big = Request("POST", "/x", (), Body("image/png", (bytes(64 * 1024 * 1024),)))
 
-    async def serve(_reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+    async def serve(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        await turn(20)  # until neither side has room for more
+        end_attempts(transport)
         await asyncio.Event().wait()
 
     async with raw_server(serve) as url:
+        transport = opened(url, attempt_timeout=FOR_EVER)
         with pytest.raises(wxcv.CallTimeoutError):
-            await opened(url, attempt_timeout=0.3).send(big)
+            await transport.send(big)
 
 
 async def test_a_slow_body_times_out(opened: Callable[..., Transport]) -> None:
@@ -243,14 +263,16 @@ async def test_a_slow_body_times_out(opened: Callable[..., Transport]) -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await read_request(reader)
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
-        while True:
+        for _ in range(20):
             writer.write(b" ")
-            await writer.drain()
-            await asyncio.sleep(0.02)
+            await turn()
+        end_attempts(transport)
+        await asyncio.Event().wait()
 
     async with raw_server(serve) as url:
+        transport = opened(url, attempt_timeout=FOR_EVER)
         with pytest.raises(wxcv.CallTimeoutError):
-            await opened(url, attempt_timeout=0.2).send(BY_URL)
+            await transport.send(BY_URL)
 
 
 async def test_cancelling_closes_the_connection(opened: Callable[..., Transport]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -16,6 +17,7 @@ import pytest
 from support import pictures
 from support.commands import command, environment, run
 from support.pages import QRCODE
+from support.sandbox_calls import Now
 from support.servers import answer, api_server
 
 from wxcv.sandbox import Quota, Sandbox
@@ -68,7 +70,7 @@ class Held:
 
 async def test_the_end_of_the_quota_loses_no_answer(names: list[str]) -> None:
     """When the quota ends in the middle of a run, every answer that was paid for is printed."""
-    async with Sandbox(quota=Quota(per_day=30)) as box:
+    async with Sandbox(clock=Now(), quota=Quota(per_day=30)) as box:
         env = {"WXCV_APPID": box.appid, "WXCV_SECRET": box.secret, "WXCV_BASE_URL": box.base_url}
         code, out, err = await run("scan-qrcode", "--json", *names, env=env)
         spent = box.usage(QRCODE).day
@@ -103,21 +105,22 @@ async def test_ctrl_c_prints_what_is_under_way(names: list[str]) -> None:
 
 async def test_a_second_ctrl_c_ends_at_once_and_loses_no_answer(names: list[str]) -> None:
     """A second Ctrl-C ends calls in flight; answers that waited behind them for their place are printed."""
-    held = Held(20)
-    held.left = 0
+    held = Held(0)
+    arrived = 0
 
     async def call(request: web.Request) -> web.StreamResponse:
-        if held.waiting == 0:  # the first image is the one that hangs
+        nonlocal arrived
+        arrived += 1
+        if arrived == 1 or arrived > 20:
             return await held.call(request)
         await request.read()
         return answer(errcode=0, code_results=CODES)
 
     async with (
         api_server(call) as url,
-        command("scan-qrcode", "--json", *names[:20], env=environment(url)) as process,
+        command("scan-qrcode", "--json", *names[:27], env=environment(url)) as process,
     ):
-        await held.until_waiting(1)
-        await asyncio.sleep(0.5)  # for the others to be answered
+        await held.until_waiting(8)  # the eighth comes when all answers have been read
         process.send_signal(signal.SIGTERM)
         assert process.stderr is not None
         await process.stderr.readline()
@@ -127,45 +130,51 @@ async def test_a_second_ctrl_c_ends_at_once_and_loses_no_answer(names: list[str]
 
     rows = objects(out)
     assert process.returncode == 143
-    assert sorted(str(row["image"]) for row in rows) == names[:20]
+    assert sorted(str(row["image"]) for row in rows) == names[:27]
     assert [row["status"] for row in rows].count("ok") == 19
-    (ended,) = (row for row in rows if row["status"] != "ok")
-    assert (ended["status"], ended["answers"], ended["error"]["sends"]) == ("unknown", {}, 1)  # type: ignore[index]
+    ended = [row for row in rows if row["status"] != "ok"]
+    assert [(row["status"], row["answers"]) for row in ended] == [("unknown", {})] * 8
+    assert [row["error"]["sends"] for row in ended] == [1] * 8  # type: ignore[index]
     assert b"WeChat may have counted it" in err
+
+
+def full_pipe() -> tuple[int, int]:
+    """Return the ends of a pipe that takes no more; what is in it is white space."""
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(writing, b" " * 4096)
+    os.set_blocking(writing, True)
+    return reading, writing
 
 
 @pytest.mark.parametrize("signals", [1, 2])
 async def test_a_reader_that_stalls_gets_every_answer_once(names: list[str], signals: int) -> None:
     """If the output is a full pipe when Ctrl-C comes, every answer is printed once, as soon as it is read."""
-    answered = 0
-    large = [{"type_name": "QR_CODE", "data": "x" * 10_000}]
-
-    async def call(request: web.Request) -> web.StreamResponse:
-        nonlocal answered
-        await request.read()
-        answered += 1
-        return answer(errcode=0, code_results=large)
-
-    async with (
-        api_server(call) as url,
-        command("scan-qrcode", "--json", *names, env=environment(url), limit=1) as process,
-    ):
-        before = -1
-        while answered != before or answered == 0:  # until the pipe is full and nothing more is sent
-            before = answered
-            await asyncio.sleep(0.5)
-        assert process.stderr is not None
-        for number in range(signals):
-            process.send_signal(signal.SIGINT)
-            if number == 0:
-                await process.stderr.readexactly(30)
-        out, _ = await process.communicate()
-    rows = objects(out)
+    held = Held(8)
+    reading, writing = full_pipe()
+    with os.fdopen(reading, "rb") as output, os.fdopen(writing, "wb") as stdout:
+        async with (
+            api_server(held.call) as url,
+            command("scan-qrcode", "--json", *names, env=environment(url), stdout=stdout) as process,
+        ):
+            stdout.close()
+            await held.until_waiting(8)  # the eighth comes when all answers have been read
+            assert process.stderr is not None
+            for number in range(signals):
+                process.send_signal(signal.SIGINT)
+                if number == 0:
+                    await process.stderr.readexactly(30)
+            if signals == 1:
+                held.go.set()
+            out, _ = await asyncio.gather(asyncio.to_thread(output.read), process.communicate())
+            held.go.set()
+    statuses = [row["status"] for row in objects(out)]
 
     assert process.returncode == 130
-    assert 0 < answered < 60
-    assert len(rows) == len({row["image"] for row in rows})
-    assert [row["status"] for row in rows].count("ok") == answered
+    assert sorted(str(row["image"]) for row in objects(out)) == names[:16]
+    assert Counter(statuses) == ({"ok": 16} if signals == 1 else {"ok": 8, "unknown": 8})
 
 
 async def test_an_image_that_one_endpoint_has_not_read_is_not_ok(names: list[str]) -> None:
@@ -304,19 +313,20 @@ async def test_both_endpoints_make_one_object(names: list[str]) -> None:
 
 
 async def test_concurrency_bounds_the_calls_in_flight(names: list[str]) -> None:
-    """``--concurrency 3`` has at most three calls in flight."""
+    """``--concurrency 3`` has three calls in flight: a run that is then interrupted prints no more."""
     held = Held(0)
     async with (
         api_server(held.call) as url,
         command("scan-qrcode", "--json", "--concurrency", "3", *names, env=environment(url)) as process,
     ):
         await held.until_waiting(3)
-        await asyncio.sleep(0.3)
-        assert held.waiting == 3
+        process.send_signal(signal.SIGINT)
+        assert process.stderr is not None
+        await process.stderr.readline()
         held.go.set()
         out, _ = await process.communicate()
 
-    assert len(objects(out)) == 60
+    assert [row["image"] for row in objects(out)] == names[:3]
 
 
 async def test_a_code_stays_whole_in_a_narrow_terminal(tmp_path: Path) -> None:

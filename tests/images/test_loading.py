@@ -158,11 +158,13 @@ async def test_cancelling_the_read_of_a_file_object_cancels_the_call(loader: Ima
 
     class Hanging:
         async def read(self, _size: int) -> bytes:
+            begun.set()
             await asyncio.Event().wait()
             return b""
 
+    begun = asyncio.Event()
     task = asyncio.create_task(loader.load(Hanging()))
-    await asyncio.sleep(0.01)
+    await begun.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

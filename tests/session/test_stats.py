@@ -9,6 +9,7 @@ import pytest
 from support.pages import QRCODE
 from support.pictures import PICTURE
 from support.servers import answer, api_server
+from support.tokens import turn
 
 import wxcv
 from wxcv.sandbox import Fault
@@ -57,7 +58,7 @@ async def test_stats_tell_what_runs_and_waits() -> None:
         wxcv.Session(wxcv.StaticTokenCredential("t"), base_url=url, concurrency=2, max_waiting=3) as session,
     ):
         calls = [asyncio.create_task(session.scan_qrcode(PICTURE)) for _ in range(5)]
-        await asyncio.sleep(0.01)
+        await turn()
         assert (session.stats().running, session.stats().waiting) == (2, 3)
         with pytest.raises(wxcv.SlotTimeoutError) as caught:
             await session.scan_qrcode(PICTURE)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from support.stores import SharedStore
 
+MANY = 1_000_000_000
+
 
 @asynccontextmanager
 async def worker(
@@ -68,8 +70,8 @@ async def test_a_killed_process_leaves_no_call_to_be_taken_twice(shared: SharedS
     taken: list[int] = []
     for _ in range(5):
         async with (
-            worker(shared, 2000, 1000, at_a_time=8) as dying,
-            worker(shared, 2000, 100, at_a_time=8) as other,
+            worker(shared, MANY, MANY) as dying,  # it cannot be done before it is killed
+            worker(shared, MANY, 100) as other,
         ):
             go(dying)
             go(other)

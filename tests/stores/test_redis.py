@@ -140,7 +140,7 @@ FOREIGN = [
 ]
 
 
-@pytest.mark.parametrize("foreign", [*FOREIGN, None])
+@pytest.mark.parametrize("foreign", FOREIGN)
 async def test_what_is_no_count_is_never_taken_for_none(redis: Redis, foreign: str | None) -> None:
     """A key that holds something other than a count is a StoreError that names it, and is left as it is."""
     store = wxcv.RedisStore(redis)

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import time
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,6 +20,8 @@ from wxcv.clock import SystemClock
 from wxcv.tokens.manager import TokenManager
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from support.stores import SharedStore
 
     from wxcv.protocol.answers import Response
@@ -124,17 +127,22 @@ async def test_a_stored_end_is_checked_both_ways(shared: SharedStore, moved: flo
 # --- several processes
 
 
+@asynccontextmanager
 async def worker(
-    box: Sandbox, shared: SharedStore, *, tasks: int = 1, lease: float = 12.0, then: str = "go"
-) -> asyncio.subprocess.Process:
-    """Start a process that is ready to ask."""
-    words = (box.base_url, shared.address, box.appid, box.secret, str(tasks), str(lease), then)
+    box: Sandbox, shared: SharedStore, *, tasks: int = 1, then: str = "go"
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Start a process that is ready to ask; it is killed at the end."""
+    words = (box.base_url, shared.address, box.appid, box.secret, str(tasks), then)
     process = await asyncio.create_subprocess_exec(
         *worker_command("token_worker.py", *words), stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
-    assert process.stdout is not None
-    assert await process.stdout.readline() == b"ready\n"
-    return process
+    try:
+        assert await line(process) == ["ready"]
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
 
 
 def go(process: asyncio.subprocess.Process) -> None:
@@ -151,10 +159,10 @@ async def line(process: asyncio.subprocess.Process) -> list[str]:
 
 
 async def result(process: asyncio.subprocess.Process) -> list[str]:
-    """Read the token that its tasks got, past what it said before."""
-    while (said := await line(process)) == ["fetched"]:
+    """Read the tokens that its tasks got, past what it said before."""
+    while (said := await line(process)) in (["fetched"], ["waiting"]):
         pass
-    await process.wait()
+    assert said[:1] == ["tokens"]
     return said[1:]
 
 
@@ -162,10 +170,11 @@ async def test_eight_processes_ask_once_when_the_token_has_ended(shared: SharedS
     """Eight processes with fifty tasks each, whose shared classic token has ended, ask for one new token."""
     ended = wxcv.StoredToken("ended", 3, time.time() - 1, 1.0)
     await shared.open().save(f"classic:{box.appid}", ended)
-    processes = [await worker(box, shared, tasks=50) for _ in range(8)]
-    for process in processes:
-        go(process)
-    tokens = [await result(process) for process in processes]
+    async with AsyncExitStack() as stack:
+        processes = [await stack.enter_async_context(worker(box, shared, tasks=50)) for _ in range(8)]
+        for process in processes:
+            go(process)
+        tokens = [await result(process) for process in processes]
 
     assert box.tokens_issued["classic"] == 1
     assert all(token == tokens[0] and len(token) == 1 for token in tokens)
@@ -175,15 +184,17 @@ async def test_a_holder_that_is_killed_is_replaced_when_its_lease_ends(
     shared: SharedStore, box: Sandbox
 ) -> None:
     """If the lease's holder is killed before it stores its token, another asks after the lease, once."""
-    dying = await worker(box, shared, lease=0.5, then="hang")
-    go(dying)
-    assert await line(dying) == ["fetched"]
-    waiting = await worker(box, shared, lease=0.5)
-    go(waiting)
-    dying.kill()
-    await dying.wait()
+    async with worker(box, shared, then="hang") as dying, worker(box, shared) as waiting:
+        go(dying)
+        assert await line(dying) == ["fetched"]
+        go(waiting)
+        assert await line(waiting) == ["waiting"]
+        dying.kill()
+        await dying.wait()
+        assert box.tokens_issued["classic"] == 1
+        await shared.end_leases()
 
-    assert len(await result(waiting)) == 1
+        assert len(await result(waiting)) == 1
     assert box.tokens_issued["classic"] == 2
 
 
@@ -191,14 +202,14 @@ async def test_a_holder_that_was_stopped_past_its_lease_does_not_overwrite(
     shared: SharedStore, box: Sandbox
 ) -> None:
     """If the lease's holder sleeps past its lease, its late token is refused, and it uses the newer one."""
-    sleeping = await worker(box, shared, lease=0.5, then="pause")
-    go(sleeping)
-    assert await line(sleeping) == ["fetched"]
-    os.kill(sleeping.pid, signal.SIGSTOP)
-    awake = await worker(box, shared, lease=0.5)
-    go(awake)
-    newer = await result(awake)
-    os.kill(sleeping.pid, signal.SIGCONT)
+    async with worker(box, shared, then="stop") as sleeping, worker(box, shared) as awake:
+        go(sleeping)
+        assert await line(sleeping) == ["fetched"]
+        await asyncio.to_thread(os.waitid, os.P_PID, sleeping.pid, os.WSTOPPED | os.WNOWAIT)
+        await shared.end_leases()
+        go(awake)
+        newer = await result(awake)
+        os.kill(sleeping.pid, signal.SIGCONT)
 
-    assert await result(sleeping) == newer
+        assert await result(sleeping) == newer
     assert box.tokens_issued["classic"] == 2

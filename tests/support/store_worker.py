@@ -22,7 +22,7 @@ async def main() -> None:
     """Do as the arguments say."""
     address, limit, calls, at_a_time, wrong_by = sys.argv[1:]
     time.time = lambda: _right() + float(wrong_by)
-    slots = asyncio.Semaphore(int(at_a_time))
+    left = int(calls)
     async with AsyncExitStack() as stack:
         store: wxcv.Store
         if address.startswith("redis:"):
@@ -31,15 +31,17 @@ async def main() -> None:
         else:
             store = await stack.enter_async_context(wxcv.SQLiteStore(address))
 
-        async def take() -> None:
-            async with slots:
+        async def take_one_by_one() -> None:
+            nonlocal left
+            while left:
+                left -= 1
                 taken = await store.take("k", int(limit))
-            if taken.number is not None:
-                print(taken.number, taken.resets_at, flush=True)
+                if taken.number is not None:
+                    print(taken.number, taken.resets_at, flush=True)
 
         print("ready", flush=True)
         await asyncio.to_thread(sys.stdin.readline)
-        await asyncio.gather(*(take() for _ in range(int(calls))))
+        await asyncio.gather(*(take_one_by_one() for _ in range(int(at_a_time))))
 
 
 asyncio.run(main())

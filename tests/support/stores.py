@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING, Any, Protocol
 
 import wxcv
@@ -41,6 +43,9 @@ class SharedStore(Protocol):
     async def advance(self, seconds: float) -> None:
         """Let that much time pass for what is stored."""
 
+    async def end_leases(self) -> None:
+        """Let all leases be over, also for processes that have the system's clock."""
+
 
 class SharedMemory:
     """The counters of one process, with a clock that stands still; for tests of daily limits only."""
@@ -68,6 +73,9 @@ class SharedMemory:
     async def advance(self, seconds: float) -> None:
         """Move the clock."""
         self.clock.advance(seconds)
+
+    async def end_leases(self) -> None:
+        """Do nothing: it has none."""
 
 
 class SharedFile:
@@ -98,6 +106,11 @@ class SharedFile:
     async def advance(self, seconds: float) -> None:
         """Move the clock."""
         self.clock.advance(seconds)
+
+    async def end_leases(self) -> None:
+        """Bring the end of all leases to their beginning."""
+        with closing(sqlite3.connect(self.address, timeout=30)) as connection, connection:
+            connection.execute("UPDATE leases SET ends_at = begins_at")
 
 
 class SharedRedis:
@@ -139,6 +152,11 @@ class SharedRedis:
                 left = await client.pttl(key)
                 if left > 0:
                     await client.pexpire(key, int(left - seconds * 1000))
+
+    async def end_leases(self) -> None:
+        """Remove all leases, as Redis does at their end."""
+        async with self.server.client() as client:
+            await client.delete(*await client.keys("*:lease"))
 
     @staticmethod
     def _age(text: str, seconds: float) -> str:

@@ -10,6 +10,7 @@ import pytest
 from support.pages import AUTHORIZER_TOKEN
 from support.pictures import PICTURE
 from support.redis_server import RedisServer
+from support.tokens import turn
 
 import wxcv
 from wxcv.sandbox import Choices, Sandbox
@@ -209,7 +210,7 @@ async def test_closing_waits_for_a_refresh_token_that_is_being_kept() -> None:
         call = asyncio.create_task(session.token())
         await begun.wait()
         closing = asyncio.create_task(session.aclose(grace=0))
-        await asyncio.sleep(0.01)
+        await turn(50)
         assert not closing.done()
         finish.set()
         await closing
@@ -235,7 +236,7 @@ async def test_a_failure_to_keep_a_refresh_token_is_told_also_when_closing(
         call = asyncio.create_task(session.token())
         await begun.wait()
         closing = asyncio.create_task(session.aclose(grace=0))
-        await asyncio.sleep(0.01)
+        await turn(50)
         fail.set()
         await closing
         with pytest.raises(wxcv.SessionClosedError):

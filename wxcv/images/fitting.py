@@ -74,10 +74,11 @@ def fit(
     them (AVIF from Pillow 11.3; for HEIC register a plug-in such as pillow-heif).
 
     The pixels stay where they are: an EXIF orientation is copied and never followed, so that the picture
-    means what the original means. A position in an answer is at ``position / scale`` in the original. Of an
-    animated image the first frame is taken. A JPEG has no transparency: a transparent picture is laid on
-    black if it is light, else on white. 16 bits a channel become 8, CMYK becomes RGB. A colour profile of up
-    to 4,096 bytes is kept; all other metadata are left out, such as the place where a photo was taken.
+    means what the original means. A position in an answer is at ``(position + 0.5) / scale - 0.5`` in the
+    original. Of an animated image the first frame is taken. A JPEG has no transparency: a transparent picture
+    is laid on black if it is light, else on white. 16 bits a channel become 8, CMYK becomes RGB. A colour
+    profile of up to 4,096 bytes is kept; all other metadata are left out, such as the place where a photo was
+    taken.
 
     This takes a processor for a second or so, and several bytes of memory a pixel. In an event loop call
     ``await asyncio.to_thread(wxcv.fit, image)``.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import aiohttp
 import pytest
 from support import pictures
-from support.sandbox_calls import calling
+from support.sandbox_calls import Now, calling
 
 import wxcv
 from wxcv.sandbox import Quota, Sandbox
@@ -60,7 +60,7 @@ async def test_what_is_no_image_is_101002_on_a_canned_page_too() -> None:
 
 async def test_a_canned_page_has_a_quota() -> None:
     """Calls to a canned page count, and are 45009 beyond the quota of a day."""
-    async with Sandbox(quota={IDCARD: Quota(per_day=1)}) as box:
+    async with Sandbox(clock=Now(), quota={IDCARD: Quota(per_day=1)}) as box:
         box.answer(IDCARD, CARD)
         credential = wxcv.AppCredential(box.appid, box.secret)
         async with wxcv.Session(credential, base_url=box.base_url) as session:

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from support import pictures
 from support.pages import AICROP, COMM, CORNERS, QRCODE
-from support.sandbox_calls import Caller, calling, found, said
+from support.sandbox_calls import calling, found, said
 
 
 async def read_code(image: bytes, **settings: object) -> dict[str, Any]:
@@ -228,21 +228,3 @@ async def test_narrow_images_are_read_as_empty(size: tuple[int, int]) -> None:
     async with calling() as caller:
         assert (await caller.upload(COMM, image))["items"] == []
         assert (await caller.upload(QRCODE, image))["code_results"] == []
-
-
-async def test_slow_page_of_text_does_not_hold_up_codes() -> None:
-    """While a page of text is read, many codes are read."""
-    page = pictures.text_png([f"line {number} of a long page of text" for number in range(16)])
-    async with calling() as caller:
-        await caller.token()
-        slow = asyncio.create_task(caller.upload(COMM, page))
-        await _arrived(caller, COMM)
-        for _ in range(3):
-            assert found(await caller.upload(QRCODE, pictures.qr_png("hi"))) == [("QR_CODE", "hi")]
-        assert not slow.done()
-        assert len((await slow)["items"]) == 16
-
-
-async def _arrived(caller: Caller, path: str) -> None:
-    while not caller.box.requests[path]:
-        await asyncio.sleep(0)

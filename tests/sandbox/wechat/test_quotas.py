@@ -69,14 +69,14 @@ async def test_market_is_for_text_and_never_comes_back() -> None:
 
 async def test_each_page_counts_for_itself() -> None:
     """One quota for all pages is counted apart for each."""
-    async with calling(quota=Quota(per_day=1)) as caller:
+    async with calling(clock=at(12), quota=Quota(per_day=1)) as caller:
         assert await errcodes(caller, 2) == [0, DAY]
         assert await errcodes(caller, 2, COMM) == [0, DAY]
 
 
 async def test_pages_can_have_quotas_of_their_own() -> None:
     """A quota by path limits that path alone."""
-    async with calling(quota={QRCODE: Quota(per_day=1)}) as caller:
+    async with calling(clock=at(12), quota={QRCODE: Quota(per_day=1)}) as caller:
         assert await errcodes(caller, 2) == [0, DAY]
         assert await errcodes(caller, 2, COMM) == [0, 0]
 
@@ -94,7 +94,7 @@ async def test_day_goes_before_the_minute_and_the_market() -> None:
 
 async def test_calls_at_the_same_time_do_not_overdraw() -> None:
     """Of ten calls at the same time exactly as many pass as the day has."""
-    async with calling(quota=Quota(per_day=4)) as caller:
+    async with calling(clock=at(12), quota=Quota(per_day=4)) as caller:
         await caller.token()
         answers = await asyncio.gather(*(errcodes(caller, 1) for _ in range(10)))
 
@@ -119,7 +119,7 @@ async def test_spent_can_be_read() -> None:
 
 async def test_refused_tokens_and_faults_cost_nothing() -> None:
     """A call with a bad token, or one that a fault answers, does not count."""
-    async with calling(quota=Quota(per_day=1)) as caller:
+    async with calling(clock=at(12), quota=Quota(per_day=1)) as caller:
         caller.box.fail_next(QRCODE, Fault(errcode=-1))
         assert await errcodes(caller, 1) == [-1]
         assert await caller.errcode("made-up") == 40001
