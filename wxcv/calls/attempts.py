@@ -83,32 +83,25 @@ class Attempts(Generic[AnswerT]):
         Raises:
             WxcvError: the last attempt failed; it has not been completed by the report.
         """
-        self._deadline = deadline
+        state, self._deadline = self.state, deadline
         self._image_secrets = image.secrets if isinstance(image, ImageUrl) else ()
-        self._pacer = self.state.get_pacer(self.endpoint.path)
-        return await self._send_until_final(build_image_request(self.endpoint, image, fields))
-
-    async def _send_until_final(self, request: Request) -> AnswerT:
+        self._pacer = state.get_pacer(self.endpoint.path)
+        send_once = self._send_once if state.limiter is None else self._send_within_limit
+        send = partial(send_once, build_image_request(self.endpoint, image, fields))
         while True:
             if self._pacer.is_pacing:
                 await self._wait_for_pace()
+            self.report.attempts += 1
             try:
-                answer = await self._send_with_refresh(request)
+                answer = await send_with_refresh(state.tokens, self.credential, self._get_token, send)
             except WxcvError as error:
                 delay = self._retry_delay(error)
                 if delay is None:
                     raise
             else:
-                self.state.retry_quota.record_success(self._quota_taken)
+                state.retry_quota.record_success(self._quota_taken)
                 return answer
-            await self.state.clock.sleep(delay)
-
-    async def _send_with_refresh(self, request: Request) -> AnswerT:
-        """Send, and repeat once with a new token if WeChat refused the first one."""
-        send = self._send_once if self.state.limiter is None else self._send_within_limit
-        self.report.attempts += 1
-        tokens = self.state.tokens
-        return await send_with_refresh(tokens, self.credential, self._get_token, partial(send, request))
+            await state.clock.sleep(delay)
 
     async def _send_within_limit(self, request: Request, token: str) -> AnswerT:
         """Send once, if the day's limit allows it."""

@@ -10,7 +10,7 @@ from wxcv.calls.attempts import Attempts
 from wxcv.calls.deadlines import Deadline
 from wxcv.calls.events import CallEvent
 from wxcv.calls.flights import Flight
-from wxcv.calls.reports import CallReport, CallResult, find_status
+from wxcv.calls.reports import CallResult, find_status
 from wxcv.calls.source_query import KEEP_SECONDS, SourceQuery
 from wxcv.endpoints.scaling import scale_answer
 from wxcv.errors import ImageRejectedError, WxcvError
@@ -40,9 +40,12 @@ class Call(Generic[AnswerT]):
         endpoint: the endpoint to call.
         fields: the extra fields of the call.
         before_send: see Attempts. With it, as in a batch, the wait for a slot is not limited either.
+
+    Attributes:
+        report: what the call has done so far.
     """
 
-    __slots__ = ("_asked_at", "_attempts", "_fields", "_state")
+    __slots__ = ("_attempts", "_fields", "_state", "report")
 
     def __init__(
         self,
@@ -55,68 +58,69 @@ class Call(Generic[AnswerT]):
         self._state = state
         self._attempts = Attempts(state, credential, endpoint, before_send)
         self._fields = fields
-
-    @property
-    def report(self) -> CallReport:
-        """What the call has done so far."""
-        return self._attempts.report
+        self.report = self._attempts.report
 
     async def run(self, image: Image) -> AnswerT:
-        """Make the call, tell ``on_call`` of it, and return the answer or raise the error."""
-        result = await self.run_to_result(image)
-        error, report = result.error, result.report
-        if self._state.on_call is not None:
-            self._tell("ok" if error is None else find_status(error, report, report.all_sends))
-        if error is None:
-            return result.answer_if_ok  # type: ignore[no-any-return] # AnswerT, as there is no error
-        try:
-            raise error
-        finally:
-            del error, result  # avoids a reference cycle through the error's own traceback
+        """Make the call, tell ``on_call`` of it, and return the answer.
 
-    async def run_to_result(self, image: Image) -> CallResult[AnswerT]:
-        """Make the call and return its result: the answer or the error, and the report."""
-        answer = failure = None
-        report = self.report
+        Raises:
+            WxcvError: the call failed; it is completed with what the report knows.
+        """
         try:
             answer = await self._run(image)
         except WxcvError as error:
-            report.finish(self._state.clock.monotonic())
-            failure = report.complete(error)
-        except asyncio.CancelledError:
-            if self._state.on_call is not None:
-                report.finish(self._state.clock.monotonic())
-                self._tell("cancelled")
+            self._tell(find_status(error, self.report, self.report.all_sends))
             raise
-        else:
-            report.finish(self._state.clock.monotonic())
-        return CallResult(answer, failure, report)
+        self._tell("ok")
+        return answer
+
+    async def run_to_result(self, image: Image) -> CallResult[AnswerT]:
+        """Make the call and return its result: the answer or the error, and the report."""
+        try:
+            return CallResult(await self._run(image), None, self.report)
+        except WxcvError as error:
+            return CallResult(None, error, self.report)
 
     def _tell(self, status: CallStatus) -> None:
-        report, name = self.report, self._attempts.endpoint.name
-        source = report.source if status == "ok" else None
-        self._state.tell_of_call(CallEvent(name, status, source, report.sends, report.elapsed, report.queued))
+        if self._state.on_call is not None:
+            report, name = self.report, self._attempts.endpoint.name
+            source = report.source if status == "ok" else None
+            event = CallEvent(name, status, source, report.sends, report.elapsed, report.queued)
+            self._state.tell_of_call(event)
 
     async def _run(self, image: Image) -> AnswerT:
-        """Wait for a slot, and get the answer in it, or from a flight without it."""
-        state, attempts, report = self._state, self._attempts, self.report
+        """Make the call, with a complete report and error."""
+        state, report = self._state, self.report
         report.asked_at = state.clock.monotonic()
         state.bind_to_running_loop()
-        slot = state.slots.acquire(is_limited=attempts.before_send is None)
-        async with slot as deadline:
-            state.calls += 1
-            report.started_at = state.clock.monotonic()
-            loaded = await state.loader.load(image)
-            report.image = loaded.name
-            report.image_size = len(loaded.data) if isinstance(loaded, LocalImage) else 0
-            scaled = loaded.scaled if isinstance(loaded, LocalImage) else None
-            if state.answer_sources is not None:
-                answer = await self._find_or_send(state.answer_sources, loaded, slot, deadline)
-            else:
-                answer = await attempts.send(loaded, self._fields, deadline)
-            del loaded
-        if isinstance(answer, Flight):
-            answer = await self._follow(answer, deadline.when())
+        slot = state.slots.acquire(is_limited=self._attempts.before_send is None)
+        try:
+            async with slot as deadline:
+                state.calls += 1
+                report.started_at = state.clock.monotonic()
+                loaded = await state.loader.load(image)
+                report.image = loaded.name
+                scaled = None
+                if isinstance(loaded, LocalImage):
+                    report.image_size, scaled = len(loaded.data), loaded.scaled
+                if state.answer_sources is not None:
+                    answer = await self._find_or_send(state.answer_sources, loaded, slot, deadline)
+                else:
+                    answer = await self._attempts.send(loaded, self._fields, deadline)
+                del loaded
+            if isinstance(answer, Flight):
+                answer = await self._follow(answer, deadline.when())
+        except WxcvError as error:
+            report.finish(state.clock.monotonic())
+            complete = report.complete(error)
+            if complete is error:
+                raise
+            raise complete from error
+        except asyncio.CancelledError:
+            report.finish(state.clock.monotonic())
+            self._tell("cancelled")
+            raise
+        report.finish(state.clock.monotonic())
         return answer if scaled is None else scale_answer(answer, *scaled)
 
     async def _find_or_send(
