@@ -80,6 +80,7 @@ VALUES = [
     wxcv.Answered(index=0, item="a.png", image="a.png", answer=_SCAN, sends=1, elapsed=0.5),
     wxcv.Unanswered(index=1, item="b.png", image="b.png", status="failed", error=errors.ConnectError("down")),
     wxcv.AttemptEvent("/cv/img/qrcode", 1, 200, 0, 5, 0.5),
+    wxcv.CallEvent("scan_qrcode", "ok", "cache", 0, 0.5, 0.0),
     wxcv.SessionStats(running=1, waiting=2, calls=3, sends=4, retries=0, refreshes=1, bytes_sent=5),
     wxcv.RetryPolicy(attempts=5),
     wxcv.Quota(100, 3, 97, wxcv.RateLimit(10, 60)),

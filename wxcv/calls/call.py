@@ -1,4 +1,4 @@
-"""Call: waits for a slot, reads the image, and gets its answer from a source, a flight or WeChat."""
+"""Call: waits for a slot, reads the image, and gets its answer from a source, a shared call or WeChat."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from wxcv.calls.attempts import Attempts
 from wxcv.calls.deadlines import Deadline
 from wxcv.calls.events import CallEvent
-from wxcv.calls.flights import Flight
 from wxcv.calls.reports import CallResult, find_status
+from wxcv.calls.shared_calls import SharedCall
 from wxcv.calls.source_query import KEEP_SECONDS, SourceQuery
 from wxcv.endpoints.scaling import scale_answer
 from wxcv.errors import ImageRejectedError, WxcvError
@@ -108,8 +108,8 @@ class Call(Generic[AnswerT]):
                 else:
                     answer = await self._attempts.send(loaded, self._fields, deadline)
                 del loaded
-            if isinstance(answer, Flight):
-                answer = await self._follow(answer, deadline.when())
+            if isinstance(answer, SharedCall):
+                answer = await self._wait_for_shared(answer, deadline.when())
         except WxcvError as error:
             report.finish(state.clock.monotonic())
             complete = report.complete(error)
@@ -125,9 +125,9 @@ class Call(Generic[AnswerT]):
 
     async def _find_or_send(
         self, sources: AnswerSources, image: LocalImage | ImageUrl, slot: Slot, deadline: Deadline
-    ) -> AnswerT | Flight[AnswerT]:
-        """Return the first answer of a source, or WeChat's, or the flight that will have it."""
-        credential, flights = self._attempts.credential, self._state.flights
+    ) -> AnswerT | SharedCall[AnswerT]:
+        """Return the first answer of a source, or WeChat's, or the shared call that will have it."""
+        credential, shared_calls = self._attempts.credential, self._state.shared_calls
         query = SourceQuery(self._attempts.endpoint, image, self._fields or {})
         answer = await self._find(query, sources.before)
         if answer is not None:
@@ -140,16 +140,16 @@ class Call(Generic[AnswerT]):
         if answer is not None:
             return answer
         # No other task runs between the search in the cache and this, so that nothing is sent twice.
-        flight: Flight[AnswerT] | None = flights.join(cached.key)
-        if flight is None:
+        shared_call: SharedCall[AnswerT] | None = shared_calls.join(cached.key)
+        if shared_call is None:
             work = partial(self._find_after_cache, query, sources, cached)
-            flight = flights.start(cached.key, self.report, slot.hand_over(), work)
-        return flight
+            shared_call = shared_calls.start(cached.key, self.report, slot.hand_over(), work)
+        return shared_call
 
     async def _find_after_cache(
         self, query: SourceQuery[AnswerT], sources: AnswerSources, cached: CachedAnswers, deadline: Deadline
     ) -> AnswerT:
-        """Get the answer for all calls that wait for it, in the task of the flight, and keep it."""
+        """Get the answer for all calls that wait for it, in the task of the shared call, and keep it."""
         answer = await self._find(query, sources.after)
         if answer is not None:
             return answer
@@ -173,16 +173,16 @@ class Call(Generic[AnswerT]):
         await query.keep(sources, answer, self._state.clock)
         return answer
 
-    async def _follow(self, flight: Flight[AnswerT], until: float) -> AnswerT:
-        """Return the answer of a flight; it has the slot, and its opener's deadline."""
+    async def _wait_for_shared(self, shared_call: SharedCall[AnswerT], until: float) -> AnswerT:
+        """Return the answer of a shared call, which has the slot and the deadline of the call that started it."""
         report, slots = self.report, self._state.slots
-        if flight.report is report:
-            return await flight.wait(report)
+        if shared_call.report is report:
+            return await shared_call.wait(report)
         try:
             if self._attempts.before_send is not None:
-                return await flight.wait(report)
+                return await shared_call.wait(report)
             with Deadline(slots.deadlines, until):
-                return await flight.wait(report)
+                return await shared_call.wait(report)
             raise slots.make_end_error()
         finally:
-            report.copy_result_of(flight.report)
+            report.copy_result_of(shared_call.report)

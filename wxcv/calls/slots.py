@@ -18,17 +18,18 @@ if TYPE_CHECKING:
 class Slot:
     """The right to run during an ``async with`` block; entering it returns its Deadline."""
 
-    __slots__ = ("_deadline", "_is_handed_over", "_is_limited", "_slots", "_token", "_until")
+    __slots__ = ("_deadline", "_is_entered", "_is_handed_over", "_is_limited", "_slots", "_token", "_until")
 
     def __init__(self, slots: Slots, *, is_limited: bool, until: float | None = None) -> None:
         self._slots = slots
         self._is_limited = is_limited
         self._until = until
-        self._is_handed_over = False
+        self._is_entered = self._is_handed_over = False
 
     async def __aenter__(self) -> Deadline:
         if self._until is None:
             await self._slots.wait_for_slot(is_limited=self._is_limited)
+        self._is_entered = True
         self._token = nesting.enter(self)
         self._slots.held.add(self)
         self._deadline = Deadline(self._slots.deadlines, self._until)
@@ -60,7 +61,7 @@ class Slot:
 
     def drop(self) -> None:
         """Release a slot that was handed over, if its block was never entered."""
-        if not hasattr(self, "_deadline"):
+        if not self._is_entered:
             self._slots.release()
 
 

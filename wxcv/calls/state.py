@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import attrs
 
 from wxcv.callbacks import notify
-from wxcv.calls.flights import Flights
 from wxcv.calls.pacing import Pacer
 from wxcv.calls.retries import RetryPolicy, RetryQuota
+from wxcv.calls.shared_calls import SharedCalls
 from wxcv.errors import SessionClosedError
 from wxcv.values import Value
 
@@ -96,7 +96,7 @@ class SessionState:
     limiter: DailyLimiter | None = None
     answer_sources: AnswerSources | None = None
     on_call: Callable[[CallEvent], object] | None = None
-    flights: Flights = attrs.field(factory=Flights)
+    shared_calls: SharedCalls = attrs.field(factory=SharedCalls)
     retry_quota: RetryQuota = attrs.field(factory=RetryQuota)
     pacers: dict[str, Pacer] = attrs.field(factory=dict)
     loop: asyncio.AbstractEventLoop | None = None

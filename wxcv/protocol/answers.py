@@ -110,6 +110,8 @@ def _errcode(fields: Mapping[str, Any]) -> int | None:
     A number of more than 63 bits is no errcode: all of its digits, up to 4,300, would enter the error.
     """
     value = fields.get("errcode", 0)
+    if type(value) is int:
+        return value if abs(value) < _ERRCODE_LIMIT else None
     if value is None:
         return 0
     if isinstance(value, bool):

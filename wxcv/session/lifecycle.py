@@ -209,7 +209,7 @@ class SessionLifecycle:
         async with AsyncExitStack() as rest:  # runs even if the wait for running calls is cancelled
             rest.push_async_callback(state.transport.aclose)
             rest.callback(state.reader_threads.shutdown, wait=False)
-            rest.push_async_callback(state.flights.wait_closed)
+            rest.push_async_callback(state.shared_calls.wait_closed)
             rest.callback(state.loader.close)
             rest.push_async_callback(state.tokens.release, state.transport.send)
             for runner in list(self._runners):

@@ -120,7 +120,7 @@ async def test_a_call_that_waits_has_its_own_deadline() -> None:
     server = Server()
     async with api_server(server.call) as url, cached(url, call_timeout=60) as session:
         (first,) = await started(1, session)
-        flight = next(iter(session._state.flights._open.values()))
+        shared_call = next(iter(session._state.shared_calls._open.values()))
         second = asyncio.create_task(session.scan_qrcode(BLANK))
         await until(lambda: session.stats().calls == 2)
         await until(lambda: session.stats().running == 1)
@@ -132,7 +132,7 @@ async def test_a_call_that_waits_has_its_own_deadline() -> None:
                 deadline.expire()
         with pytest.raises(wxcv.CallTimeoutError, match="within 60 s") as caught:
             await second
-        assert not flight.task.done()
+        assert not shared_call.task.done()
         server.go.set()
         await first
 

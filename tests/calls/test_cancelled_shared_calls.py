@@ -157,7 +157,7 @@ class CancelsNext:
                 task.cancel()
 
 
-async def test_a_flight_that_never_began_leaves_its_slot() -> None:
+async def test_a_shared_call_that_never_began_leaves_its_slot() -> None:
     """If wxcv's own task is cancelled before its first step, its caller ends and the only slot is free."""
     server = Server(is_open=True)
     sources = [CancelsNext(), wxcv.AnswerCache()]
@@ -174,8 +174,8 @@ async def test_a_program_that_ends_in_the_middle_leaves_nothing() -> None:
     server = Server()
     async with api_server(server.call) as url, cached(url) as session:
         tasks = await started(4, session)
-        flight = next(iter(session._state.flights._open.values()))
-        for task in (*tasks, flight.task):
+        shared_call = next(iter(session._state.shared_calls._open.values()))
+        for task in (*tasks, shared_call.task):
             task.cancel()
         results = await asyncio.gather(*tasks, return_exceptions=True)
         await until(lambda: session.stats().running == 0)
@@ -184,12 +184,12 @@ async def test_a_program_that_ends_in_the_middle_leaves_nothing() -> None:
     assert {type(result) for result in results} == {asyncio.CancelledError}
 
 
-async def test_a_flight_that_ends_from_elsewhere_is_an_error_for_those_who_wait() -> None:
+async def test_a_shared_call_that_ends_from_elsewhere_is_an_error_for_those_who_wait() -> None:
     """If somebody cancels wxcv's own task, those who wait get CancelledError, and none waits for ever."""
     server = Server()
     async with api_server(server.call) as url, cached(url) as session:
         tasks = await started(4, session)
-        next(iter(session._state.flights._open.values())).task.cancel()
+        next(iter(session._state.shared_calls._open.values())).task.cancel()
         results = await asyncio.gather(*tasks, return_exceptions=True)
         server.go.set()
         await session.scan_qrcode(BLANK)

@@ -1,4 +1,4 @@
-"""Flights: calls of the same image share one attempt to get its answer."""
+"""SharedCalls: calls of the same image that run at the same time share one send."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 AnswerT = TypeVar("AnswerT")
 
 
-class Flight(Generic[AnswerT]):
+class SharedCall(Generic[AnswerT]):
     """The work for the answer of one image, in a task of its own, and the calls that wait for it.
 
-    It holds the slot of the call that opened it. That call waits like all others, and cancelling any of them
+    It holds the slot of the call that started it. That call waits like all others, and cancelling any of them
     does not affect the rest. With nobody left, the work is cancelled if nothing was sent; otherwise it is
     finished, so that the answer that was paid for is kept.
 
     Args:
-        report: of the call that opened it.
+        report: of the call that started it.
         slot: the slot that the call handed over.
         work: returns the answer, by the deadline that it gets.
         forget: called when no further call may join.
@@ -45,7 +45,7 @@ class Flight(Generic[AnswerT]):
         self._forget = forget
         self._waiters: set[asyncio.Future[None]] = set()
         self.task = asyncio.create_task(self._run(), name="wxcv shared call")
-        self.task.add_done_callback(self._settle)
+        self.task.add_done_callback(self._wake_waiters)
 
     async def _run(self) -> tuple[AnswerT | None, WxcvError | None]:
         try:
@@ -54,7 +54,7 @@ class Flight(Generic[AnswerT]):
         except WxcvError as error:
             return None, self.report.complete(error)
 
-    def _settle(self, task: asyncio.Task[tuple[AnswerT | None, WxcvError | None]]) -> None:
+    def _wake_waiters(self, task: asyncio.Task[tuple[AnswerT | None, WxcvError | None]]) -> None:
         self._forget()
         self._slot.drop()  # if the task was cancelled before its first step
         if not task.cancelled():
@@ -67,7 +67,7 @@ class Flight(Generic[AnswerT]):
         """Return the answer to the call with this report.
 
         Raises:
-            WxcvError: the work failed; whoever did not open the flight gets a copy without sends.
+            WxcvError: the work failed; whoever did not start the shared call gets a copy without sends.
         """
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiters.add(waiter)
@@ -91,33 +91,33 @@ class Flight(Generic[AnswerT]):
             del error  # avoids a reference cycle through its own traceback
 
 
-class Flights:
-    """The flights of one session."""
+class SharedCalls:
+    """The shared calls of one session."""
 
     def __init__(self) -> None:
-        self._open: dict[Hashable, Flight[Any]] = {}
+        self._open: dict[Hashable, SharedCall[Any]] = {}
         self._running: set[asyncio.Task[Any]] = set()
 
-    def join(self, key: Hashable) -> Flight[Any] | None:
-        """Return the flight that gets the answer of the same image, or None."""
+    def join(self, key: Hashable) -> SharedCall[Any] | None:
+        """Return the shared call that gets the answer of the same image, or None."""
         return self._open.get(key)
 
     def start(
         self, key: Hashable, report: CallReport, slot: Slot, work: Callable[[Deadline], Awaitable[AnswerT]]
-    ) -> Flight[AnswerT]:
-        """Start a flight that others may join; see Flight."""
+    ) -> SharedCall[AnswerT]:
+        """Start a shared call that others may join; see SharedCall."""
 
         def forget() -> None:
-            if self._open.get(key) is flight:
+            if self._open.get(key) is shared_call:
                 del self._open[key]
 
-        flight = Flight(report, slot, work, forget)
-        self._open[key] = flight
-        self._running.add(flight.task)
-        flight.task.add_done_callback(self._running.discard)
-        return flight
+        shared_call = SharedCall(report, slot, work, forget)
+        self._open[key] = shared_call
+        self._running.add(shared_call.task)
+        shared_call.task.add_done_callback(self._running.discard)
+        return shared_call
 
     async def wait_closed(self) -> None:
-        """Wait until all flights have ended, which lost their slots before."""
+        """Wait until all shared calls have ended, which lost their slots before."""
         if self._running:
             await asyncio.wait(self._running)
