@@ -174,7 +174,7 @@ class Call(Generic[AnswerT]):
         return answer
 
     async def _wait_for_shared(self, shared_call: SharedCall[AnswerT], until: float) -> AnswerT:
-        """Return the answer of a shared call, which has the slot and the deadline of the call that started it."""
+        """Return the answer of a shared call, which has the slot and the deadline of its first call."""
         report, slots = self.report, self._state.slots
         if shared_call.report is report:
             return await shared_call.wait(report)
