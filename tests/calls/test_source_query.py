@@ -76,7 +76,7 @@ async def test_what_no_source_knows_is_sent_and_kept() -> None:
 
 
 async def test_a_source_that_raises_is_logged_and_passed_over(caplog: pytest.LogCaptureFixture) -> None:
-    """What a source raises is logged with its class and line, never with its text, and the call goes on."""
+    """What a source raises is logged with its class and line, never with its text, and the call continues."""
     caplog.set_level(logging.ERROR, "wxcv")
     broken = Known(error=ValueError("MARKED"))
     async with api_server(ok) as url, wxcv.Session(STATIC, base_url=url, answer_sources=[broken]) as session:
@@ -166,7 +166,7 @@ class Nameless(Known):
 async def test_a_source_that_fails_in_a_strange_way_is_passed_over_too(
     source: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A source whose own task was cancelled, or whose name raises, has no answer; the call goes on."""
+    """A source whose own task was cancelled, or whose name raises, has no answer; the call continues."""
     async with api_server(ok) as url, wxcv.Session(STATIC, base_url=url, answer_sources=[source]) as session:
         assert await session.scan_qrcode(BLANK) == wxcv.QrcodeScan()
 

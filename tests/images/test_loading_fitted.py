@@ -67,8 +67,8 @@ def loader() -> Iterator[ImageLoader]:
 
 
 async def load(loader: ImageLoader, image: Any) -> LocalImage:
-    """Load an image that is no URL."""
-    loaded = await loader.load(image)
+    """Load an image that is no URL, and fit it."""
+    loaded = await loader.fit(await loader.load(image))
     assert isinstance(loaded, LocalImage)
     return loaded
 
@@ -97,7 +97,7 @@ async def test_heic_of_any_size_is_converted_and_read(
 async def test_heic_that_pillow_cannot_open_is_refused(loader: ImageLoader) -> None:
     """Without a plug-in the error of wxcv.fit is raised, with the remedy."""
     with pytest.raises(wxcv.UnsupportedImageError, match="install a plug-in"):
-        await loader.load(HEIC)
+        await load(loader, HEIC)
 
 
 async def test_what_can_be_sent_is_left_as_it_is(heic: HeicPlugin, loader: ImageLoader) -> None:
@@ -120,7 +120,7 @@ async def test_an_image_of_another_type_that_is_too_large_is_told_as_that(loader
         await loader.load(other)
     assert (caught.value.size, caught.value.limit) == (LIMIT, LIMIT)
     with pytest.raises(wxcv.UnsupportedImageError, match="not a supported image"):
-        await loader.load(other.data)
+        await load(loader, other.data)
 
 
 async def test_one_picture_is_fitted_at_a_time_even_after_a_cancellation(
@@ -162,7 +162,7 @@ def test_closing_a_session_of_an_ended_loop_ends_the_thread_that_fits(heic: Heic
 
     async def use() -> None:
         session._state.bind_to_running_loop()
-        await session._state.loader.load(HEIC)
+        await load(session._state.loader, HEIC)
 
     asyncio.run(use())
     assert heic.begun.acquire(timeout=0)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from wxcv.clock import Clock
     from wxcv.endpoints.base import AnswerT
+    from wxcv.images.loading import LoadedImage
     from wxcv.images.sources import LocalImage
     from wxcv.stores.base import AnswerStore
 
@@ -155,7 +156,7 @@ class CachedAnswers:
         self._digest = ""
 
     async def find(
-        self, endpoint: Endpoint[AnswerT], image: LocalImage | ImageUrl, fields: Mapping[str, str]
+        self, endpoint: Endpoint[AnswerT], image: LoadedImage, fields: Mapping[str, str]
     ) -> AnswerT | None:
         """Return the kept answer, or None.
 
@@ -173,7 +174,7 @@ class CachedAnswers:
         return None if kept is None else kept.answer
 
     async def keep(
-        self, endpoint: Endpoint[Any], image: LocalImage | ImageUrl, fields: Mapping[str, str], answer: object
+        self, endpoint: Endpoint[Any], image: LoadedImage, fields: Mapping[str, str], answer: object
     ) -> None:
         """Keep an answer, here and where the endpoint is shared."""
         await self._identify(endpoint, image, fields)
@@ -193,9 +194,7 @@ class CachedAnswers:
             told = copy.copy(error)  # without the traceback, which holds the image
             self._cache._save(self.key, None, told, self._cache._rejected_ttl)  # noqa: SLF001 - its own half
 
-    async def _identify(
-        self, endpoint: Endpoint[Any], image: LocalImage | ImageUrl, fields: Mapping[str, str]
-    ) -> None:
+    async def _identify(self, endpoint: Endpoint[Any], image: LoadedImage, fields: Mapping[str, str]) -> None:
         if self.key is not None:
             return
         if isinstance(image, ImageUrl):
@@ -211,12 +210,10 @@ class CachedAnswers:
     def _store_key(self, endpoint: Endpoint[Any]) -> str:
         return f"{self._account}:{endpoint.path}:{self._digest}"
 
-    def _choose_ttl(self, image: LocalImage | ImageUrl) -> float:
+    def _choose_ttl(self, image: LoadedImage) -> float:
         return self._cache._url_ttl if isinstance(image, ImageUrl) else self._cache._ttl  # noqa: SLF001 - its own half
 
-    async def _copy_from_store(
-        self, store: AnswerStore, endpoint: Endpoint[Any], image: LocalImage | ImageUrl
-    ) -> None:
+    async def _copy_from_store(self, store: AnswerStore, endpoint: Endpoint[Any], image: LoadedImage) -> None:
         """Keep here what another process kept in the store; anything unreadable there counts as nothing."""
         try:
             text = await store.find_answer(self._store_key(endpoint))

@@ -84,7 +84,10 @@ class Attempts(Generic[AnswerT]):
             WxcvError: the last attempt failed; it has not been completed by the report.
         """
         state, self._deadline = self.state, deadline
-        self._image_secrets = image.secrets if isinstance(image, ImageUrl) else ()
+        if isinstance(image, ImageUrl):
+            self._image_secrets = image.secrets
+        else:
+            self.report.image_size = len(image.data)
         self._pacer = state.get_pacer(self.endpoint.path)
         send_once = self._send_once if state.limiter is None else self._send_within_limit
         send = partial(send_once, build_image_request(self.endpoint, image, fields))
@@ -123,6 +126,8 @@ class Attempts(Generic[AnswerT]):
     async def _get_token(self) -> str:
         """Return a token for a send that may take place."""
         tokens, send = self.state.tokens, self.state.transport.send
+        if self.before_send is not None:
+            self.before_send()
         self.report.is_waiting_for_token = True
         token = tokens.get_nowait(self.credential, send) or await tokens.get(self.credential, send)
         self.report.is_waiting_for_token = False

@@ -12,20 +12,20 @@ from wxcv.calls.events import CallEvent
 from wxcv.calls.reports import CallResult, find_status
 from wxcv.calls.shared_calls import SharedCall
 from wxcv.calls.source_query import KEEP_SECONDS, SourceQuery
-from wxcv.endpoints.scaling import scale_answer
+from wxcv.calls.state import AnswerSources
 from wxcv.errors import ImageRejectedError, WxcvError
-from wxcv.images.sources import LocalImage
+from wxcv.images.loading import UnfittedImage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
 
-    from wxcv.answer_sources.base import AnswerSource
     from wxcv.calls.answer_cache import CachedAnswers
     from wxcv.calls.events import CallStatus
     from wxcv.calls.slots import Slot
-    from wxcv.calls.state import AnswerSources, SessionState
+    from wxcv.calls.state import SessionState
     from wxcv.endpoints.base import Endpoint
-    from wxcv.images.sources import Image, ImageUrl
+    from wxcv.images.loading import LoadedImage
+    from wxcv.images.sources import Image
     from wxcv.tokens.credential import Credential
 
 AnswerT = TypeVar("AnswerT")
@@ -94,20 +94,21 @@ class Call(Generic[AnswerT]):
         report.asked_at = state.clock.monotonic()
         state.bind_to_running_loop()
         slot = state.slots.acquire(is_limited=self._attempts.before_send is None)
+        answer: AnswerT | SharedCall[AnswerT]
         try:
             async with slot as deadline:
                 state.calls += 1
                 report.started_at = state.clock.monotonic()
                 loaded = await state.loader.load(image)
                 report.image = loaded.name
-                scaled = None
-                if isinstance(loaded, LocalImage):
-                    report.image_size, scaled = len(loaded.data), loaded.scaled
-                if state.answer_sources is not None:
-                    answer = await self._find_or_send(state.answer_sources, loaded, slot, deadline)
-                else:
+                if state.answer_sources is None and not isinstance(loaded, UnfittedImage):
                     answer = await self._attempts.send(loaded, self._fields, deadline)
-                del loaded
+                else:
+                    sources = state.answer_sources or AnswerSources((), None, (), None)
+                    query = self._make_query(loaded, sources)
+                    del loaded  # the query holds it no longer than it must
+                    answer = await self._find_or_send(query, sources, slot, deadline)
+                    del query
             if isinstance(answer, SharedCall):
                 answer = await self._wait_for_shared(answer, deadline.when())
         except WxcvError as error:
@@ -121,57 +122,61 @@ class Call(Generic[AnswerT]):
             self._tell("cancelled")
             raise
         report.finish(state.clock.monotonic())
-        return answer if scaled is None else scale_answer(answer, *scaled)
+        return answer
+
+    def _make_query(self, image: LoadedImage, sources: AnswerSources) -> SourceQuery[AnswerT]:
+        endpoint, loader = self._attempts.endpoint, self._state.loader
+        has_cache = sources.cache is not None
+        return SourceQuery(endpoint, image, self._fields or {}, loader, has_cache=has_cache)
 
     async def _find_or_send(
-        self, sources: AnswerSources, image: LocalImage | ImageUrl, slot: Slot, deadline: Deadline
+        self, query: SourceQuery[AnswerT], sources: AnswerSources, slot: Slot, deadline: Deadline
     ) -> AnswerT | SharedCall[AnswerT]:
         """Return the first answer of a source, or WeChat's, or the shared call that will have it."""
         credential, shared_calls = self._attempts.credential, self._state.shared_calls
-        query = SourceQuery(self._attempts.endpoint, image, self._fields or {})
-        answer = await self._find(query, sources.before)
+        cache, report = sources.cache, self.report
+        answer, report.source = await query.find(sources.before)
         if answer is not None:
             return answer
-        if sources.cache is None:
-            return await self._send_and_keep(query, sources.before, deadline)
+        if cache is None:
+            return await self._send_and_keep(query, sources, None, deadline)
         account, store = credential.account, sources.store
-        cached = sources.cache.for_call(account or credential.key, store if account else None)
-        answer = await self._find(query, (cached,))
+        cached = cache.for_call(account or credential.key, store if account else None)
+        answer, report.source = await query.find_kept(cached)
         if answer is not None:
             return answer
         # No other task runs between the search in the cache and this, so that nothing is sent twice.
         shared_call: SharedCall[AnswerT] | None = shared_calls.join(cached.key)
         if shared_call is None:
             work = partial(self._find_after_cache, query, sources, cached)
-            shared_call = shared_calls.start(cached.key, self.report, slot.hand_over(), work)
+            shared_call = shared_calls.start(cached.key, report, slot.hand_over(), work)
         return shared_call
 
     async def _find_after_cache(
         self, query: SourceQuery[AnswerT], sources: AnswerSources, cached: CachedAnswers, deadline: Deadline
     ) -> AnswerT:
         """Get the answer for all calls that wait for it, in the task of the shared call, and keep it."""
-        answer = await self._find(query, sources.after)
+        answer, self.report.source = await query.find(sources.after)
         if answer is not None:
             return answer
         try:
-            keepers = (*sources.before, cached, *sources.after)
-            return await self._send_and_keep(query, keepers, deadline)
+            return await self._send_and_keep(query, sources, cached, deadline)
         except ImageRejectedError as error:
             cached.keep_rejection(error)
             raise
 
-    async def _find(self, query: SourceQuery[AnswerT], sources: Iterable[AnswerSource]) -> AnswerT | None:
-        answer, self.report.source = await query.find(sources)
-        return answer
-
     async def _send_and_keep(
-        self, query: SourceQuery[AnswerT], sources: Iterable[AnswerSource], deadline: Deadline
+        self,
+        query: SourceQuery[AnswerT],
+        sources: AnswerSources,
+        cached: CachedAnswers | None,
+        deadline: Deadline,
     ) -> AnswerT:
         """Send the image, and pass the answer to the sources; a slow one does not use up the deadline."""
-        answer = await self._attempts.send(query.image, self._fields, deadline)
+        answer = await self._attempts.send(await query.fit(), self._fields, deadline)
         deadline.reschedule(deadline.when() + KEEP_SECONDS)
-        await query.keep(sources, answer, self._state.clock)
-        return answer
+        await query.keep((*sources.before, *sources.after), cached, answer, self._state.clock)
+        return query.scale(answer)
 
     async def _wait_for_shared(self, shared_call: SharedCall[AnswerT], until: float) -> AnswerT:
         """Return the answer of a shared call, which has the slot and the deadline of its first call."""

@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import os
 from concurrent import futures
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wxcv.callbacks import CallbackError, is_cancelled
 from wxcv.errors import ImageError, ImageTooLargeError, UnreadableImageError
@@ -20,6 +20,21 @@ if TYPE_CHECKING:
     from pathlib import PurePath
 
 _IN_MEMORY = (bytes, bytearray, memoryview, ImageUrl)
+
+
+class UnfittedImage(NamedTuple):
+    """A picture that was read and must be made smaller, or converted, before it can be sent.
+
+    Attributes:
+        name: a short one, for errors only.
+        data: the file.
+    """
+
+    name: str
+    data: bytes
+
+
+LoadedImage = LocalImage | ImageUrl | UnfittedImage
 
 
 class ImageLoader:
@@ -48,8 +63,8 @@ class ImageLoader:
         if self._fitter is not None:
             self._fitter.shutdown(wait=False)
 
-    async def load(self, image: Any) -> LocalImage | ImageUrl:  # noqa: ANN401 - checked in _read
-        """Read and check an image, and fit it if need be; at most ``limit`` bytes are read, once.
+    async def load(self, image: Any) -> LoadedImage:  # noqa: ANN401 - checked in _read
+        """Read and check an image; at most ``limit`` bytes are read, once. ``fit`` must follow.
 
         Args:
             image: bytes-like, an ``os.PathLike`` or ``str`` path, an ``http(s)://`` URL or ImageUrl, a binary
@@ -63,22 +78,30 @@ class ImageLoader:
         if isinstance(read, ImageUrl):
             return read
         if self._fitter is not None and self._must_be_fitted(read):
-            return await self._fit(read, self._fitter)
+            return UnfittedImage(read.name, read.data)
         return check_image(read.data, read.name, read.content_type)
 
     def _must_be_fitted(self, read: ReadImage) -> bool:
         """Tell whether an image would be refused; one of the caller's own content type only for its size."""
         if len(read.data) >= self._fitted_limit:
+            if read.content_type is not None and image_type(read.data) is None:
+                raise ImageTooLargeError(read.name, len(read.data), self._fitted_limit)
             return True
         return read.content_type is None and image_type(read.data) in CONVERTED
 
-    async def _fit(self, read: ReadImage, fitter: futures.Executor) -> LocalImage:
-        if read.content_type is not None and image_type(read.data) is None:
-            raise ImageTooLargeError(read.name, len(read.data), self._fitted_limit)
+    async def fit(self, image: LoadedImage) -> LocalImage | ImageUrl:
+        """Make the image smaller, or convert it, if it must be; return any other unchanged.
+
+        Raises:
+            ImageError: it cannot be done; the message says why.
+        """
+        if not isinstance(image, UnfittedImage):
+            return image
+        name, data = image
         fitted = await asyncio.get_running_loop().run_in_executor(
-            fitter, fit_data, read.name, read.data, self._fitted_limit
+            self._fitter, fit_data, name, data, self._fitted_limit
         )
-        return LocalImage(read.name, fitted.data, fitted.content_type, (fitted.size, fitted.original_size))
+        return LocalImage(name, fitted.data, fitted.content_type, (fitted.size, fitted.original_size))
 
     async def _read(self, image: Any) -> ReadImage | ImageUrl:  # noqa: ANN401 - a caller's
         if isinstance(image, _IN_MEMORY):
