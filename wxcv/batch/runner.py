@@ -47,6 +47,7 @@ class BatchRunner(Generic[ItemT, AnswerT]):
         window: how many images may be in progress or have outcomes that were not consumed.
         ordered: yield the outcomes in the order of the images.
         key: returns the image of an item; None if the items are the images.
+        has_sources: whether images may be answered without being sent, also after the batch was stopped.
         endpoint: the endpoint's name, for ``on_call``.
         on_call: called with the event of every outcome, before the outcome is given; or None.
         begin: called when the work begins; raises if the session is unusable.
@@ -64,6 +65,7 @@ class BatchRunner(Generic[ItemT, AnswerT]):
         window: int,
         ordered: bool,
         key: Callable[[ItemT], Any] | None,
+        has_sources: bool = False,
         endpoint: str = "",
         on_call: Callable[[CallEvent], None] | None = None,
         begin: Callable[[BatchRunner[Any, Any]], None] = lambda _runner: None,
@@ -76,6 +78,7 @@ class BatchRunner(Generic[ItemT, AnswerT]):
         self._concurrency = concurrency
         self._ordered = ordered
         self._key = key
+        self._has_sources = has_sources
         self._endpoint = endpoint
         self._on_call = on_call
         self._begin = begin
@@ -239,6 +242,10 @@ class BatchRunner(Generic[ItemT, AnswerT]):
                 return result, sends
             else:
                 await self._clock.sleep(delay)
+        if self._has_sources:  # one of them may know an image that is not sent any more
+            result = await self._work(image, self._before_send)
+            if result.error is None:
+                return result, sends
         return None, sends
 
     def _make_outcome(

@@ -14,7 +14,7 @@ from wxcv.calls.slots import Slots
 from wxcv.calls.state import AnswerSources
 from wxcv.endpoints.base import Endpoint
 from wxcv.images.pictures import require_packages
-from wxcv.masking import class_name
+from wxcv.masking import class_name, short_name
 from wxcv.protocol.requests import check_fields
 from wxcv.tokens.cache import TokenCache
 from wxcv.tokens.credential import Credential
@@ -93,11 +93,19 @@ def check_costs(daily_limits: object, answer_sources: object, *, fit: object, cr
     if isinstance(answer_sources, str) or not isinstance(answer_sources, Sequence):
         raise TypeError(f"answer_sources must be a list of AnswerSources, not {class_name(answer_sources)}")
     for source in answer_sources:
-        checks.check_optional("answer_sources", source, "list of AnswerSources", "find")
-        if source is None:
-            raise TypeError("answer_sources must be a list of AnswerSources, without None")
+        _check_source(source)
     if checks.check_bool("fit", fit):
         require_packages("Session(fit=True)", "fit", PIL="pillow")
+
+
+def _check_source(source: object) -> None:
+    if inspect.isclass(source):
+        raise TypeError(f"answer_sources must hold objects, not the class {short_name(source.__name__)}")
+    if not inspect.iscoroutinefunction(getattr(source, "find", None)):
+        raise TypeError(
+            "answer_sources must hold objects with `async def find(endpoint, image, fields)`, not "
+            f"{class_name(source)}"
+        )
 
 
 def get_counters(store: Any) -> CounterStore | None:  # noqa: ANN401 - of a caller's

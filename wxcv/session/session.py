@@ -290,6 +290,7 @@ class Session(SessionQuotas):
             window=widest if ordered else 2 * concurrency,
             ordered=ordered,
             key=key,
+            has_sources=state.answer_sources is not None,
             endpoint=endpoint.name,
             on_call=None if state.on_call is None else state.tell_of_call,
             begin=self._begin_batch,
