@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from support import pictures
+from support.accounts import STATIC
 from support.pictures import BLANK
 from support.same_image import Server, cached, started, until
 from support.servers import api_server
@@ -219,3 +220,74 @@ async def test_thousands_of_calls_that_are_cancelled_at_random_send_each_image_o
 
     assert server.calls == stats.sends == 100
     assert stats.waiting == 0
+
+
+@pytest.mark.parametrize("when", ["during the first request", "before the second one"])
+async def test_nothing_is_sent_again_for_nobody(when: str) -> None:
+    """If all callers are gone, a busy answer is not followed by another send, and the slot is free."""
+    server, clock = Server(errcode=-1), wxcv.ManualClock()
+    policy = wxcv.RetryPolicy(attempts=5, base=8)
+    sources = [wxcv.AnswerCache()]
+    async with (
+        api_server(server.call) as url,
+        wxcv.Session(STATIC, base_url=url, retries=policy, answer_sources=sources, clock=clock) as session,
+    ):
+        tasks = await started(3, session)
+        if when == "before the second one":
+            server.go.set()
+            await until(lambda: session._state.shared_calls._running)
+            report = next(iter(session._state.shared_calls._running)).report
+            await until(lambda: not report.unanswered)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        server.go.set()
+        async with asyncio.timeout(20):
+            while session.stats().running:
+                await asyncio.sleep(0.001)
+                clock.advance(1)
+
+    assert server.calls == 1
+
+
+class Closes:
+    """A source that closes its session, which it cannot wait for itself.
+
+    Args:
+        method: in which it does so.
+    """
+
+    def __init__(self, method: str) -> None:
+        self.method = method
+        self.session: wxcv.Session | None = None
+
+    async def find(self, *_call: object) -> Any:
+        """Close the session, or know nothing."""
+        if self.method == "find":
+            await self._close()
+
+    async def keep(self, *_call: object) -> None:
+        """Close the session, or keep nothing."""
+        if self.method == "keep":
+            await self._close()
+
+    async def _close(self) -> None:
+        assert self.session is not None
+        await self.session.aclose()
+
+
+@pytest.mark.parametrize("method", ["find", "keep"])
+@pytest.mark.parametrize("is_cached", [True, False], ids=["cache", "no cache"])
+async def test_a_source_may_close_its_own_session(method: str, *, is_cached: bool) -> None:
+    """A source that closes the session ends the call before its send, or after it has its answer."""
+    server, source = Server(is_open=True), Closes(method)
+    sources = [wxcv.AnswerCache(), source] if is_cached else [source]
+    async with api_server(server.call) as url, cached(url, answer_sources=sources) as session:
+        source.session = session
+        async with asyncio.timeout(20):
+            call = asyncio.create_task(session.scan_qrcode(BLANK))
+            await asyncio.gather(call, return_exceptions=True)
+            await session.aclose()
+
+    assert server.calls == (0 if method == "find" else 1)
+    assert type(call.exception()) is (wxcv.SessionClosedError if method == "find" else type(None))

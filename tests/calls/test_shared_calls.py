@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from support import pictures
 from support.accounts import STATIC
 from support.pictures import BLANK
 from support.same_image import Server, cached, started, until
-from support.servers import api_server
+from support.servers import answer, api_server
 
 import wxcv
+from wxcv.sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from aiohttp import web
 
 URL = "https://example.com/a.png"
 
@@ -156,3 +161,66 @@ async def test_what_differs_is_sent_apart(other: str) -> None:
             await session.call(endpoint, BLANK, fields={"ratios": "1"})
 
     assert server.calls == 2
+
+
+class Echo:
+    """Answers each upload with its size."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    async def call(self, request: web.Request) -> web.StreamResponse:
+        """Answer a call."""
+        self.calls += 1
+        size = len(await request.read())
+        return answer(errcode=0, code_results=[{"type_name": "QR_CODE", "data": str(size)}])
+
+
+async def test_images_that_cannot_be_told_apart_are_sent_apart() -> None:
+    """If large images cannot be hashed, as no thread can be had, each is sent and gets its own answer."""
+    server = Echo()
+    images = [pictures.to_bytes(pictures.noise(400 + number, 400)) for number in range(3)]
+    threads = ThreadPoolExecutor(1)
+    threads.shutdown()
+    async with api_server(server.call) as url, cached(url) as session:
+        asyncio.get_running_loop().set_default_executor(threads)
+        scans = await asyncio.gather(*map(session.scan_qrcode, images))
+
+    assert len({scan.code_results[0].data for scan in scans}) == server.calls == 3
+
+
+async def test_an_endpoint_without_a_hash_is_not_shared() -> None:
+    """Calls of an endpoint of one's own whose read function has no hash are sent each."""
+
+    class Read(dict[str, str]):
+        def __call__(self, _fields: object) -> str:
+            return "read"
+
+    server = Server(is_open=True)
+    endpoint = wxcv.Endpoint("own", "/cv/img/own", Read())
+    async with api_server(server.call) as url, cached(url) as session:
+        assert await asyncio.gather(*(session.call(endpoint, BLANK) for _ in range(2))) == ["read"] * 2
+
+    assert server.calls == 2
+
+
+async def test_a_large_picture_is_known_without_being_fitted_again() -> None:
+    """Equal large pictures are fitted and sent once, and answered in their own pixels, also later."""
+    code = pictures.opened(pictures.qr_png("corner", scale=6)).convert("RGB")
+    large = pictures.noise(1500, 1000)
+    large.paste(code, (1100, 600))
+    data = pictures.to_bytes(large)
+    assert len(data) > 2_097_152
+    async with Sandbox() as box:
+        credential = wxcv.AppCredential(box.appid, box.secret)
+        sources = [wxcv.AnswerCache()]
+        async with wxcv.Session(
+            credential, base_url=box.base_url, fit=True, answer_sources=sources
+        ) as session:
+            scans = await asyncio.gather(*(session.scan_qrcode(data) for _ in range(4)))
+            session._state.loader.close()  # nothing can be fitted any more
+            scans.append(await session.scan_qrcode(data))
+        sends = box.requests["/cv/img/qrcode"]
+
+    assert sends == 1
+    assert {scan.img_size for scan in scans} == {wxcv.ImgSize(1500, 1000)}

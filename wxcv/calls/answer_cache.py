@@ -34,6 +34,9 @@ logger = logging.getLogger("wxcv")
 _HASHED_AT_ONCE = 256 * 1024
 """Bytes that are hashed in the event loop; that takes less than a millisecond."""
 
+_READ_AT_ONCE = 128 * 1024
+"""Characters of JSON that are read in the event loop."""
+
 _KEPT_REJECTIONS = {101001, 101002}
 
 
@@ -154,6 +157,7 @@ class CachedAnswers:
         self._store = store
         self.key: Hashable = None
         self._digest = ""
+        self._ttl = cache._ttl  # noqa: SLF001 - its own half
 
     async def find(
         self, endpoint: Endpoint[AnswerT], image: LoadedImage, fields: Mapping[str, str]
@@ -166,7 +170,7 @@ class CachedAnswers:
         await self._identify(endpoint, image, fields)
         kept = self._cache._load(self.key)  # noqa: SLF001 - its own half
         if kept is None and self._store is not None and endpoint in self._cache.share:
-            await self._copy_from_store(self._store, endpoint, image)
+            await self._copy_from_store(self._store, endpoint)
             # Another call may have ended meanwhile; after this line, no other task runs before the caller.
             kept = self._cache._load(self.key)  # noqa: SLF001 - its own half
         if kept is not None and kept.error is not None:
@@ -178,8 +182,8 @@ class CachedAnswers:
     ) -> None:
         """Keep an answer, here and where the endpoint is shared."""
         await self._identify(endpoint, image, fields)
-        ttl = self._choose_ttl(image)
-        self._cache._save(self.key, answer, None, ttl)  # noqa: SLF001 - its own half
+        self.remember(answer)
+        ttl = self._ttl
         if self._store is None or endpoint not in self._cache.share:
             return
         text = json.dumps(answer.to_dict(), ensure_ascii=False)  # type: ignore[attr-defined] # as documented
@@ -188,9 +192,14 @@ class CachedAnswers:
         except StoreError as error:
             logger.warning("%s; an answer was not shared", error)
 
+    def remember(self, answer: object) -> None:
+        """Keep an answer here, once ``find`` has been called."""
+        if self.key is not None:
+            self._cache._save(self.key, answer, None, self._ttl)  # noqa: SLF001 - its own half
+
     def keep_rejection(self, error: ImageRejectedError) -> None:
         """Keep that WeChat rejected the image, if its errcode says that it always will."""
-        if error.errcode in _KEPT_REJECTIONS:
+        if error.errcode in _KEPT_REJECTIONS and self.key is not None:
             told = copy.copy(error)  # without the traceback, which holds the image
             self._cache._save(self.key, None, told, self._cache._rejected_ttl)  # noqa: SLF001 - its own half
 
@@ -198,33 +207,41 @@ class CachedAnswers:
         if self.key is not None:
             return
         if isinstance(image, ImageUrl):
+            self._ttl = self._cache._url_ttl  # noqa: SLF001 - its own half
             digest = "url:" + hashlib.sha256(image.url.encode()).hexdigest()
         elif len(image.data) <= _HASHED_AT_ONCE:
             digest = hashlib.sha256(image.data).hexdigest()
         else:
             digest = (await asyncio.to_thread(hashlib.sha256, image.data)).hexdigest()
-        extras = tuple(sorted(fields.items()))
+        # The type that is sent may be the caller's own, and wrong.
+        extras = (getattr(image, "content_type", ""), *sorted(fields.items()))
         self._digest = hashlib.sha256(repr((digest, extras)).encode()).hexdigest()
-        self.key = (self._account, endpoint, digest, extras)
+        key = (self._account, endpoint, digest, extras)
+        hash(key)  # an endpoint of the caller's own may be unhashable
+        self.key = key
 
     def _store_key(self, endpoint: Endpoint[Any]) -> str:
         return f"{self._account}:{endpoint.path}:{self._digest}"
 
-    def _choose_ttl(self, image: LoadedImage) -> float:
-        return self._cache._url_ttl if isinstance(image, ImageUrl) else self._cache._ttl  # noqa: SLF001 - its own half
-
-    async def _copy_from_store(self, store: AnswerStore, endpoint: Endpoint[Any], image: LoadedImage) -> None:
+    async def _copy_from_store(self, store: AnswerStore, endpoint: Endpoint[Any]) -> None:
         """Keep here what another process kept in the store; anything unreadable there counts as nothing."""
         try:
             text = await store.find_answer(self._store_key(endpoint))
-            answer = None if text is None else endpoint.read(json.loads(text))
+            answer = None if text is None else await _read(endpoint, text)
         except StoreError as error:
             logger.warning("%s; shared answers are not used", error)
         except Exception as error:  # noqa: BLE001 - whatever is in the store
             logger.warning("an answer of %s in the store is unreadable: %s", endpoint.name, class_name(error))
         else:
             if answer is not None:
-                self._cache._save(self.key, answer, None, self._choose_ttl(image))  # noqa: SLF001 - its own half
+                self.remember(answer)
+
+
+async def _read(endpoint: Endpoint[AnswerT], text: str) -> AnswerT:
+    """Read a stored answer, a large one in a thread."""
+    if len(text) > _READ_AT_ONCE:
+        return await asyncio.to_thread(lambda: endpoint.read(json.loads(text)))
+    return endpoint.read(json.loads(text))
 
 
 def _check_share(share: object) -> frozenset[Endpoint[Any]]:

@@ -126,6 +126,8 @@ class Attempts(Generic[AnswerT]):
     async def _get_token(self) -> str:
         """Return a token for a send that may take place."""
         tokens, send = self.state.tokens, self.state.transport.send
+        if self.report.is_abandoned:
+            raise asyncio.CancelledError
         if self.before_send is not None:
             self.before_send()
         self.report.is_waiting_for_token = True
@@ -143,7 +145,7 @@ class Attempts(Generic[AnswerT]):
     def _retry_delay(self, error: WxcvError) -> float | None:
         """Return the seconds until the next attempt, or None if the error is final."""
         report = self.report
-        if report.is_waiting_for_token:  # the refresh has already been retried
+        if report.is_abandoned or report.is_waiting_for_token:  # the refresh has already been retried
             return None
         if isinstance(error, RateLimitedError):  # the pacer knows how long to wait
             return 0.0 if self._throttlings <= _MOST_THROTTLINGS else None
@@ -176,6 +178,7 @@ class Attempts(Generic[AnswerT]):
         state.retries += report.sends > 0
         report.sends += 1
         report.unanswered += 1  # until a response is received
+        report.is_sending = True  # until it fails
 
     async def _send_once(self, request: Request, token: str) -> AnswerT:
         clock, report = self.state.clock, self.report
@@ -199,6 +202,7 @@ class Attempts(Generic[AnswerT]):
             self._pacer.record_success(clock.wall())
             return answer
         finally:
+            report.is_sending = errcode == 0
             if self.state.on_attempt is not None or logger.isEnabledFor(logging.DEBUG):
                 self._report_attempt(status, errcode, clock.monotonic() - started_at)
 

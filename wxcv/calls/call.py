@@ -138,45 +138,48 @@ class Call(Generic[AnswerT]):
         answer, report.source = await query.find(sources.before)
         if answer is not None:
             return answer
-        if cache is None:
-            return await self._send_and_keep(query, sources, None, deadline)
-        account, store = credential.account, sources.store
-        cached = cache.for_call(account or credential.key, store if account else None)
-        answer, report.source = await query.find_kept(cached)
-        if answer is not None:
-            return answer
+        if cache is None and not sources.may_keep:
+            return query.scale(await self._attempts.send(await query.fit(), self._fields, deadline))
+        cached, key = None, object()
+        if cache is not None:
+            account, store = credential.account, sources.store
+            cached = cache.for_call(account or credential.key, store if account else None)
+            answer, report.source = await query.find_kept(cached)
+            if answer is not None:
+                return answer
+            key = cached.key or key  # without a key, its hash could not be computed, and it is not shared
         # No other task runs between the search in the cache and this, so that nothing is sent twice.
-        shared_call: SharedCall[AnswerT] | None = shared_calls.join(cached.key)
+        shared_call: SharedCall[AnswerT] | None = shared_calls.join(key)
         if shared_call is None:
-            work = partial(self._find_after_cache, query, sources, cached)
-            shared_call = shared_calls.start(cached.key, report, slot.hand_over(), work)
+            work = partial(self._get_and_keep, query, sources, cached)
+            shared_call = shared_calls.start(key, report, slot.hand_over(), work)
         return shared_call
 
-    async def _find_after_cache(
-        self, query: SourceQuery[AnswerT], sources: AnswerSources, cached: CachedAnswers, deadline: Deadline
-    ) -> AnswerT:
-        """Get the answer for all calls that wait for it, in the task of the shared call, and keep it."""
-        answer, self.report.source = await query.find(sources.after)
-        if answer is not None:
-            return answer
-        try:
-            return await self._send_and_keep(query, sources, cached, deadline)
-        except ImageRejectedError as error:
-            cached.keep_rejection(error)
-            raise
-
-    async def _send_and_keep(
+    async def _get_and_keep(
         self,
         query: SourceQuery[AnswerT],
         sources: AnswerSources,
         cached: CachedAnswers | None,
+        publish: Callable[[AnswerT], None],
         deadline: Deadline,
-    ) -> AnswerT:
-        """Send the image, and pass the answer to the sources; a slow one does not use up the deadline."""
-        answer = await self._attempts.send(await query.fit(), self._fields, deadline)
+    ) -> None:
+        """Get the answer for all calls that wait for it, and keep it, in the task of the shared call."""
+        answer, self.report.source = await query.find(sources.after)
+        if answer is not None:
+            publish(answer)
+            return
+        try:
+            answer = await self._attempts.send(await query.fit(), self._fields, deadline)
+        except ImageRejectedError as error:
+            if cached is not None:
+                cached.keep_rejection(error)
+            raise
+        scaled = query.scale(answer)
+        if cached is not None:
+            cached.remember(scaled)
+        publish(scaled)
         deadline.reschedule(deadline.when() + KEEP_SECONDS)
         await query.keep((*sources.before, *sources.after), cached, answer, self._state.clock)
-        return query.scale(answer)
 
     async def _wait_for_shared(self, shared_call: SharedCall[AnswerT], until: float) -> AnswerT:
         """Return the answer of a shared call, which has the slot and the deadline of its first call."""

@@ -39,6 +39,7 @@ class CallReport:
         sends: requests whose body was begun.
         unanswered: sends without a complete response.
         shared_sends: the sends of another call of the same image, whose answer or error this call got.
+        is_sending: whether the image is being sent, or was answered.
         is_abandoned: whether nobody waits for it any more and nothing may be sent.
         is_waiting_for_token: whether it waits for a token, or ended while waiting.
         asked_at, started_at: monotonic time at which it began, and at which it got its slot; None before.
@@ -54,6 +55,7 @@ class CallReport:
     sends: int = 0
     unanswered: int = 0
     shared_sends: int = 0
+    is_sending: bool = False
     is_abandoned: bool = False
     is_waiting_for_token: bool = False
     asked_at: float | None = None

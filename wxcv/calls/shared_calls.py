@@ -6,6 +6,7 @@ import asyncio
 import copy
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from wxcv import nesting
 from wxcv.errors import WxcvError
 
 if TYPE_CHECKING:
@@ -21,14 +22,14 @@ AnswerT = TypeVar("AnswerT")
 class SharedCall(Generic[AnswerT]):
     """The work for the answer of one image, in a task of its own, and the calls that wait for it.
 
-    It holds the slot of the call that started it. That call waits like all others, and cancelling any of them
-    does not affect the rest. With nobody left, the work is cancelled if nothing was sent; otherwise it is
-    finished, so that the answer that was paid for is kept.
+    It holds the slot of the call that started it, also while the answer is being kept, which nobody waits
+    for. That call waits like all others, and cancelling any of them does not affect the rest. With nobody
+    left, only a request that has begun is finished, so that the answer that was paid for is kept.
 
     Args:
         report: of the call that started it.
         slot: the slot that the call handed over.
-        work: returns the answer, by the deadline that it gets.
+        work: gets the answer, by the deadline that it is given, and calls ``publish`` with it.
         forget: called when no further call may join.
     """
 
@@ -36,29 +37,39 @@ class SharedCall(Generic[AnswerT]):
         self,
         report: CallReport,
         slot: Slot,
-        work: Callable[[Deadline], Awaitable[AnswerT]],
+        work: Callable[[Callable[[AnswerT], None], Deadline], Awaitable[None]],
         forget: Callable[[], None],
     ) -> None:
         self.report = report
-        self._slot = slot
+        self.slot = slot
         self._work = work
         self._forget = forget
+        self._answer: AnswerT | None = None
+        self._error: WxcvError | None = None
         self._waiters: set[asyncio.Future[None]] = set()
         self.task = asyncio.create_task(self._run(), name="wxcv shared call")
-        self.task.add_done_callback(self._wake_waiters)
+        self.task.add_done_callback(self._end)
 
-    async def _run(self) -> tuple[AnswerT | None, WxcvError | None]:
+    async def _run(self) -> None:
         try:
-            async with self._slot as deadline:
-                return await self._work(deadline), None
+            async with self.slot as deadline:
+                await self._work(self._publish, deadline)
         except WxcvError as error:
-            return None, self.report.complete(error)
+            self._error = self.report.complete(error)
 
-    def _wake_waiters(self, task: asyncio.Task[tuple[AnswerT | None, WxcvError | None]]) -> None:
+    def _publish(self, answer: AnswerT) -> None:
+        self._answer = answer
         self._forget()
-        self._slot.drop()  # if the task was cancelled before its first step
+        self._wake_waiters()
+
+    def _end(self, task: asyncio.Task[None]) -> None:
+        self._forget()
+        self.slot.drop()  # if the task was cancelled before its first step
         if not task.cancelled():
             task.exception()  # is raised by those who wait; with nobody left, it is no news to anybody
+        self._wake_waiters()
+
+    def _wake_waiters(self) -> None:
         for waiter in self._waiters:
             if not waiter.done():
                 waiter.set_result(None)
@@ -75,20 +86,25 @@ class SharedCall(Generic[AnswerT]):
             await waiter
         finally:
             self._waiters.discard(waiter)
-            if not self._waiters and not self.task.done() and not self.report.sends:
-                self._forget()
-                self.report.is_abandoned = True
-                self.task.cancel()
-        answer, error = self.task.result()
-        if error is None:
-            return answer  # type: ignore[return-value] # there is an answer or an error
-        if report is not self.report:
+            if not self._waiters and self._answer is None:
+                self._abandon()
+        if self._answer is not None:
+            return self._answer
+        error = self._error or self.task.exception()  # raises CancelledError, if it was cancelled
+        if report is not self.report and isinstance(error, WxcvError):
             error = copy.copy(error)
             error.image = None  # it has another name there
         try:
-            raise error
+            raise error  # type: ignore[misc] # there is one, as there is no answer
         finally:
             del error  # avoids a reference cycle through its own traceback
+
+    def _abandon(self) -> None:
+        """Send nothing more, as nobody waits any more."""
+        self._forget()
+        self.report.is_abandoned = True
+        if not self.report.is_sending:
+            self.task.cancel()
 
 
 class SharedCalls:
@@ -96,14 +112,18 @@ class SharedCalls:
 
     def __init__(self) -> None:
         self._open: dict[Hashable, SharedCall[Any]] = {}
-        self._running: set[asyncio.Task[Any]] = set()
+        self._running: set[SharedCall[Any]] = set()
 
     def join(self, key: Hashable) -> SharedCall[Any] | None:
         """Return the shared call that gets the answer of the same image, or None."""
         return self._open.get(key)
 
     def start(
-        self, key: Hashable, report: CallReport, slot: Slot, work: Callable[[Deadline], Awaitable[AnswerT]]
+        self,
+        key: Hashable,
+        report: CallReport,
+        slot: Slot,
+        work: Callable[[Callable[[AnswerT], None], Deadline], Awaitable[None]],
     ) -> SharedCall[AnswerT]:
         """Start a shared call that others may join; see SharedCall."""
 
@@ -113,11 +133,12 @@ class SharedCalls:
 
         shared_call = SharedCall(report, slot, work, forget)
         self._open[key] = shared_call
-        self._running.add(shared_call.task)
-        shared_call.task.add_done_callback(self._running.discard)
+        self._running.add(shared_call)
+        shared_call.task.add_done_callback(lambda _task: self._running.discard(shared_call))
         return shared_call
 
     async def wait_closed(self) -> None:
-        """Wait until all shared calls have ended, which lost their slots before."""
-        if self._running:
-            await asyncio.wait(self._running)
+        """Wait until all shared calls have ended, but for those that wait for this very code."""
+        others = {one.task for one in self._running if not nesting.is_inside(one.slot)}
+        if others:
+            await asyncio.wait(others)

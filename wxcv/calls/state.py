@@ -73,6 +73,11 @@ class AnswerSources(NamedTuple):
     after: tuple[AnswerSource, ...]
     store: AnswerStore | None
 
+    @property
+    def may_keep(self) -> bool:
+        """Whether any source but the cache keeps WeChat's answers."""
+        return any(hasattr(source, "keep") for source in (*self.before, *self.after))
+
 
 @attrs.define(eq=False, repr=False, kw_only=True)
 class SessionState:
