@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from support import pictures
-from support.accounts import STATIC
+from support.accounts import APP
 from support.pictures import BLANK
 from support.same_image import Server, cached, started, until
 from support.servers import api_server
@@ -222,15 +222,18 @@ async def test_thousands_of_calls_that_are_cancelled_at_random_send_each_image_o
     assert stats.waiting == 0
 
 
-@pytest.mark.parametrize("when", ["during the first request", "before the second one"])
-async def test_nothing_is_sent_again_for_nobody(when: str) -> None:
-    """If all callers are gone, a busy answer is not followed by another send, and the slot is free."""
-    server, clock = Server(errcode=-1), wxcv.ManualClock()
+@pytest.mark.parametrize(
+    ("errcode", "when"),
+    [(-1, "during the first request"), (-1, "before the second one"), (40001, "during the first request")],
+)
+async def test_nothing_is_sent_again_for_nobody(errcode: int, when: str) -> None:
+    """If all callers are gone, a busy answer or a refused token ends the work, and the slot is free."""
+    server, clock = Server(errcode), wxcv.ManualClock()
     policy = wxcv.RetryPolicy(attempts=5, base=8)
     sources = [wxcv.AnswerCache()]
     async with (
         api_server(server.call) as url,
-        wxcv.Session(STATIC, base_url=url, retries=policy, answer_sources=sources, clock=clock) as session,
+        wxcv.Session(APP, base_url=url, retries=policy, answer_sources=sources, clock=clock) as session,
     ):
         tasks = await started(3, session)
         if when == "before the second one":
@@ -291,3 +294,35 @@ async def test_a_source_may_close_its_own_session(method: str, *, is_cached: boo
 
     assert server.calls == (0 if method == "find" else 1)
     assert type(call.exception()) is (wxcv.SessionClosedError if method == "find" else type(None))
+
+
+class CancelsAndKnows:
+    """A source that cancels a task before it returns an answer."""
+
+    def __init__(self) -> None:
+        self.asked, self.go = asyncio.Event(), asyncio.Event()
+        self.tasks: list[asyncio.Task[Any]] = []
+
+    async def find(self, *_call: object) -> Any:
+        """Cancel the tasks, and return an answer."""
+        self.asked.set()
+        await self.go.wait()
+        for task in self.tasks:
+            task.cancel()
+        return wxcv.QrcodeScan()
+
+
+async def test_who_is_cancelled_when_the_answer_comes_disturbs_nobody() -> None:
+    """A call that is cancelled at the moment of the answer ends so, and the others get the answer."""
+    source = CancelsAndKnows()
+    sources = [wxcv.AnswerCache(), source]
+    async with cached("http://127.0.0.1:9", answer_sources=sources) as session:
+        calls = [asyncio.create_task(session.scan_qrcode(BLANK)) for _ in range(3)]
+        await source.asked.wait()
+        await until(lambda: session.stats().calls == 3 and session.stats().running == 1)
+        source.tasks.append(calls[1])
+        source.go.set()
+        results = await asyncio.gather(*calls, return_exceptions=True)
+
+    answered = wxcv.QrcodeScan
+    assert [type(result) for result in results] == [answered, asyncio.CancelledError, answered]

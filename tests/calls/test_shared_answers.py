@@ -179,3 +179,28 @@ def test_an_answer_that_is_shared_is_read_as_it_was(name: str) -> None:
     read = endpoint.read(fields)
 
     assert endpoint.read(json.loads(json.dumps(read.to_dict()))) == read
+
+
+async def test_a_large_answer_is_shared_too(shared: SharedFile) -> None:
+    """An answer of more than 128 KiB is read from the store as it was kept."""
+    codes = [{"type_name": "QR_CODE", "data": "x" * 1000} for _ in range(200)]
+    calls = 0
+
+    async def call(request: web.Request) -> web.StreamResponse:
+        nonlocal calls
+        await request.read()
+        calls += 1
+        return answer(errcode=0, code_results=codes)
+
+    scans = []
+    async with api_server(call) as url:
+        for _ in range(2):
+            sources = [wxcv.AnswerCache(share=[wxcv.SCAN_QRCODE])]
+            async with wxcv.Session(
+                APP, base_url=url, answer_sources=sources, store=shared.open()
+            ) as session:
+                scans.append(await session.scan_qrcode(BLANK))
+
+    assert calls == 1
+    assert scans[0] == scans[1]
+    assert len(scans[1].code_results) == 200

@@ -184,6 +184,24 @@ async def test_a_source_may_know_that_an_image_is_rejected() -> None:
     assert (caught.value.image, caught.value.sends) == ("a.png", 0)
 
 
+async def test_a_rejection_is_not_passed_to_sources() -> None:
+    """A source without a cache before it is not asked to keep that WeChat rejected an image."""
+    source = Known()
+
+    async def reject(request: web.Request) -> web.StreamResponse:
+        await request.read()
+        return answer(errcode=101002, errmsg="no image")
+
+    async with (
+        api_server(reject) as url,
+        wxcv.Session(STATIC, base_url=url, answer_sources=[source]) as session,
+    ):
+        with pytest.raises(wxcv.ImageRejectedError) as caught:
+            await session.scan_qrcode(BLANK)
+
+    assert (caught.value.sends, source.kept) == (1, [])
+
+
 class Slow(Known):
     """A source that never ends keeping."""
 
