@@ -6,7 +6,7 @@ import io
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
-from wxcv.images.pictures import flatten, has_few_colours
+from wxcv.images.pictures import ORIENTATION, flatten, has_few_colours
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from PIL import Image
     from PIL.ImageFile import ImageFile
 
-_ORIENTATION = 0x0112
 _QUALITIES = (95, 90)
 _LEAST_QUALITY = 85
 _LONGEST_SIDE = 65_500
@@ -146,7 +145,7 @@ def _metadata(source: ImageFile, pixels: Image.Image, orientation: int) -> dict[
         options["icc_profile"] = None if source.mode in {"CMYK", "LAB"} else profile
     if orientation != 1:
         exif = Image.Exif()
-        exif[_ORIENTATION] = orientation
+        exif[ORIENTATION] = orientation
         options["exif"] = exif.tobytes()
     else:
         options["exif"] = b""

@@ -29,7 +29,9 @@ _PLUGINS = {
     "image/avif": ("Avif", "AVIF"),
     "image/heic": ("Heif", "HEIF"),
 }
-_ORIENTATION = 0x0112
+ORIENTATION = 0x0112
+"""The tag of the EXIF orientation."""
+
 _ORIENTATIONS = range(2, 9)
 _HEAVY = (
     1_000_000  # pixels whose colours are counted at a time, as Pillow holds the interpreter's lock meanwhile
@@ -114,11 +116,11 @@ def read_orientation(picture: ImageFile) -> int:
 
     try:
         if picture.format == "TIFF":
-            value = picture.tag_v2.get(_ORIENTATION)  # type: ignore[attr-defined] # of a TIFF
+            value = picture.tag_v2.get(ORIENTATION)  # type: ignore[attr-defined] # of a TIFF
         else:
             exif = Image.Exif()
             exif.load(picture.info.get("exif", b""))
-            value = exif.get(_ORIENTATION)
+            value = exif.get(ORIENTATION)
     except Exception:  # noqa: BLE001 - broken metadata makes Pillow raise anything
         return 1
     return value if isinstance(value, int) and value in _ORIENTATIONS else 1
@@ -149,13 +151,13 @@ def read_pixels(name: str, picture: ImageFile) -> Image.Image:
             name, "its pixels are floating-point numbers; convert it to 8 bits a channel"
         )
     try:
-        return _simplified(_unturned(picture))
+        return _simplify(_load_unturned(picture))
     except Exception as error:  # noqa: BLE001 - a broken file makes Pillow raise anything
         failure = class_name(error)
     raise _unreadable(name, failure)
 
 
-def _unturned(picture: ImageFile) -> Image.Image:
+def _load_unturned(picture: ImageFile) -> Image.Image:
     """Return the pixels as they are stored: Pillow turns those of a TIFF while it reads them."""
     from PIL.Image import Transpose  # noqa: PLC0415 - the extra may be missing
 
@@ -175,7 +177,7 @@ def _unturned(picture: ImageFile) -> Image.Image:
     return picture.transpose(undo[orientation])
 
 
-def _simplified(picture: Image.Image) -> Image.Image:
+def _simplify(picture: Image.Image) -> Image.Image:
     if picture.mode.startswith("I"):  # 0 to 65,535; a plain conversion would turn all over 255 white
         return picture.convert("I").point(lambda value: value / 257 + 0.5).convert("L")
     if picture.has_transparency_data:
