@@ -22,11 +22,11 @@ class SharedCall(Generic[AnswerT]):
     """The work for the answer of one image, in a task of its own, and the calls that wait for it.
 
     It holds the slot of the call that started it. That call waits like all others, and cancelling any of them
-    does not affect the rest. With nobody left, the work is cancelled if nothing was sent; otherwise it is
-    finished, so that the answer that was paid for is kept.
+    does not affect the rest. If all are cancelled, the work is cancelled if nothing was sent; otherwise it is
+    finished, so that the answer is kept.
 
     Args:
-        report: of the call that started it.
+        report: the report of the call that started it.
         slot: the slot that the call handed over.
         work: returns the answer, by the deadline that it gets.
         forget: called when no further call may join.
@@ -58,7 +58,7 @@ class SharedCall(Generic[AnswerT]):
         self._forget()
         self._slot.drop()  # if the task was cancelled before its first step
         if not task.cancelled():
-            task.exception()  # is raised by those who wait; with nobody left, it is no news to anybody
+            task.exception()  # those who wait raise it; if there are none, it concerns nobody
         for waiter in self._waiters:
             if not waiter.done():
                 waiter.set_result(None)
