@@ -51,7 +51,10 @@ async def test_a_limit_ends_calls_and_the_next_day_begins_anew() -> None:
     ):
         for _ in range(3):
             await session.printed_text(BLANK)
-        with pytest.raises(wxcv.DailyLimitError, match="for wx1: the daily limit of 3") as caught:
+        with pytest.raises(
+            wxcv.DailyLimitError,
+            match=r"for wx1: the limit of 3 sends a day is used up; .* 2026-03-02 00:00\+08:00$",
+        ) as caught:
             await session.printed_text(BLANK)
         await session.scan_qrcode(BLANK)  # has no limit
         assert server.calls == 4
@@ -113,15 +116,17 @@ async def test_what_was_not_sent_is_given_back() -> None:
 
 
 async def test_45009_ends_the_day_for_all_who_share_the_store(tmp_path: Path) -> None:
-    """After 45009 nothing is sent any more that day, by another session on the same file either."""
+    """After 45009, sessions on the same file send nothing more that day, and their error says what helps."""
     server = Answers(45009)
     async with api_server(server.call) as url, wxcv.SQLiteStore(tmp_path / "store.sqlite") as store:
         for error in (wxcv.QuotaExhaustedError, wxcv.DailyLimitError):
             async with wxcv.Session(APP, base_url=url, store=store, daily_limits=LIMITS) as session:
-                with pytest.raises(error):
+                with pytest.raises(error) as caught:
                     await session.printed_text(BLANK)
 
     assert server.calls == 1
+    assert "begins anew at 20" in str(caught.value)
+    assert "00:00+08:00; after resetting WeChat's quota: clear_quota_marks()" in str(caught.value)
 
 
 @pytest.mark.parametrize("errcode", [101002, 101003, 9301010])
@@ -143,7 +148,12 @@ async def test_without_market_quota_one_call_in_a_quarter_of_an_hour_tries_again
                 continue
             with pytest.raises(error) as caught:
                 await session.printed_text(BLANK)
-            assert not isinstance(caught.value, wxcv.DailyLimitError) or caught.value.resets_at is None
+            if isinstance(caught.value, wxcv.DailyLimitError):
+                assert caught.value.resets_at is None
+                assert str(caught.value).endswith(
+                    "one send in 15 minutes tries again; after buying more: clear_quota_marks(), or wxcv "
+                    "quota --reset"
+                )
 
     assert server.calls == 4
 
