@@ -46,7 +46,7 @@ def test_a_call_that_shared_a_send_was_sent() -> None:
 def test_the_status_of_an_image_without_an_answer(
     error: wxcv.WxcvError, sends: int, unanswered: int, status: str, *, is_stopped: bool
 ) -> None:
-    """The status is "unknown" after a lost response, and "not_sent" if the image is not the reason."""
+    """It is "unknown" after a lost response, "not_sent" if the image is not the reason, else "failed"."""
     report = CallReport(sends=sends, unanswered=unanswered)
 
     assert find_status(error, report, sends, is_stopped=is_stopped) == status
