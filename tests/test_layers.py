@@ -58,7 +58,7 @@ PURE = [
     ),
     *("tokens.access_token", "tokens.app", "tokens.callback", "tokens.cloud", "tokens.component"),
     *("tokens.credential", "tokens.static", "tokens.validators"),
-    *("stores.base", "stores.file_systems", "stores.local", "stores.quota", "stores.scripts"),
+    *("stores.base", "stores.file_systems", "stores.local", "stores.daily_count", "stores.scripts"),
     "stores.statements",
 ]
 """Packages and modules that do no I/O; those of images look at the disk, and at nothing else."""

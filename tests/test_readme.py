@@ -25,12 +25,14 @@ PROGRAMS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=range(len(PROGRAMS)))
-async def test_every_program_runs(box: Sandbox, program: str) -> None:
+async def test_every_program_runs(box: Sandbox, tmp_path: Path, program: str) -> None:
     """Each Python block is a whole program that runs; with an account, a sandbox stands in for WeChat."""
-    env = {**os.environ, "WXCV_APPID": box.appid, "WXCV_SECRET": box.secret, "WXCV_BASE_URL": box.base_url}
+    (tmp_path / "tests").symlink_to(ROOT / "tests")  # a program may leave files in its directory
+    account = {"WXCV_APPID": box.appid, "WXCV_SECRET": box.secret, "WXCV_BASE_URL": box.base_url}
+    env = {**os.environ, **account, "PYTHONPATH": str(Path(wxcv.__file__).parents[1])}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-W", "error", "-c", program),
-        cwd=ROOT,
+        cwd=tmp_path,
         env=env,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -42,6 +44,9 @@ async def test_every_program_runs(box: Sandbox, program: str) -> None:
         assert "EAN_13 6901234567892" in out.decode()
     if "from_env" in program and "printed_text" in program:
         assert "示例速运" in out.decode()
+    if "SQLiteStore" in program:
+        assert "sends today: 1" in out.decode()
+        assert (tmp_path / "wxcv.db").is_file()
 
 
 def test_the_first_example_comes_early() -> None:

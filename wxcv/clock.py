@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -25,6 +25,12 @@ def end_of_day(wall: float, reset_hour: int = 0) -> float:
 def next_midnight(wall: float) -> datetime:
     """Return the next midnight of UTC+8 after a Unix time, in UTC."""
     return datetime.fromtimestamp(end_of_day(wall), tz=UTC)
+
+
+def format_in_utc_plus_8(wall: float) -> str:
+    """Return a Unix time as people in China read it, such as "2026-11-23 00:00+08:00"."""
+    when = datetime.fromtimestamp(wall, timezone(timedelta(seconds=_BEIJING)))
+    return when.isoformat(sep=" ", timespec="minutes")
 
 
 class Clock(Protocol):

@@ -70,10 +70,10 @@ def _entity(found: re.Match[str]) -> str:
 
 
 def _unescape(text: str, start: str, digits: int, codec: str) -> str:
-    def decoded(found: re.Match[str]) -> str:
+    def decode(found: re.Match[str]) -> str:
         return bytes.fromhex(found[0].replace(start, "")).decode(codec, "replace")
 
-    return _escapes(start, digits).sub(decoded, text)
+    return _escapes(start, digits).sub(decode, text)
 
 
 def _decode_once(text: str) -> str:
@@ -123,7 +123,7 @@ def _fragments(text: str, places: Iterable[int]) -> list[str]:
     return [text[at : at + _FRAGMENT] for at in places]
 
 
-def _shared(secret: str, fragments: set[str]) -> set[str]:
+def _find_shared(secret: str, fragments: set[str]) -> set[str]:
     """Return those of the fragments that a secret has too; of a long one samples tell where to look."""
     if len(fragments) <= _FEW:
         return {fragment for fragment in fragments if fragment in secret}
@@ -163,7 +163,7 @@ def _cover(text: str, secrets: Iterable[str], *, is_cut: bool) -> bytearray:
         if size < _FRAGMENT:
             found += [(at, at + size) for at in range(len(text)) if text.startswith(secret, at)]
         else:
-            shared |= _shared(secret, distinct)
+            shared |= _find_shared(secret, distinct)
         ends = range(_SHORTEST_PART, min(_FRAGMENT, size)) if is_cut else ()
         found += [(len(text) - end, len(text)) for end in ends if text.endswith(secret[:end])]
     hits = _runs(bytes(map(shared.__contains__, fragments)))

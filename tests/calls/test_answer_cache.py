@@ -1,4 +1,4 @@
-"""Images that were sent before are not sent again, as long as their answers are kept."""
+"""An image is not sent again as long as its answer is kept."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import pytest
 from support import pictures
 from support.accounts import APP, STATIC
 from support.pictures import BLANK
-from support.servers import answer, api_server
+from support.same_image import Server
+from support.servers import api_server
 
 import wxcv
 
@@ -16,29 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from aiohttp import web
-
 URL = "https://example.com/a.png?signature=SIGNED"
-CODES = [{"type_name": "QR_CODE", "data": "known"}]
-
-
-class Server:
-    """Counts uploads and answers them.
-
-    Args:
-        errcode: of its answers.
-        errmsg: of its answers.
-    """
-
-    def __init__(self, errcode: int = 0, errmsg: str = "ok") -> None:
-        self.errcode, self.errmsg = errcode, errmsg
-        self.calls = 0
-
-    async def call(self, request: web.Request) -> web.StreamResponse:
-        """Answer a call."""
-        await request.read()
-        self.calls += 1
-        return answer(errcode=self.errcode, errmsg=self.errmsg, code_results=CODES, items=[])
 
 
 async def twice(image: Any, *, seconds: float = 0.0, **options: float) -> int:
@@ -64,14 +43,14 @@ async def test_an_answer_is_kept_for_its_time(image: object, seconds: float, sen
 
 
 async def test_the_times_can_be_chosen() -> None:
-    """Other times for bytes and for URLs count instead."""
+    """``ttl`` sets the time for bytes, and ``url_ttl`` that for URLs."""
     assert await twice(BLANK, seconds=11, ttl=10) == 2
     assert await twice(URL, seconds=11, url_ttl=10) == 2
     assert await twice(BLANK, seconds=11, url_ttl=10) == 1
 
 
 async def test_the_same_bytes_are_the_same_image(tmp_path: Path) -> None:
-    """A path, bytes and a file object with the same large bytes are one send; other bytes are another."""
+    """A path, bytes and a file object with the same large content are sent once; other bytes are sent too."""
     server = Server()
     data = pictures.to_bytes(pictures.noise(500, 400))
     assert len(data) > 256 * 1024
@@ -94,7 +73,7 @@ async def test_the_same_bytes_are_the_same_image(tmp_path: Path) -> None:
     [(101001, True), (101002, True), (40009, False), (-1, False), (45009, False)],
 )
 async def test_only_lasting_rejections_are_kept(errcode: int, *, kept: bool) -> None:
-    """That there is no document, or that it cannot be decoded, is kept for rejected_ttl; nothing else is."""
+    """Only 101001 (no document) and 101002 (cannot be decoded) are kept, for rejected_ttl."""
     server, clock = Server(errcode, "data format error"), wxcv.ManualClock()
     sources = [wxcv.AnswerCache(rejected_ttl=60, clock=clock)]
     policy = wxcv.RetryPolicy(attempts=1)
@@ -116,8 +95,8 @@ async def test_only_lasting_rejections_are_kept(errcode: int, *, kept: bool) -> 
     assert server.calls == 2 + 2 * sends
 
 
-async def test_a_full_pack_of_the_market_is_no_rejection() -> None:
-    """101002 with the text of an empty pack is about the account, and not kept."""
+async def test_used_up_market_quota_is_no_rejection() -> None:
+    """101002 that speaks of market quota is about the account, and is not kept."""
     server = Server(101002, "not enough market quota")
     sources = [wxcv.AnswerCache()]
     async with (
@@ -132,7 +111,7 @@ async def test_a_full_pack_of_the_market_is_no_rejection() -> None:
 
 
 async def test_a_batch_tells_a_kept_rejection_as_failed() -> None:
-    """In a batch, an image that was rejected before is "failed" without a send."""
+    """In a batch, an image that WeChat refused before is "failed" without a send."""
     server = Server(101001)
     sources = [wxcv.AnswerCache()]
     async with (
@@ -148,7 +127,7 @@ async def test_a_batch_tells_a_kept_rejection_as_failed() -> None:
 
 
 async def test_the_least_used_answer_is_dropped_first() -> None:
-    """With room for two answers, the third displaces the one that was used least recently."""
+    """If there is room for two answers, a third one displaces the least recently used one."""
     server = Server()
     cache = wxcv.AnswerCache(maxsize=2)
     one, two, three = (pictures.qr_png(text) for text in ("one", "two", "three"))
@@ -169,7 +148,7 @@ async def test_the_least_used_answer_is_dropped_first() -> None:
 
 
 async def test_sessions_may_share_a_cache() -> None:
-    """What one session of an account was answered, another one of that account need not send."""
+    """Another session of the same account uses the answer that the first one got."""
     server = Server()
     sources = [wxcv.AnswerCache()]
     async with api_server(server.call) as url:
@@ -181,7 +160,7 @@ async def test_sessions_may_share_a_cache() -> None:
 
 
 async def test_an_answer_of_another_source_is_not_kept() -> None:
-    """A session without the source that found an answer sends the image, though the cache is shared."""
+    """An answer of another source is not in the cache, so that a session without that source sends."""
     server, cache = Server(), wxcv.AnswerCache()
     reader = wxcv.LocalCodeReader()
     image = pictures.qr_png("here")
@@ -197,7 +176,7 @@ async def test_an_answer_of_another_source_is_not_kept() -> None:
 
 
 async def test_a_source_before_the_cache_is_asked_first() -> None:
-    """The order of the list counts: a reader before the cache answers what the cache would know."""
+    """Sources are asked in the order of the list: a reader before the cache answers first."""
     server, reader = Server(), wxcv.LocalCodeReader()
     image = pictures.qr_png("here")
     async with api_server(server.call) as url:
@@ -214,7 +193,7 @@ async def test_a_source_before_the_cache_is_asked_first() -> None:
 
 
 async def test_a_cache_can_be_used_by_hand() -> None:
-    """As an AnswerSource of its own, it finds what it was given to keep."""
+    """Used directly as an AnswerSource, it finds what it was given to keep."""
     cache, image = wxcv.AnswerCache(), wxcv.ImageUrl(URL)
     assert await cache.find(wxcv.SCAN_QRCODE, image, {}) is None
     await cache.keep(wxcv.SCAN_QRCODE, image, {}, wxcv.QrcodeScan())
@@ -249,13 +228,13 @@ REFUSED: list[tuple[Callable[[], object], type[Exception], str]] = [
 def test_a_setting_that_cannot_work_is_refused(
     make: Callable[[], object], kind: type[Exception], named: str
 ) -> None:
-    """Arguments out of range, several caches, or sharing without a store are refused by name."""
+    """An argument out of range, a second cache, or sharing without a store raises an error that names it."""
     with pytest.raises(kind, match=named):
         make()
 
 
 async def test_endpoints_with_one_path_do_not_share_answers() -> None:
-    """Two endpoints with the same path, whose answers are read in different ways, each get their own."""
+    """Two endpoints with the same path that read answers differently do not get each other's answers."""
     server = Server()
     own = wxcv.Endpoint("own", wxcv.SCAN_QRCODE.path, lambda fields: str(fields["errmsg"]))
     sources = [wxcv.AnswerCache()]

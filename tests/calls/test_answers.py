@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 async def test_a_cut_answer_is_lost(opened: Callable[..., Transport]) -> None:
-    """An answer cut in the middle of its body, or of its chunks, is an AnswerLostError."""
+    """A response that is cut off in its body or chunks raises AnswerLostError."""
     for cut in (
         http_answer(b'{"errcode":0}' * 10)[:-60],
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n40\r\nshort",
@@ -43,7 +43,7 @@ async def test_a_cut_answer_is_lost(opened: Callable[..., Transport]) -> None:
 async def test_an_answer_that_is_not_http_is_a_protocol_error(
     opened: Callable[..., Transport], bytes_: bytes
 ) -> None:
-    """Bytes that are no HTTP answer are a ProtocolError without a status."""
+    """Bytes that are not an HTTP response raise a ProtocolError without a status."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await read_request(reader)
@@ -58,7 +58,7 @@ async def test_an_answer_that_is_not_http_is_a_protocol_error(
 
 
 async def test_ten_thousand_headers_are_a_protocol_error(opened: Callable[..., Transport]) -> None:
-    """An answer with a header section beyond all measure is a ProtocolError after one attempt."""
+    """A response with an oversized header section raises ProtocolError after one attempt."""
     requests = 0
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -76,7 +76,7 @@ async def test_ten_thousand_headers_are_a_protocol_error(opened: Callable[..., T
 
 
 async def test_an_endless_answer_is_cut(opened: Callable[..., Transport]) -> None:
-    """No more than the limit of an answer is read."""
+    """A response is read up to the limit and no further."""
     written = 0
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -96,7 +96,7 @@ async def test_an_endless_answer_is_cut(opened: Callable[..., Transport]) -> Non
 
 
 async def test_a_chunked_answer_is_read(opened: Callable[..., Transport]) -> None:
-    """An answer that does not tell its length is read to its end."""
+    """A response without a length is read to its end."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await read_request(reader)
@@ -109,7 +109,7 @@ async def test_a_chunked_answer_is_read(opened: Callable[..., Transport]) -> Non
 
 
 async def test_a_compressed_answer_is_not_inflated_on_the_way(opened: Callable[..., Transport]) -> None:
-    """The bytes of a compressed bomb are kept as they came."""
+    """A compressed bomb is not decompressed."""
     bomb = gzip.compress(bytes(50 * ANSWER_LIMIT))
 
     async def call(_request: web.Request) -> web.Response:
@@ -124,7 +124,7 @@ async def test_a_compressed_answer_is_not_inflated_on_the_way(opened: Callable[.
 async def test_an_answer_that_switches_protocols_leaves_no_connection_behind(
     opened: Callable[..., Transport],
 ) -> None:
-    """After an answer with status 101 nothing is left open, which aiohttp would tell with the whole URL."""
+    """A response with status 101 leaves nothing open, about which aiohttp would warn with the whole URL."""
     told: list[dict[str, object]] = []
     asyncio.get_running_loop().set_debug(True)
     asyncio.get_running_loop().set_exception_handler(lambda _loop, context: told.append(context))
@@ -144,7 +144,7 @@ async def test_an_answer_that_switches_protocols_leaves_no_connection_behind(
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 async def test_a_redirect_is_not_followed(opened: Callable[..., Transport], status: int) -> None:
-    """A redirect is given back as it is, and the other host sees nothing."""
+    """A redirect is returned as it is, and the other host gets no request."""
     visitors = 0
 
     async def other(_request: web.Request) -> web.Response:

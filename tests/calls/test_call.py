@@ -74,7 +74,7 @@ async def test_a_refusal_that_no_new_token_mends_is_not_repeated(errcode: int) -
 
 
 async def test_the_seconds_of_an_attempt_are_told() -> None:
-    """on_attempt is told for how long the attempt took, from the request to its answer."""
+    """on_attempt gets the seconds of the attempt, from the request to its answer."""
     clock, events = wxcv.ManualClock(), []
     clock.advance(1000)
 
@@ -93,7 +93,7 @@ async def test_the_seconds_of_an_attempt_are_told() -> None:
 
 
 async def test_a_refusal_that_is_told_again_tells_nothing_of_the_first_image() -> None:
-    """If the refused token is all that WeChat has, whoever asks next is told so, of no image and no send."""
+    """If WeChat has no other token than the refused one, the next call's error has no send and no image."""
     async with api_server(answering(41001)) as url, wxcv.Session(APP, base_url=url) as session:
         with pytest.raises(wxcv.TokenRejectedError) as first:
             await session.scan_qrcode(BLANK)
@@ -105,7 +105,7 @@ async def test_a_refusal_that_is_told_again_tells_nothing_of_the_first_image() -
 
 
 async def test_a_back_off_after_refused_tokens_tells_nothing_of_the_first_image() -> None:
-    """If the new token is refused too, who asks next is told so, of no image and no send."""
+    """If the new token is refused too, the next call's error has no send and no image."""
     async with (
         api_server(answering(40001, 40001), new_tokens()) as url,
         wxcv.Session(APP, base_url=url) as session,
@@ -147,7 +147,7 @@ async def test_every_slot_has_a_connection_and_a_refresh_has_one_too() -> None:
 
 
 async def test_there_is_one_connection_more_than_slots() -> None:
-    """However many tokens are refreshed at once, no more connections are used than concurrency + 1."""
+    """However many tokens are refreshed at once, at most concurrency + 1 connections are used."""
     now = most = 0
     three_are_here = asyncio.Barrier(3)
 
@@ -215,7 +215,7 @@ async def test_a_retry_must_fit_into_what_is_left_of_the_deadline(took: float, s
 
 @pytest.mark.parametrize("errcode", [0, 101002, 99999])
 async def test_the_pace_counts_every_answer_that_is_no_throttling(errcode: int) -> None:
-    """If 30 images got through in a minute, read or refused, one goes out every 2 s after a throttling."""
+    """If WeChat accepted 30 images in a minute, read or refused, one is sent every 2 s after a throttling."""
     clock, sent_at = wxcv.ManualClock(MINUTE_BEGINS), []
     async with (
         api_server(answering(*[errcode] * 30, 45011)) as url,

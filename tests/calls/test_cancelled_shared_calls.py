@@ -10,7 +10,7 @@ import pytest
 from support import pictures
 from support.accounts import APP
 from support.pictures import BLANK
-from support.same_image import Server, cached, started, until
+from support.same_image import Server, make_cached_session, start_calls, wait_until
 from support.servers import api_server
 
 import wxcv
@@ -18,10 +18,10 @@ import wxcv
 
 @pytest.mark.parametrize("gone", [[0], [1], [0, 1, 2, 3]], ids=["the first", "a later one", "all but one"])
 async def test_to_cancel_some_leaves_the_others(gone: list[int]) -> None:
-    """Whoever of five is cancelled, also the one that sends, the others get the answer of the one send."""
-    server = Server()
-    async with api_server(server.call) as url, cached(url) as session:
-        tasks = await started(5, session)
+    """Whichever of five calls is cancelled, even the one that sends, the others get the one answer."""
+    server = Server(is_held=True)
+    async with api_server(server.call) as url, make_cached_session(url) as session:
+        tasks = await start_calls(5, session)
         for index in gone:
             tasks[index].cancel()
         await asyncio.sleep(0)
@@ -35,8 +35,8 @@ async def test_to_cancel_some_leaves_the_others(gone: list[int]) -> None:
 
 
 async def test_to_cancel_some_before_anything_is_sent_leaves_the_others() -> None:
-    """Whoever is cancelled while the token is fetched, also the first, the others get their answer."""
-    server, asked, go = Server(is_open=True), asyncio.Event(), asyncio.Event()
+    """Whichever call is cancelled while the token is fetched, even the first, the others get the answer."""
+    server, asked, go = Server(), asyncio.Event(), asyncio.Event()
 
     async def get_token(_refused: str | None) -> wxcv.AccessToken:
         asked.set()
@@ -50,7 +50,7 @@ async def test_to_cancel_some_before_anything_is_sent_leaves_the_others() -> Non
     ):
         tasks = [asyncio.create_task(session.scan_qrcode(BLANK)) for _ in range(4)]
         await asked.wait()
-        await until(lambda: session.stats().calls == 4)
+        await wait_until(lambda: session.stats().calls == 4)
         tasks[0].cancel()
         tasks[2].cancel()
         await asyncio.sleep(0)
@@ -63,7 +63,7 @@ async def test_to_cancel_some_before_anything_is_sent_leaves_the_others() -> Non
 
 
 class SlowToEnd:
-    """A source that takes its time when it is cancelled."""
+    """A source that does not end at once when it is cancelled."""
 
     def __init__(self) -> None:
         self.asked, self.ending, self.end = asyncio.Event(), asyncio.Event(), asyncio.Event()
@@ -81,40 +81,40 @@ class SlowToEnd:
 
 
 async def test_nobody_joins_what_is_being_cancelled() -> None:
-    """A call that comes while the work for an image is being cancelled has it done anew."""
-    server, source = Server(is_open=True), SlowToEnd()
+    """A call that begins while the shared call of its image is being cancelled starts another one."""
+    server, source = Server(), SlowToEnd()
     sources = [wxcv.AnswerCache(), source]
-    async with api_server(server.call) as url, cached(url, answer_sources=sources) as session:
+    async with api_server(server.call) as url, make_cached_session(url, answer_sources=sources) as session:
         first = asyncio.create_task(session.scan_qrcode(BLANK))
         await source.asked.wait()
         first.cancel()
         await source.ending.wait()
-        assert await session.scan_qrcode(BLANK) == wxcv.QrcodeScan()
+        assert (await session.scan_qrcode(BLANK)).code_results
         source.end.set()
-        await until(lambda: session.stats().running == 0)
+        await wait_until(lambda: session.stats().running == 0)
 
     assert server.calls == 1
 
 
 async def test_what_was_sent_for_nobody_is_kept_for_the_next() -> None:
-    """If all callers are gone, an image that was sent is read to its end, and the next call is not sent."""
-    server = Server()
-    async with api_server(server.call) as url, cached(url) as session:
-        tasks = await started(3, session)
+    """If all callers are cancelled after the send, the call is finished, and the next one is not sent."""
+    server = Server(is_held=True)
+    async with api_server(server.call) as url, make_cached_session(url) as session:
+        tasks = await start_calls(3, session)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         assert session.stats().running == 1
         server.go.set()
-        await until(lambda: session.stats().running == 0)
+        await wait_until(lambda: session.stats().running == 0)
         await session.scan_qrcode(BLANK)
 
     assert server.calls == 1
 
 
 async def test_what_was_not_sent_is_not_sent_for_nobody() -> None:
-    """If all callers are gone before the image is sent, it is not sent; who calls next is not disturbed."""
-    server, asked, refreshes = Server(is_open=True), asyncio.Event(), 0
+    """If all callers are cancelled before the send, nothing is sent, and the next call is not affected."""
+    server, asked, refreshes = Server(), asyncio.Event(), 0
 
     async def get_token(_refused: str | None) -> wxcv.AccessToken:
         nonlocal refreshes
@@ -130,26 +130,26 @@ async def test_what_was_not_sent_is_not_sent_for_nobody() -> None:
     ):
         tasks = [asyncio.create_task(session.scan_qrcode(BLANK)) for _ in range(3)]
         await asked.wait()
-        await until(lambda: session.stats().calls == 3)
+        await wait_until(lambda: session.stats().calls == 3)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await until(lambda: session.stats().running == 0)
+        await wait_until(lambda: session.stats().running == 0)
         last = asyncio.create_task(session.scan_qrcode(BLANK))
-        await until(lambda: session.stats().calls == 4)
+        await wait_until(lambda: session.stats().calls == 4)
         assert server.calls == 0
         go.set()
         await last
-        await until(lambda: session.stats().running == 0)
+        await wait_until(lambda: session.stats().running == 0)
 
     assert server.calls == 1
 
 
 class CancelsNext:
-    """A source that has wxcv's own task cancelled before its first step."""
+    """A source that cancels wxcv's own task before its first step."""
 
     async def find(self, *_call: object) -> Any:
-        """Have all such tasks cancelled that exist when the running step is over."""
+        """Cancel all such tasks as soon as the current step of the event loop is over."""
         asyncio.get_running_loop().call_soon(self._cancel)
 
     def _cancel(self) -> None:
@@ -159,10 +159,13 @@ class CancelsNext:
 
 
 async def test_a_shared_call_that_never_began_leaves_its_slot() -> None:
-    """If wxcv's own task is cancelled before its first step, its caller ends and the only slot is free."""
-    server = Server(is_open=True)
+    """If wxcv's own task is cancelled before its first step, its caller ends and frees the only slot."""
+    server = Server()
     sources = [CancelsNext(), wxcv.AnswerCache()]
-    async with api_server(server.call) as url, cached(url, answer_sources=sources, concurrency=1) as session:
+    async with (
+        api_server(server.call) as url,
+        make_cached_session(url, answer_sources=sources, concurrency=1) as session,
+    ):
         with pytest.raises(asyncio.CancelledError):
             await session.scan_qrcode(BLANK)
         assert session.stats().running == 0
@@ -172,24 +175,24 @@ async def test_a_shared_call_that_never_began_leaves_its_slot() -> None:
 
 async def test_a_program_that_ends_in_the_middle_leaves_nothing() -> None:
     """If every task is cancelled at once, as at the end of a program, calls end and all slots are free."""
-    server = Server()
-    async with api_server(server.call) as url, cached(url) as session:
-        tasks = await started(4, session)
+    server = Server(is_held=True)
+    async with api_server(server.call) as url, make_cached_session(url) as session:
+        tasks = await start_calls(4, session)
         shared_call = next(iter(session._state.shared_calls._open.values()))
         for task in (*tasks, shared_call.task):
             task.cancel()
         results = await asyncio.gather(*tasks, return_exceptions=True)
-        await until(lambda: session.stats().running == 0)
+        await wait_until(lambda: session.stats().running == 0)
         server.go.set()
 
     assert {type(result) for result in results} == {asyncio.CancelledError}
 
 
 async def test_a_shared_call_that_ends_from_elsewhere_is_an_error_for_those_who_wait() -> None:
-    """If somebody cancels wxcv's own task, those who wait get CancelledError, and none waits for ever."""
-    server = Server()
-    async with api_server(server.call) as url, cached(url) as session:
-        tasks = await started(4, session)
+    """If wxcv's own task is cancelled, all waiting callers get CancelledError."""
+    server = Server(is_held=True)
+    async with api_server(server.call) as url, make_cached_session(url) as session:
+        tasks = await start_calls(4, session)
         next(iter(session._state.shared_calls._open.values())).task.cancel()
         results = await asyncio.gather(*tasks, return_exceptions=True)
         server.go.set()
@@ -200,10 +203,10 @@ async def test_a_shared_call_that_ends_from_elsewhere_is_an_error_for_those_who_
 
 
 async def test_thousands_of_calls_that_are_cancelled_at_random_send_each_image_once() -> None:
-    """2,000 calls of 100 images, a third cancelled at random: at most 100 sends, and every slot is free."""
-    server, chance = Server(is_open=True), random.Random(7)  # noqa: S311 - no secret
+    """2,000 calls of 100 images, a third of them cancelled, make at most 100 sends and free all slots."""
+    server, chance = Server(), random.Random(7)  # noqa: S311 - no secret
     images = [pictures.qr_png(f"image {number}") for number in range(100)]
-    async with api_server(server.call) as url, cached(url, concurrency=10) as session:
+    async with api_server(server.call) as url, make_cached_session(url, concurrency=10) as session:
 
         async def call(number: int) -> None:
             task = asyncio.create_task(session.scan_qrcode(images[number % 100]))
@@ -215,7 +218,7 @@ async def test_thousands_of_calls_that_are_cancelled_at_random_send_each_image_o
 
         async with asyncio.timeout(60):
             await asyncio.gather(*map(call, range(2000)))
-            await until(lambda: session.stats().running == 0)
+            await wait_until(lambda: session.stats().running == 0)
         stats = session.stats()
 
     assert server.calls == stats.sends == 100
@@ -228,19 +231,19 @@ async def test_thousands_of_calls_that_are_cancelled_at_random_send_each_image_o
 )
 async def test_nothing_is_sent_again_for_nobody(errcode: int, when: str) -> None:
     """If all callers are gone, a busy answer or a refused token ends the work, and the slot is free."""
-    server, clock = Server(errcode), wxcv.ManualClock()
+    server, clock = Server(errcode, is_held=True), wxcv.ManualClock()
     policy = wxcv.RetryPolicy(attempts=5, base=8)
     sources = [wxcv.AnswerCache()]
     async with (
         api_server(server.call) as url,
         wxcv.Session(APP, base_url=url, retries=policy, answer_sources=sources, clock=clock) as session,
     ):
-        tasks = await started(3, session)
+        tasks = await start_calls(3, session)
         if when == "before the second one":
             server.go.set()
-            await until(lambda: session._state.shared_calls._running)
+            await wait_until(lambda: session._state.shared_calls._running)
             report = next(iter(session._state.shared_calls._running)).report
-            await until(lambda: not report.unanswered)
+            await wait_until(lambda: not report.unanswered)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -283,9 +286,9 @@ class Closes:
 @pytest.mark.parametrize("is_cached", [True, False], ids=["cache", "no cache"])
 async def test_a_source_may_close_its_own_session(method: str, *, is_cached: bool) -> None:
     """A source that closes the session ends the call before its send, or after it has its answer."""
-    server, source = Server(is_open=True), Closes(method)
+    server, source = Server(), Closes(method)
     sources = [wxcv.AnswerCache(), source] if is_cached else [source]
-    async with api_server(server.call) as url, cached(url, answer_sources=sources) as session:
+    async with api_server(server.call) as url, make_cached_session(url, answer_sources=sources) as session:
         source.session = session
         async with asyncio.timeout(20):
             call = asyncio.create_task(session.scan_qrcode(BLANK))
@@ -316,10 +319,10 @@ async def test_who_is_cancelled_when_the_answer_comes_disturbs_nobody() -> None:
     """A call that is cancelled at the moment of the answer ends so, and the others get the answer."""
     source = CancelsAndKnows()
     sources = [wxcv.AnswerCache(), source]
-    async with cached("http://127.0.0.1:9", answer_sources=sources) as session:
+    async with make_cached_session("http://127.0.0.1:9", answer_sources=sources) as session:
         calls = [asyncio.create_task(session.scan_qrcode(BLANK)) for _ in range(3)]
         await source.asked.wait()
-        await until(lambda: session.stats().calls == 3 and session.stats().running == 1)
+        await wait_until(lambda: session.stats().calls == 3 and session.stats().running == 1)
         source.tasks.append(calls[1])
         source.go.set()
         results = await asyncio.gather(*calls, return_exceptions=True)

@@ -34,7 +34,7 @@ STRAYS = {
 
 
 class Repeating:
-    """Answers every request with its number, and sends something more when it is told."""
+    """Answers every request with its number, and sends further bytes when the test says so."""
 
     def __init__(self, more: bytes = b"") -> None:
         self.more = more
@@ -116,7 +116,7 @@ def test_an_answer_on_an_idle_connection_ends_the_connection(name: str, is_secur
 
 @pytest.mark.parametrize("name", ["asyncio", "uvloop"])
 def test_an_answer_that_came_while_the_program_held_the_loop_ends_the_connection(name: str) -> None:
-    """What arrived and was not read yet, as the event loop was busy, is not the next request's answer."""
+    """Bytes that arrived while the event loop was busy are not taken for the next request's response."""
 
     async def main() -> None:
         server = Repeating()
@@ -134,7 +134,7 @@ def test_an_answer_that_came_while_the_program_held_the_loop_ends_the_connection
 
 
 async def test_two_answers_to_one_request_are_none() -> None:
-    """If a second answer arrives with the first, nobody knows which is right: AnswerLostError."""
+    """Two responses that arrive together raise AnswerLostError, as either may be the right one."""
     server = Repeating(STRAYS["whole answer"])
     async with raw_server(server.serve) as url, transport_to(url) as transport:
         for _ in range(3):
@@ -145,7 +145,7 @@ async def test_two_answers_to_one_request_are_none() -> None:
 
 
 async def test_a_borrowed_session_notices_a_whole_stray_answer() -> None:
-    """On a borrowed connection, a stray answer that is complete is noticed before the next request."""
+    """On a borrowed connection, a complete stray response is detected before the next request."""
     server = Repeating()
     async with (
         raw_server(server.serve) as url,
@@ -165,7 +165,7 @@ async def test_a_borrowed_session_notices_a_whole_stray_answer() -> None:
 
 
 async def test_an_answer_before_the_whole_image_is_not_its_answer() -> None:
-    """A good answer that comes while the image is being sent is an AnswerLostError; a refusal is told."""
+    """A success that arrives during the upload raises AnswerLostError; a refusal is raised as such."""
     statuses = ["200 OK", "413 Payload Too Large"]
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -207,7 +207,7 @@ async def test_a_connection_that_nobody_reads_is_not_used_again() -> None:
 
 
 async def test_a_request_that_took_a_connection_over_keeps_it() -> None:
-    """If another request has the connection already when one is done, the connection does not become idle."""
+    """A connection that serves the next request already does not become idle when the last one is done."""
     server = Repeating()
     async with raw_server(server.serve) as url, transport_to(url) as transport:
         assert await ask(transport) == 1

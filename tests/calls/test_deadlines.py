@@ -24,7 +24,7 @@ async def test_a_block_that_outlasts_its_deadline_is_left_quietly() -> None:
 
 
 def test_a_block_that_ends_in_time_is_left_alone() -> None:
-    """A block that ends before its deadline goes on behind it, and the next one has a deadline of its own."""
+    """Code after a block that ended in time runs on, and the next block has a deadline of its own."""
 
     async def blocks() -> list[bool]:
         deadlines, are_expired = DeadlineTimer(5), []
@@ -38,7 +38,7 @@ def test_a_block_that_ends_in_time_is_left_alone() -> None:
 
 
 def test_each_block_has_its_own_moment() -> None:
-    """Of blocks that began one after another, each ends after its own time."""
+    """Blocks that began one after another each end at their own time."""
 
     async def block(deadlines: DeadlineTimer, number: int) -> float:
         await asyncio.sleep(number * 2)
@@ -54,7 +54,7 @@ def test_each_block_has_its_own_moment() -> None:
 
 
 def test_a_deadline_can_be_moved() -> None:
-    """A moved deadline comes at its new time, later than those that were set after it."""
+    """A moved deadline ends its block at the new time, after blocks that began later."""
 
     async def block(deadlines: DeadlineTimer, later: float) -> float:
         with Deadline(deadlines) as deadline:
@@ -70,7 +70,7 @@ def test_a_deadline_can_be_moved() -> None:
 
 
 async def test_a_cancelled_task_stays_cancelled() -> None:
-    """Whoever cancels a task in the moment of its deadline is not robbed of that."""
+    """A cancellation at the moment of the deadline is not lost."""
 
     async def block() -> None:
         with Deadline(DeadlineTimer(FOR_EVER)) as deadline:
@@ -100,7 +100,7 @@ async def test_the_outer_of_two_deadlines_ends_both() -> None:
 
 
 async def test_what_a_block_raises_goes_before_its_deadline() -> None:
-    """An error that the block makes of being ended is raised."""
+    """An error that a block raises because it was ended is passed on."""
     with pytest.raises(ValueError, match="mine"), Deadline(DeadlineTimer(0.01)):
         try:
             await asyncio.sleep(FOR_EVER)
@@ -113,7 +113,7 @@ async def test_what_a_block_raises_goes_before_its_deadline() -> None:
 
 
 def test_deadlines_go_on_in_another_event_loop() -> None:
-    """A timer that died with its event loop does not keep deadlines of the next one from coming."""
+    """After the end of an event loop, deadlines work in the next one."""
     deadlines = DeadlineTimer(0.02)
 
     async def short() -> None:
@@ -130,7 +130,7 @@ def test_deadlines_go_on_in_another_event_loop() -> None:
 
 
 def test_outside_of_a_task_there_is_no_deadline() -> None:
-    """A coroutine that no task runs cannot be ended, and is told so."""
+    """A coroutine outside any task gets an error, as it cannot be ended."""
 
     async def block() -> None:
         with Deadline(DeadlineTimer(FOR_EVER)):

@@ -77,7 +77,7 @@ async def test_a_proxy_that_repeats_its_password_is_masked(
 
 
 async def test_the_user_of_a_proxy_without_a_password_is_masked() -> None:
-    """A user alone is a key, and masked as a password is."""
+    """A proxy's user without a password is masked like a password."""
     async with answering(lambda _head: told(errcode=1, errmsg="who is key-1234?")) as url:
         proxy = url.replace("//", "//key-1234@")
         credential = wxcv.AppCredential("wx1", "MARKED-SECRET")
@@ -91,7 +91,7 @@ async def test_the_user_of_a_proxy_without_a_password_is_masked() -> None:
 
 
 async def test_a_proxy_that_repeats_its_password_in_an_answer_of_the_wrong_shape_is_masked() -> None:
-    """A proxy's password is masked as well where the answer is JSON, but not of the documented format."""
+    """A proxy's password is also masked in JSON that does not match the documented format."""
     async with answering(lambda _head: told(errcode=0, code_results="of hunter2secret")) as url:
         proxy = url.replace("//", "//bob:hunter2secret@")
         credential = wxcv.StaticTokenCredential("abcdefgh")
@@ -143,7 +143,7 @@ async def test_a_merchants_call_shows_no_token_of_its_platform() -> None:
 
 
 async def test_a_token_request_shows_nothing_of_those_before() -> None:
-    """When a merchant's token is asked for again, what was used and refused before is masked."""
+    """When a merchant's token is fetched again, the tokens that were used and refused before are masked."""
     platform_tokens = iter(["FIRST-TOKEN", "SECOND-TOKEN"])
     answers = iter(
         [
@@ -174,7 +174,7 @@ async def test_a_token_request_shows_nothing_of_those_before() -> None:
 
 
 async def test_a_ticket_that_was_asked_for_is_masked() -> None:
-    """What a caller's ticket function returned is masked in the answer to the request."""
+    """A ticket from the caller's function is masked in the response to the request."""
 
     async def ticket() -> str:
         return "TICKET-OF-TODAY"
@@ -192,7 +192,7 @@ async def test_a_ticket_that_was_asked_for_is_masked() -> None:
 
 @pytest.mark.parametrize("between", ["rid: 1 ", "hint: [x]"])
 def test_a_suffix_that_is_taken_out_joins_no_secret(between: str) -> None:
-    """Where rid or hint stood in the middle of a secret, what is left is looked at once more."""
+    """A secret that had rid or hint in its middle is masked after their removal."""
     secret = "abc-1234567-abcdefg-ABCDEFG"
     pieces = [secret[start : start + 7] for start in range(0, len(secret), 7)]
     errmsg = f" {between}".join(pieces)
@@ -204,7 +204,7 @@ def test_a_suffix_that_is_taken_out_joins_no_secret(between: str) -> None:
 
 
 def test_rid_and_hint_are_masked() -> None:
-    """A secret that stands where WeChat's id of the request is expected is masked."""
+    """A secret in the place of WeChat's ID of the request is masked."""
     errmsg = "bad hint: [a secret-1234] rid: secret-1234"
     response = Response(200, {}, json.dumps({"errcode": 40097, "errmsg": errmsg}).encode())
     with pytest.raises(wxcv.APIError) as caught:

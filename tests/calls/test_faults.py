@@ -27,7 +27,7 @@ GOOD = http_answer(b'{"errcode":0,"code_results":[]}')
 
 
 async def test_a_refused_connection_is_tried_again() -> None:
-    """If nobody listens at first, the call is answered by its second attempt, and sent once."""
+    """If the port is closed at first, the second attempt gets the answer, after one send."""
     sent: list[wxcv.AttemptEvent] = []
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))
@@ -56,7 +56,7 @@ async def test_a_refused_connection_is_tried_again() -> None:
 
 
 async def test_nobody_listening_is_told_after_three_attempts() -> None:
-    """If nobody listens, a call ends after three attempts, with the system's error number and no send."""
+    """If the port is closed, a call ends after three attempts, with the system's error number and no send."""
     events: list[wxcv.AttemptEvent] = []
     async with raw_server(lambda _r, _w: asyncio.sleep(0)) as url:
         pass
@@ -68,7 +68,7 @@ async def test_nobody_listening_is_told_after_three_attempts() -> None:
 
 
 class _Resolver(aiohttp.abc.AbstractResolver):
-    """A name service that fails, or that takes its time."""
+    """A name service that fails or hangs."""
 
     def __init__(self, *, hangs: bool) -> None:
         self._hangs = hangs
@@ -84,7 +84,7 @@ class _Resolver(aiohttp.abc.AbstractResolver):
 
 @pytest.mark.parametrize("hangs", [False, True], ids=["fails", "hangs"])
 async def test_a_name_that_cannot_be_looked_up_is_a_connect_error(hangs: bool) -> None:
-    """A name service that fails or hangs ends in a ConnectError: surely nothing was sent."""
+    """A name service that fails or hangs ends the call with a ConnectError, as nothing was sent."""
     connector = aiohttp.TCPConnector(resolver=_Resolver(hangs=hangs))
     async with aiohttp.ClientSession(connector=connector) as http:
         session = wxcv.Session(STATIC, http=http, attempt_timeout=0.2, retries=QUICK)
@@ -96,7 +96,7 @@ async def test_a_name_that_cannot_be_looked_up_is_a_connect_error(hangs: bool) -
 
 
 async def test_a_connection_that_is_never_accepted_is_a_connect_error() -> None:
-    """A peer whose queue is full, so that connecting hangs, ends in a ConnectError."""
+    """Connecting to a peer whose queue is full raises ConnectError."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen(0)
@@ -117,7 +117,7 @@ async def test_a_connection_that_is_never_accepted_is_a_connect_error() -> None:
 
 
 async def test_a_reset_before_anything_is_read_is_made_good() -> None:
-    """A connection that is reset as soon as it is there costs one more attempt."""
+    """A connection that is reset at once costs one more attempt."""
     connections = 0
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -139,7 +139,7 @@ async def test_a_reset_before_anything_is_read_is_made_good() -> None:
 async def test_a_reset_after_the_request_is_retried_once(
     box: Sandbox, credential: wxcv.AppCredential
 ) -> None:
-    """A request that was read and then reset is sent once more, and no more; at_most_once sends it once."""
+    """A request that was read and then reset is sent twice at most, and once with at_most_once."""
     for policy, sends in ((QUICK, 2), (wxcv.RetryPolicy(at_most_once=True), 1)):
         box.requests.clear()
         box.fail_always(QRCODE, Fault(drop="after"))
@@ -151,7 +151,7 @@ async def test_a_reset_after_the_request_is_retried_once(
 
 
 async def test_a_connection_that_idled_too_long_costs_no_call() -> None:
-    """Of 100 calls over kept connections that the server closes after each answer, all are answered."""
+    """100 calls over kept connections that the server closes after each response all succeed."""
     accepted = 0
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -226,7 +226,7 @@ async def test_a_peer_that_never_reads_ends_at_the_attempt_timeout(
 async def test_a_fault_that_stays_has_its_error_and_its_number_of_sends(
     box: Sandbox, credential: wxcv.AppCredential, fault: Fault, cls: type[wxcv.WxcvError], requests: int
 ) -> None:
-    """What may pass gets three attempts, what may have been counted two, and what will not pass one."""
+    """Transient failures get three attempts, sends that may have been counted two, and final failures one."""
     box.fail_always(QRCODE, fault)
     never_ends = cls is wxcv.CallTimeoutError
     async with wxcv.Session(credential, base_url=box.base_url, retries=QUICK) as session:
@@ -245,14 +245,14 @@ async def test_a_fault_that_stays_has_its_error_and_its_number_of_sends(
 async def test_a_nonsensical_retry_after_is_ignored(
     box: Sandbox, credential: wxcv.AppCredential, header: str
 ) -> None:
-    """A Retry-After that says nothing useful does not stop the next attempt."""
+    """An unusable Retry-After does not stop the next attempt."""
     box.fail_next(QRCODE, Fault(status=503, headers={"Retry-After": header}))
     async with wxcv.Session(credential, base_url=box.base_url, retries=QUICK) as session:
         assert (await session.scan_qrcode(PICTURE)).code_results
 
 
 async def test_after_a_storm_of_timeouts_the_pool_recovers() -> None:
-    """After every third request let all calls time out, fifty calls over two connections all succeed."""
+    """Fifty calls over two connections all succeed although every third request times out."""
     calls, is_healthy = 0, False
 
     async def call(request: web.Request) -> web.StreamResponse:

@@ -1,4 +1,4 @@
-"""Other hosts of the API: what was surely not sent moves on to them, and everything else does not."""
+"""Other hosts of the API: a request moves on to them only if nothing of it was sent."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ async def test_a_call_of_which_nothing_was_sent_moves_on(fault: str) -> None:
     ],
 )
 async def test_a_call_that_was_sent_does_not_move_on(fault: str, error: type[wxcv.WxcvError]) -> None:
-    """Whatever happens after the body was begun, the call ends with the error of that host, sent once."""
+    """A failure after the body was begun ends the call with the error of that host, after one send."""
     async with peer(fault) as main, peer() as other, session(main, other, attempt_timeout=0.3) as opened:
         for _ in range(2):
             with pytest.raises(error) as caught:
@@ -114,7 +114,7 @@ async def test_a_short_call_timeout_leaves_time_for_the_next_host() -> None:
 
 
 async def test_a_caller_with_a_short_timeout_gets_past_a_host_that_hangs() -> None:
-    """A call that its caller cancels while the host is slow to connect is the last to try it."""
+    """If a call is cancelled while a host is slow to connect, the next call goes to another host."""
     async with peer("ignores the handshake") as main, peer() as other, session(main, other) as opened:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.7):
@@ -125,7 +125,7 @@ async def test_a_caller_with_a_short_timeout_gets_past_a_host_that_hangs() -> No
 
 
 async def test_a_call_that_was_sent_and_cancelled_is_no_failure_of_the_host() -> None:
-    """A call that its caller cancels while it waits for the answer leaves its host in use."""
+    """If a call is cancelled while it waits for the answer, its host stays in use."""
     async with peer() as main, peer() as other, session(main, other, attempt_timeout=0.3) as opened:
         main.may_answer.clear()
         with pytest.raises(TimeoutError):
@@ -138,7 +138,7 @@ async def test_a_call_that_was_sent_and_cancelled_is_no_failure_of_the_host() ->
 
 
 async def test_a_call_that_is_cancelled_at_once_is_no_failure_of_the_host() -> None:
-    """A call that its caller cancels while it has only begun to connect leaves its host in use."""
+    """If a call is cancelled when it has only begun to connect, its host stays in use."""
     async with peer("ignores the handshake") as main, peer() as other, session(main, other) as opened:
         for number in (1, 2):
             task = asyncio.create_task(opened.scan_qrcode(PICTURE))
@@ -151,7 +151,7 @@ async def test_a_call_that_is_cancelled_at_once_is_no_failure_of_the_host() -> N
 
 
 async def test_the_main_host_is_returned_to_after_a_minute(caplog: pytest.LogCaptureFixture) -> None:
-    """A host that failed is left alone for 60 s and then used again, and both are logged."""
+    """A host that failed is not used for 60 s and then used again, and both are logged."""
     clock = wxcv.ManualClock()
     async with peer("refuses") as main, peer() as other, session(main, other, clock=clock) as opened:
         with caplog.at_level(logging.INFO, "wxcv"):
@@ -181,12 +181,12 @@ async def test_one_call_tries_a_host_that_failed() -> None:
         async with revived(main) as again:
             again.may_answer.clear()
             clock.advance(60)
-            trial, *rest = (asyncio.create_task(opened.scan_qrcode(PICTURE)) for _ in range(20))
+            probe, *rest = (asyncio.create_task(opened.scan_qrcode(PICTURE)) for _ in range(20))
             await asyncio.gather(*rest)
 
-            assert (again.bodies, other.bodies, trial.done()) == (1, 20, False)
+            assert (again.bodies, other.bodies, probe.done()) == (1, 20, False)
             again.may_answer.set()
-            await trial
+            await probe
             await opened.scan_qrcode(PICTURE)
             assert (again.bodies, other.bodies) == (2, 20)
 
@@ -194,7 +194,7 @@ async def test_one_call_tries_a_host_that_failed() -> None:
 async def test_a_host_that_fails_again_is_left_alone_for_another_minute(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Each failed trial costs one connection a minute, and no call; an outage is logged once."""
+    """Each failed probe costs one connection a minute, and no call; an outage is logged once."""
     clock = wxcv.ManualClock()
     async with (
         peer("closes the handshake") as main,
@@ -212,8 +212,8 @@ async def test_a_host_that_fails_again_is_left_alone_for_another_minute(
 
 
 @pytest.mark.parametrize("ending", ["502", "cancelled"])
-async def test_a_trial_without_an_answer_is_no_return(ending: str) -> None:
-    """A host whose trial ends with a server error, or is cancelled, is left alone for another 60 s."""
+async def test_a_probe_without_an_answer_is_no_return(ending: str) -> None:
+    """A host whose probe ends with a server error, or is cancelled, is not used for another 60 s."""
     clock = wxcv.ManualClock()
     async with (
         peer("refuses") as main,
@@ -224,13 +224,13 @@ async def test_a_trial_without_an_answer_is_no_return(ending: str) -> None:
         clock.advance(60)
         async with revived(main, ending if ending == "502" else "") as again:
             again.may_answer.clear()
-            trial = asyncio.create_task(opened.scan_qrcode(PICTURE))
+            probe = asyncio.create_task(opened.scan_qrcode(PICTURE))
             await until(lambda: again.bodies)
             if ending == "cancelled":
-                trial.cancel()
+                probe.cancel()
             again.may_answer.set()
             with pytest.raises((wxcv.WxcvError, asyncio.CancelledError)):
-                await trial
+                await probe
             await opened.scan_qrcode(PICTURE)
             assert (again.bodies, other.bodies) == (1, 2)
 
@@ -252,7 +252,7 @@ async def test_if_no_host_can_be_reached_the_main_one_is_tried_every_time() -> N
 
 
 async def test_a_main_host_that_is_left_alone_is_tried_before_a_call_fails() -> None:
-    """If the other host fails while the main one is left alone, the call goes to the main one in the end."""
+    """If the other host fails while the main one is paused, the call goes to the main one after all."""
     async with peer("refuses") as main, AsyncExitStack() as stack:
         other = await stack.enter_async_context(peer())
         async with session(main, other) as opened:
@@ -272,7 +272,7 @@ async def test_a_main_host_that_is_left_alone_is_tried_before_a_call_fails() -> 
 async def test_a_fallback_that_does_not_know_the_path_is_not_used_again(
     status: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """HTTP 404 or errcode 40066 ends that call, sent once; the host is not used again, which is logged."""
+    """HTTP 404 or errcode 40066 ends the call after one send; the host is not used again, which is logged."""
     clock = wxcv.ManualClock()
     async with peer("refuses") as main, peer(status) as other, session(main, other, clock=clock) as opened:
         with pytest.raises(
@@ -319,7 +319,7 @@ async def test_a_code_that_holds_40066_is_no_refusal() -> None:
 async def test_a_failing_proxy_is_no_failing_host(
     fault: str, given_by: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What fails at the proxy ends the call, and the next call asks for the main host again."""
+    """A failure at the proxy ends the call, and the next call goes to the main host again."""
     asked: list[bytes] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -135,7 +135,7 @@ async def test_every_request_tells_its_length() -> None:
 
 @pytest.mark.parametrize("status", [411, 412])
 async def test_a_missing_length_is_told_in_its_words(status: int) -> None:
-    """A 412, which WeChat's gateway answers to a request without Content-Length, is told as such."""
+    """The error for a 412, WeChat's answer to a request without Content-Length, says what it means."""
 
     async def call(request: web.Request) -> web.Response:
         await request.read()

@@ -1,4 +1,4 @@
-"""Daily limits stop calls before WeChat does, and count only what was sent."""
+"""Daily limits stop calls before WeChat does, and count sends only."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Answers:
 
 
 async def test_a_limit_ends_calls_and_the_next_day_begins_anew() -> None:
-    """Beyond the limit nothing is sent, and the error tells when the day ends; then calls go on."""
+    """Beyond the limit nothing is sent, and the error says when the day ends; after that calls go on."""
     server, clock = Answers(), wxcv.ManualClock(wall=NOON)
     async with (
         api_server(server.call) as url,
@@ -51,7 +51,10 @@ async def test_a_limit_ends_calls_and_the_next_day_begins_anew() -> None:
     ):
         for _ in range(3):
             await session.printed_text(BLANK)
-        with pytest.raises(wxcv.DailyLimitError, match="for wx1: the daily limit of 3") as caught:
+        with pytest.raises(
+            wxcv.DailyLimitError,
+            match=r"for wx1: the limit of 3 sends a day is used up; .* 2026-03-02 00:00\+08:00$",
+        ) as caught:
             await session.printed_text(BLANK)
         await session.scan_qrcode(BLANK)  # has no limit
         assert server.calls == 4
@@ -92,7 +95,7 @@ async def test_a_retry_is_a_send() -> None:
 
 
 async def test_what_was_not_sent_is_given_back() -> None:
-    """A call that could not connect takes nothing from the limit."""
+    """A call that could not connect gives its send back."""
     server = Answers()
     async with api_server(server.call) as url:
         port = int(url.rpartition(":")[2])
@@ -113,20 +116,22 @@ async def test_what_was_not_sent_is_given_back() -> None:
 
 
 async def test_45009_ends_the_day_for_all_who_share_the_store(tmp_path: Path) -> None:
-    """After 45009 nothing is sent any more that day, by another session on the same file either."""
+    """After 45009, sessions on the same file send nothing more that day, and their error says what helps."""
     server = Answers(45009)
     async with api_server(server.call) as url, wxcv.SQLiteStore(tmp_path / "store.sqlite") as store:
         for error in (wxcv.QuotaExhaustedError, wxcv.DailyLimitError):
             async with wxcv.Session(APP, base_url=url, store=store, daily_limits=LIMITS) as session:
-                with pytest.raises(error):
+                with pytest.raises(error) as caught:
                     await session.printed_text(BLANK)
 
     assert server.calls == 1
+    assert "begins anew at 20" in str(caught.value)
+    assert "00:00+08:00; after resetting WeChat's quota: clear_quota_marks()" in str(caught.value)
 
 
 @pytest.mark.parametrize("errcode", [101002, 101003, 9301010])
 async def test_without_market_quota_one_call_in_a_quarter_of_an_hour_tries_again(errcode: int) -> None:
-    """A pack may be bought at any time: one call tries, and its success lets all others go on."""
+    """After 101003 and its like one send in 15 minutes tries again, and its success lets all others go on."""
     server, clock = Answers(errcode, errcode), wxcv.ManualClock(wall=NOON)
     limits = wxcv.DailyLimits({wxcv.PRINTED_TEXT: 100})
     expected: list[type[Exception] | None] = [wxcv.QuotaExhaustedError, wxcv.DailyLimitError]
@@ -143,7 +148,12 @@ async def test_without_market_quota_one_call_in_a_quarter_of_an_hour_tries_again
                 continue
             with pytest.raises(error) as caught:
                 await session.printed_text(BLANK)
-            assert not isinstance(caught.value, wxcv.DailyLimitError) or caught.value.resets_at is None
+            if isinstance(caught.value, wxcv.DailyLimitError):
+                assert caught.value.resets_at is None
+                assert str(caught.value).endswith(
+                    "one send in 15 minutes tries again; after buying more: clear_quota_marks(), or wxcv "
+                    "quota --reset"
+                )
 
     assert server.calls == 4
 
@@ -158,7 +168,7 @@ class Broken(wxcv.SQLiteStore):
 
 @pytest.mark.parametrize("mode", ["stop", "count_locally"])
 async def test_a_store_that_fails_stops_calls_unless_told_otherwise(mode: str, tmp_path: Path) -> None:
-    """Without its store a session sends nothing, or counts for itself with ``without_store``."""
+    """If its store fails, a session sends nothing, or counts for itself, as ``without_store`` says."""
     server = Answers()
     limits = wxcv.DailyLimits({wxcv.PRINTED_TEXT: 2}, without_store=mode)  # type: ignore[arg-type] # one of both
     async with (
@@ -190,7 +200,7 @@ async def test_a_refusal_that_is_not_about_the_day_marks_nothing() -> None:
 
 
 class Forgetful(wxcv.SQLiteStore):
-    """A store that counts, but keeps no mark."""
+    """A store that counts and cannot keep marks."""
 
     async def mark_day_spent(self, *_arguments: object) -> None:
         """Fail."""
@@ -200,7 +210,7 @@ class Forgetful(wxcv.SQLiteStore):
 async def test_a_mark_that_cannot_be_stored_hides_no_refusal(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """If the store fails after WeChat's refusal, the caller gets the refusal, and the failure is logged."""
+    """If the store fails after WeChat's refusal, the call raises the refusal, and the failure is logged."""
     server = Answers(45009)
     async with (
         api_server(server.call) as url,
@@ -214,7 +224,7 @@ async def test_a_mark_that_cannot_be_stored_hides_no_refusal(
 
 
 class Full(wxcv.SQLiteStore):
-    """A store that can change nothing."""
+    """A store of which every change fails."""
 
     async def _fail(self, *_arguments: object) -> None:
         raise wxcv.StoreError("the disk is full")
@@ -247,7 +257,7 @@ async def test_a_change_that_cannot_be_stored_is_logged_with_its_consequence(
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """The log says what a change of the limits that was not stored means, for each of the four changes."""
+    """For each of the four changes of a count, the log says what follows if it could not be stored."""
     async with Full(tmp_path / "store.sqlite") as store:
         limiter = DailyLimiter(LIMITS, store, wxcv.ManualClock())
         await change(limiter, Reservation(store, "k", wxcv.Taken(1, NOON, is_probe=True)))
@@ -263,14 +273,14 @@ class TokensOnly:
 
 
 def test_a_store_that_cannot_count_is_refused() -> None:
-    """With limits, a store of one's own needs the methods of CounterStore, and the error says so."""
+    """With daily limits, a store without the methods of CounterStore is refused by name."""
     tokens = wxcv.TokenCache(store=TokensOnly())  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="store must be a CounterStore too, to count sends, not TokensOnly"):
         wxcv.Session(APP, tokens=tokens, daily_limits=LIMITS)
 
 
 def test_an_account_that_is_not_known_cannot_be_counted() -> None:
-    """With limits, a credential without an account is refused when the session is made, also later."""
+    """With daily limits, a credential without an account is refused, by on_behalf_of too."""
     with pytest.raises(ValueError, match="account="):
         wxcv.Session(STATIC, daily_limits=LIMITS)
     session = wxcv.Session(APP, daily_limits=LIMITS)
@@ -290,13 +300,13 @@ def test_an_account_that_is_not_known_cannot_be_counted() -> None:
     ],
 )
 def test_wrong_limits_are_refused(make: Callable[[], object]) -> None:
-    """A wrong limit, hour or mode is refused when it is made."""
+    """A wrong limit, hour or mode is refused at once."""
     with pytest.raises((TypeError, ValueError)):
         make()
 
 
 async def test_the_days_of_one_process_follow_its_clock() -> None:
-    """A local counter begins anew at the hour, gives back within its day only, and is never negative."""
+    """A local count begins anew at the hour, is given back within its day only, and is never negative."""
     clock = wxcv.ManualClock(wall=NOON)
     counters = LocalCounters(clock)
     first = await counters.take("k", 2, reset_hour=3)
@@ -311,7 +321,7 @@ async def test_the_days_of_one_process_follow_its_clock() -> None:
 
 
 async def test_a_send_that_was_taken_is_made_though_the_batch_has_stopped(tmp_path: Path) -> None:
-    """If the limit stops a batch after the last send was taken, that one is sent all the same."""
+    """If the limit stops a batch after the last send was taken, that send takes place all the same."""
     server, refused = Answers(), asyncio.Event()
 
     class LastIsSlow(wxcv.SQLiteStore):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 async def test_a_borrowed_session_is_overridden_and_left_open() -> None:
-    """What a borrowed session switched on does not apply, and closing us leaves it open."""
+    """The settings of a borrowed session do not apply, and closing the transport leaves it open."""
 
     async def meddle(*_: object) -> aiohttp.ClientResponse:
         raise AssertionError("a middleware ran")
@@ -46,7 +46,7 @@ async def test_a_borrowed_session_is_overridden_and_left_open() -> None:
 
 
 async def test_a_closed_borrowed_session_is_told() -> None:
-    """A borrowed session that its owner closed gives SessionClosedError."""
+    """A borrowed session that its owner has closed raises SessionClosedError."""
     http = aiohttp.ClientSession()
     await http.close()
     with pytest.raises(wxcv.SessionClosedError):

@@ -14,7 +14,7 @@ LIMIT = wxcv.DailyLimitError("used up")
 
 
 def test_a_call_that_shared_a_send_was_sent() -> None:
-    """A call that got the error of another call's send is as little unsent as that one."""
+    """A call that got the error of another call's send counts as sent, like that one."""
     opener, follower = CallReport(sends=2), CallReport()
     follower.copy_result_of(opener)
 
@@ -46,7 +46,7 @@ def test_a_call_that_shared_a_send_was_sent() -> None:
 def test_the_status_of_an_image_without_an_answer(
     error: wxcv.WxcvError, sends: int, unanswered: int, status: str, *, is_stopped: bool
 ) -> None:
-    """It is "unknown" if a send was not answered, "not_sent" if nothing was sent and others are why."""
+    """It is "unknown" after a lost response, "not_sent" if the image is not the reason, else "failed"."""
     report = CallReport(sends=sends, unanswered=unanswered)
 
     assert find_status(error, report, sends, is_stopped=is_stopped) == status

@@ -31,7 +31,7 @@ def after(error: wxcv.WxcvError, seconds: float | None) -> wxcv.WxcvError:
 
 @pytest.mark.parametrize("error", [CONNECT, BUSY, BAD_GATEWAY], ids=lambda error: type(error).__name__)
 def test_what_may_pass_is_tried_three_times(error: wxcv.WxcvError) -> None:
-    """What was not sent, busy, and a 5xx are tried again after the first and the second attempt."""
+    """Requests that were not sent, "busy" and a 5xx are retried after the first and the second attempt."""
     waits = [POLICY.wait(error, attempts, 0) for attempts in (1, 2, 3)]
 
     assert waits[0] is not None
@@ -41,7 +41,7 @@ def test_what_may_pass_is_tried_three_times(error: wxcv.WxcvError) -> None:
 
 @pytest.mark.parametrize("error", [LOST, TIMEOUT], ids=lambda error: type(error).__name__)
 def test_an_unknown_outcome_is_tried_once_more(error: wxcv.WxcvError) -> None:
-    """What was sent and had no answer is tried once more, and never with at_most_once."""
+    """A send without a response is retried once, and never with at_most_once."""
     assert POLICY.wait(error, 1, 1) is not None
     assert POLICY.wait(error, 2, 2) is None
     assert wxcv.RetryPolicy(at_most_once=True).wait(error, 1, 1) is None
@@ -99,7 +99,7 @@ def test_waits_stay_bounded_however_many_attempts_there_are(attempts: int) -> No
 
 
 def test_without_settings_there_are_three_attempts_up_to_eight_seconds_apart() -> None:
-    """What RetryPolicy() does is what its documentation says."""
+    """RetryPolicy() has the documented defaults."""
     random.seed(6)
     assert wxcv.RetryPolicy(attempts=3, base=0.5, cap=8.0, at_most_once=False) == POLICY
     waits = [wxcv.RetryPolicy(attempts=10).wait(CONNECT, 9, 0) or 0.0 for _ in range(500)]
@@ -108,7 +108,7 @@ def test_without_settings_there_are_three_attempts_up_to_eight_seconds_apart() -
 
 
 def test_retry_after_goes_before() -> None:
-    """A Retry-After of up to 60 s is obeyed, with up to a fifth more; a longer one ends the trying."""
+    """A Retry-After of up to 60 s is obeyed, plus up to 20 %; after a longer one there is no retry."""
     random.seed(7)
     waits = [POLICY.wait(after(BAD_GATEWAY, 2.0), 1, 0) or 0.0 for _ in range(100)]
 
@@ -130,7 +130,7 @@ def test_a_bad_setting_is_named(name: str, value: Any) -> None:
 
 
 def test_the_quota_ends_retries_when_all_fail() -> None:
-    """A thousand failing calls get a hundred retries; after time-outs fifty."""
+    """A thousand failing calls get a hundred retries, or fifty if they time out."""
     quota = RetryQuota()
     assert sum(1 for _ in range(1000) if quota.take(BUSY)) == 100
 
@@ -139,7 +139,7 @@ def test_the_quota_ends_retries_when_all_fail() -> None:
 
 
 def test_successes_refill_the_quota() -> None:
-    """A call gives back what its retries took, or one if it needed none, and never more than the whole."""
+    """A successful call refills what its retries took, or 1 without retries, up to the whole quota."""
     quota = RetryQuota()
     taken = quota.take(BUSY) + quota.take(TIMEOUT)
     assert (taken, quota.left) == (15.0, 485.0)
@@ -172,7 +172,7 @@ def raise_refusal(error: wxcv.RateLimitedError, bodies: list[weakref.ref[Body]])
 
 
 def test_a_refusal_is_kept_without_what_was_sent() -> None:
-    """The error of a throttling is kept for later calls, and nothing of the call that got it."""
+    """The error of a throttling is kept for later calls without anything of the call that got it."""
     pace, bodies = Pacer(), list[weakref.ref[Body]]()
     try:
         raise_refusal(refusal(7.0), bodies)
@@ -205,7 +205,7 @@ def test_after_a_refusal_nothing_goes_out_until_the_minute_ends() -> None:
 
 @pytest.mark.parametrize(("seconds", "wait"), [(7.0, 7.0), (0.0, 0.0), (9999.0, 60.0)])
 def test_retry_after_says_how_long_an_endpoint_pauses(seconds: float, wait: float) -> None:
-    """Retry-After goes before the minute's end, up to 60 s."""
+    """A Retry-After of up to 60 s replaces the rest of the minute."""
     pace = Pacer()
     pace.record_throttling(refusal(seconds), sent_at=0.0, now=0.0, wall=20.0)
 
@@ -213,7 +213,7 @@ def test_retry_after_says_how_long_an_endpoint_pauses(seconds: float, wait: floa
 
 
 def test_afterwards_it_goes_as_fast_as_the_last_minute_let_through() -> None:
-    """After 30 got through in a minute, one goes out every 2 s, 5 % more a minute, and freely after ten."""
+    """After 30 successes in a minute, one is sent every 2 s, then 5 % more a minute, and all after ten."""
     pace = Pacer()
     for second in range(30):
         pace.record_success(float(second))
@@ -226,7 +226,7 @@ def test_afterwards_it_goes_as_fast_as_the_last_minute_let_through() -> None:
 
 
 def sent_within(pace: Pacer, start: float, end: float) -> int:
-    """Count what goes out when asked all the time; each gets through."""
+    """Count the requests that may be sent if one is always ready and all succeed."""
     sent, now = 0, start
     while now < end:
         wait = pace.reserve(now)
@@ -238,7 +238,7 @@ def sent_within(pace: Pacer, start: float, end: float) -> int:
 
 
 def test_late_refusals_of_the_same_burst_change_nothing() -> None:
-    """Refusals of requests that went out before the pause do not slow down further."""
+    """Refusals of requests that were sent before the pause do not lower the pace further."""
     pace = Pacer()
     for _ in range(60):
         pace.record_success(5.0)
@@ -263,7 +263,7 @@ def test_a_refusal_right_after_the_pause_keeps_the_pace() -> None:
 
 
 def test_the_pace_learns_from_a_later_refusal() -> None:
-    """A refusal in a paced minute lowers the pace, to half of the minute before at the least."""
+    """A refusal in a paced minute lowers the pace, to no less than half of that of the minute before."""
     pace = Pacer()
     for _ in range(100):
         pace.record_success(5.0)
@@ -276,7 +276,7 @@ def test_the_pace_learns_from_a_later_refusal() -> None:
 
 
 def test_an_old_minute_is_forgotten() -> None:
-    """What got through long ago does not count, but ten a minute go out in any case."""
+    """Successes of long ago do not count, and ten requests a minute are always sent."""
     pace = Pacer()
     for _ in range(100):
         pace.record_success(5.0)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support.accounts import APP, STATIC
 from support.pictures import BLANK
+from support.same_image import CODES, Server
 from support.servers import answer, api_server
 from support.stores import SharedFile
 
@@ -20,31 +21,11 @@ if TYPE_CHECKING:
     from aiohttp import web
 
 URL = "https://example.com/a.png?signature=SIGNED"
-CODES = [{"type_name": "QR_CODE", "data": "known"}]
-
-
-class Server:
-    """Counts uploads and answers them.
-
-    Args:
-        errcode: of its answers.
-        errmsg: of its answers.
-    """
-
-    def __init__(self, errcode: int = 0, errmsg: str = "ok") -> None:
-        self.errcode, self.errmsg = errcode, errmsg
-        self.calls = 0
-
-    async def call(self, request: web.Request) -> web.StreamResponse:
-        """Answer a call."""
-        await request.read()
-        self.calls += 1
-        return answer(errcode=self.errcode, errmsg=self.errmsg, code_results=CODES, items=[])
 
 
 @pytest.fixture
 async def shared(tmp_path: Path) -> Any:
-    """What the stores of a test share."""
+    """The file that the stores of a test share."""
     found = SharedFile(tmp_path)
     yield found
     await found.aclose()
@@ -69,14 +50,14 @@ async def share(shared: SharedFile, image: object, **options: Any) -> Server:
 async def test_processes_share_the_answers_of_the_endpoints_that_are_named(
     shared: SharedFile, image: object
 ) -> None:
-    """The second process does not send what the first was answered, but for an endpoint that is not named."""
+    """The second process sends an image again only for an endpoint that is not in ``share``."""
     server = await share(shared, image)
 
     assert server.calls == 1 + 2
 
 
 async def test_what_differs_is_not_shared(shared: SharedFile) -> None:
-    """The store keeps answers apart by fields, by account, and bytes from the URL of the same letters."""
+    """Answers of other fields or accounts, or of bytes that spell the URL, are not found in the store."""
     server = Server()
     endpoint = wxcv.Endpoint("own", "/cv/img/own", wxcv.QrcodeScan.from_dict, ("ratios",))
     letters = wxcv.ImageBytes(URL.encode(), content_type="image/png")
@@ -100,7 +81,7 @@ async def test_what_differs_is_not_shared(shared: SharedFile) -> None:
 
 
 async def test_the_file_of_a_store_shows_no_url(shared: SharedFile, tmp_path: Path) -> None:
-    """Under a shared answer's key there is a hash of the URL, not the URL with its signature."""
+    """The key of a shared answer holds a hash of the URL, not the URL with its signature."""
     await share(shared, URL)
     await shared.aclose()
 
@@ -112,7 +93,7 @@ async def test_the_file_of_a_store_shows_no_url(shared: SharedFile, tmp_path: Pa
 async def test_a_foreign_answer_in_a_store_is_no_answer(
     shared: SharedFile, text: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What is in the store and has not the endpoint's format is logged without its text, and sent instead."""
+    """A stored value that is not the endpoint's answer is logged without its text, and the image is sent."""
     keys: list[str] = []
 
     class Foreign(wxcv.SQLiteStore):
@@ -133,10 +114,10 @@ async def test_a_foreign_answer_in_a_store_is_no_answer(
     assert text not in caplog.text.replace("test_foreign", "")
 
 
-async def test_a_store_that_fails_costs_a_send_and_nothing_else(
+async def test_if_the_store_fails_images_are_sent(
     shared: SharedFile, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """If the store fails, calls are answered by WeChat, and the failure is logged."""
+    """If the store fails, WeChat answers the calls, and the failure is logged."""
     caplog.set_level(logging.WARNING, "wxcv")
 
     class Failing(wxcv.SQLiteStore):
@@ -163,7 +144,7 @@ async def test_a_store_that_fails_costs_a_send_and_nothing_else(
 
 @pytest.mark.parametrize("name", ["ok", "idcard_front", "ai_crop"])
 def test_an_answer_that_is_shared_is_read_as_it_was(name: str) -> None:
-    """What to_dict gives, through JSON, is read as an equal answer, for every kind of answer class."""
+    """The JSON of to_dict is read as an equal answer, for every kind of answer class."""
     answers: dict[str, tuple[wxcv.Endpoint[Any], dict[str, Any]]] = {
         "ok": (wxcv.SCAN_QRCODE, {"code_results": CODES, "img_size": {"w": 1, "h": 2}}),
         "idcard_front": (wxcv.IDCARD, {"type": "Front", "name": "n", "id": "1"}),

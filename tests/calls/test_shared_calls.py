@@ -10,7 +10,7 @@ import pytest
 from support import pictures
 from support.accounts import STATIC
 from support.pictures import BLANK
-from support.same_image import Server, cached, started, until
+from support.same_image import Server, make_cached_session, start_calls, wait_until
 from support.servers import answer, api_server
 
 import wxcv
@@ -24,10 +24,10 @@ URL = "https://example.com/a.png"
 
 @pytest.mark.parametrize("image", [BLANK, URL], ids=["bytes", "URL"])
 async def test_calls_of_one_image_are_sent_once(image: object) -> None:
-    """Twenty calls of one image at a time are one send, one slot and one answer for all."""
-    server = Server()
-    async with api_server(server.call) as url, cached(url, concurrency=2) as session:
-        tasks = await started(20, session, image)
+    """Twenty simultaneous calls of one image use one send and one slot, and all get the same answer."""
+    server = Server(is_held=True)
+    async with api_server(server.call) as url, make_cached_session(url, concurrency=2) as session:
+        tasks = await start_calls(20, session, image)
         assert (session.stats().running, session.stats().waiting) == (1, 0)
         server.go.set()
         answers = await asyncio.gather(*tasks)
@@ -37,25 +37,25 @@ async def test_calls_of_one_image_are_sent_once(image: object) -> None:
 
 
 async def test_those_who_wait_leave_their_slots_to_others() -> None:
-    """While calls wait for another's answer, other images are read, even with one slot more than that."""
-    server = Server()
-    async with api_server(server.call) as url, cached(url, concurrency=2) as session:
-        tasks = await started(10, session)
+    """While calls wait for the answer of another one, a second slot is free for other images."""
+    server = Server(is_held=True)
+    async with api_server(server.call) as url, make_cached_session(url, concurrency=2) as session:
+        tasks = await start_calls(10, session)
         other = asyncio.create_task(session.scan_qrcode(pictures.qr_png("other")))
-        await until(lambda: server.calls == 2)
+        await wait_until(lambda: server.calls == 2)
         server.go.set()
         await asyncio.gather(other, *tasks)
 
 
 async def test_a_failure_is_everybodys_and_sent_once() -> None:
-    """All get the failure of the one send, each its own error; only the one that sent has sends."""
-    server = Server(errcode=40009)
-    async with api_server(server.call) as url, cached(url) as session:
+    """If the one send fails, each call raises an error of its own; only the call that sent has sends."""
+    server = Server(errcode=40009, is_held=True)
+    async with api_server(server.call) as url, make_cached_session(url) as session:
         named = [wxcv.ImageBytes(BLANK, name=f"{index}.png") for index in range(4)]
         first = asyncio.create_task(session.scan_qrcode(named[0]))
-        await until(lambda: session.stats().sends == 1)
+        await wait_until(lambda: session.stats().sends == 1)
         rest = [asyncio.create_task(session.scan_qrcode(image)) for image in named[1:]]
-        await until(lambda: session.stats().calls == 4)
+        await wait_until(lambda: session.stats().calls == 4)
         server.go.set()
         errors: list[Any] = await asyncio.gather(first, *rest, return_exceptions=True)
 
@@ -70,8 +70,8 @@ async def test_a_failure_is_everybodys_and_sent_once() -> None:
 
 
 async def test_unknown_is_unknown_for_all() -> None:
-    """If the one send gets no response, each of the same images of a batch is "unknown", and sent once."""
-    server = Server(errcode=-2)
+    """If the one send gets no response, all equal images of a batch are "unknown"."""
+    server = Server(errcode=-2, is_held=True)
     policy = wxcv.RetryPolicy(at_most_once=True)
     async with (
         api_server(server.call) as url,
@@ -79,7 +79,7 @@ async def test_unknown_is_unknown_for_all() -> None:
         session.batch(wxcv.SCAN_QRCODE, [BLANK] * 6) as batch,
     ):
         consumer = asyncio.ensure_future(_outcomes(batch))
-        await until(lambda: session.stats().calls == 6)
+        await wait_until(lambda: session.stats().calls == 6)
         server.go.set()
         outcomes = await consumer
 
@@ -93,11 +93,11 @@ async def _outcomes(batch: wxcv.Batch[Any, Any]) -> list[Any]:
 
 
 async def test_outcomes_tell_who_sent() -> None:
-    """Of ten equal images in a batch one comes from WeChat, with a send, and nine from the cache."""
-    server = Server(is_open=True)
+    """Of ten equal images in a batch, one outcome has WeChat as its source and a send, and nine the cache."""
+    server = Server()
     async with (
         api_server(server.call) as url,
-        cached(url) as session,
+        make_cached_session(url) as session,
         session.batch(wxcv.SCAN_QRCODE, [BLANK] * 10) as batch,
     ):
         outcomes = await _outcomes(batch)
@@ -107,11 +107,11 @@ async def test_outcomes_tell_who_sent() -> None:
 
 
 async def test_closing_the_session_ends_all_who_wait() -> None:
-    """To close the session ends the one that sends and all who wait for it with SessionClosedError."""
-    server = Server()
+    """Closing the session ends the call that sends and all that wait for it with SessionClosedError."""
+    server = Server(is_held=True)
     async with api_server(server.call) as url:
-        session = cached(url)
-        tasks = await started(5, session)
+        session = make_cached_session(url)
+        tasks = await start_calls(5, session)
         await session.aclose(0)
         assert "wxcv shared call" not in {task.get_name() for task in asyncio.all_tasks()}
         results = await asyncio.gather(*tasks, return_exceptions=True)
@@ -121,14 +121,14 @@ async def test_closing_the_session_ends_all_who_wait() -> None:
 
 
 async def test_a_call_that_waits_has_its_own_deadline() -> None:
-    """A call that waits for the send of a batch, which may pause for long, ends by its own call_timeout."""
-    server = Server()
-    async with api_server(server.call) as url, cached(url, call_timeout=60) as session:
-        (first,) = await started(1, session)
+    """A call that waits for the send of a batch, which may pause for long, keeps its own call_timeout."""
+    server = Server(is_held=True)
+    async with api_server(server.call) as url, make_cached_session(url, call_timeout=60) as session:
+        (first,) = await start_calls(1, session)
         shared_call = next(iter(session._state.shared_calls._open.values()))
         second = asyncio.create_task(session.scan_qrcode(BLANK))
-        await until(lambda: session.stats().calls == 2)
-        await until(lambda: session.stats().running == 1)
+        await wait_until(lambda: session.stats().calls == 2)
+        await wait_until(lambda: session.stats().running == 1)
         deadlines = session._state.slots.deadlines
         latest = asyncio.get_running_loop().time() + 60
         assert all(deadline.when() <= latest for deadline in deadlines._active)
@@ -146,10 +146,10 @@ async def test_a_call_that_waits_has_its_own_deadline() -> None:
 
 @pytest.mark.parametrize("other", ["account", "another token", "endpoint", "fields"])
 async def test_what_differs_is_sent_apart(other: str) -> None:
-    """The same bytes for another account or endpoint, or with other fields, are sent for themselves."""
-    server = Server(is_open=True)
+    """The same bytes for another account or endpoint, or with other fields, are sent separately."""
+    server = Server()
     endpoint = wxcv.Endpoint("own", "/cv/img/own", dict, ("ratios",))
-    async with api_server(server.call) as url, cached(url) as session:
+    async with api_server(server.call) as url, make_cached_session(url) as session:
         await session.call(endpoint, BLANK)
         if other == "account":
             await session.on_behalf_of(wxcv.StaticTokenCredential("T2", account="wx2")).call(endpoint, BLANK)
@@ -182,7 +182,7 @@ async def test_images_that_cannot_be_told_apart_are_sent_apart() -> None:
     images = [pictures.to_bytes(pictures.noise(400 + number, 400)) for number in range(3)]
     threads = ThreadPoolExecutor(1)
     threads.shutdown()
-    async with api_server(server.call) as url, cached(url) as session:
+    async with api_server(server.call) as url, make_cached_session(url) as session:
         asyncio.get_running_loop().set_default_executor(threads)
         scans = await asyncio.gather(*map(session.scan_qrcode, images))
 
@@ -196,9 +196,9 @@ async def test_an_endpoint_without_a_hash_is_not_shared() -> None:
         def __call__(self, _fields: object) -> str:
             return "read"
 
-    server = Server(is_open=True)
+    server = Server()
     endpoint = wxcv.Endpoint("own", "/cv/img/own", Read())
-    async with api_server(server.call) as url, cached(url) as session:
+    async with api_server(server.call) as url, make_cached_session(url) as session:
         assert await asyncio.gather(*(session.call(endpoint, BLANK) for _ in range(2))) == ["read"] * 2
 
     assert server.calls == 2

@@ -25,7 +25,7 @@ async def held(slots: Slots, work: Callable[[], Awaitable[T]]) -> T:
 
 
 async def free() -> str:
-    """Be short work."""
+    """Do nothing for a moment."""
     return "free"
 
 
@@ -57,7 +57,7 @@ async def test_the_deadline_counts_from_the_slot() -> None:
 
 
 async def test_a_timeout_of_the_work_itself_is_its_own() -> None:
-    """A TimeoutError that the work raises is not taken for the deadline."""
+    """A TimeoutError of the work is not mistaken for the deadline."""
 
     async def work() -> None:
         raise TimeoutError("mine")
@@ -67,7 +67,7 @@ async def test_a_timeout_of_the_work_itself_is_its_own() -> None:
 
 
 async def test_closing_ends_waiters_at_once_and_lets_the_running_finish() -> None:
-    """On closing, who waits for a slot gets SessionClosedError, and who runs within the grace ends well."""
+    """On closing, waiting calls get SessionClosedError, and calls that end within the grace succeed."""
     slots, go = Slots(1, 60.0), asyncio.Event()
     running = asyncio.create_task(held(slots, go.wait))
     waiting, gone = (asyncio.create_task(held(slots, go.wait)) for _ in range(2))
@@ -87,7 +87,7 @@ async def test_closing_ends_waiters_at_once_and_lets_the_running_finish() -> Non
 
 
 async def test_closing_ends_the_running_after_the_grace() -> None:
-    """Who still runs when the grace is over gets SessionClosedError."""
+    """A call that still runs after the grace gets SessionClosedError."""
     slots = Slots(1, 60.0)
     running = asyncio.create_task(held(slots, asyncio.Event().wait))
     await asyncio.sleep(0)
@@ -98,7 +98,7 @@ async def test_closing_ends_the_running_after_the_grace() -> None:
 
 
 async def test_a_waiter_that_gets_its_slot_while_closing_does_not_run() -> None:
-    """Work whose slot becomes free in the moment of closing is not begun."""
+    """A call whose slot becomes free at the moment of closing does not begin."""
     slots, begun = Slots(1, 60.0), []
     closing: list[asyncio.Task[None]] = []
 
@@ -117,7 +117,7 @@ async def test_a_waiter_that_gets_its_slot_while_closing_does_not_run() -> None:
 
 
 async def test_closing_at_the_same_time_is_allowed() -> None:
-    """Several that close at once, at any distance, all succeed."""
+    """Closing several times at once, or one after another, succeeds each time."""
     for distance in range(8):
         slots = Slots(1, 60.0)
         running = asyncio.create_task(held(slots, asyncio.Event().wait))
@@ -131,7 +131,7 @@ async def test_closing_at_the_same_time_is_allowed() -> None:
 
 
 async def test_closing_that_is_cancelled_ends_the_running_at_once() -> None:
-    """If the wait for the running is cancelled, they are ended without the rest of the grace."""
+    """If closing is cancelled, running calls are ended without the rest of the grace."""
     slots = Slots(1, 60.0)
     running = asyncio.create_task(held(slots, asyncio.Event().wait))
     await asyncio.sleep(0)
@@ -158,7 +158,7 @@ async def test_cancelling_a_waiter_leaves_the_slots_as_they_were() -> None:
 
 
 async def test_a_waiter_that_is_thrown_away_takes_no_slot() -> None:
-    """A coroutine that is closed while it waits is passed over when its turn comes."""
+    """A coroutine that was closed while it waited is skipped when a slot becomes free."""
     slots, go = Slots(1, 60.0), asyncio.Event()
     running = asyncio.create_task(held(slots, go.wait))
     await asyncio.sleep(0)
@@ -172,7 +172,7 @@ async def test_a_waiter_that_is_thrown_away_takes_no_slot() -> None:
 
 
 async def test_a_waiter_cancelled_in_the_moment_of_its_turn_hands_it_on() -> None:
-    """Who is cancelled after its turn has come, and before it runs, leaves the slot to the next."""
+    """A call that is cancelled after it got a slot, and before it runs, passes the slot on."""
     slots = Slots(1, 60.0)
     await slots.wait_for_slot(is_limited=False)
     first, second = (asyncio.create_task(held(slots, free)) for _ in range(2))
@@ -185,7 +185,7 @@ async def test_a_waiter_cancelled_in_the_moment_of_its_turn_hands_it_on() -> Non
 
 
 async def test_a_call_that_waits_too_long_for_its_slot_is_told() -> None:
-    """After slot_timeout a waiting call gets SlotTimeoutError, and the slot goes to the next."""
+    """After slot_timeout a waiting call gets SlotTimeoutError, and the slot goes to the next one."""
     slots, go = Slots(1, 60.0, slot_timeout=0.01), asyncio.Event()
     running = asyncio.create_task(held(slots, go.wait))
     await asyncio.sleep(0)
@@ -200,7 +200,7 @@ async def test_a_call_that_waits_too_long_for_its_slot_is_told() -> None:
 
 
 async def test_a_call_that_gets_its_slot_in_time_runs() -> None:
-    """Within slot_timeout a waiting call gets the slot, and no time is left from its waiting."""
+    """A call that gets a slot within slot_timeout has its whole call_timeout."""
     slots, go = Slots(1, 60.0, slot_timeout=30.0), asyncio.Event()
     running = asyncio.create_task(held(slots, go.wait))
     await asyncio.sleep(0)
@@ -233,7 +233,7 @@ async def test_more_waiting_calls_than_allowed_are_refused_at_once() -> None:
 
 
 async def test_the_limits_of_waiting_are_not_for_batches() -> None:
-    """What acquires without limits waits as long as it takes, however many wait."""
+    """A call without limits waits for any time, however many others wait."""
     slots, go = Slots(1, 60.0, slot_timeout=60.0, max_waiting=0), asyncio.Event()
     running = asyncio.create_task(held(slots, go.wait))
     await asyncio.sleep(0)
@@ -255,7 +255,7 @@ async def test_the_limits_of_waiting_are_not_for_batches() -> None:
 
 
 async def test_without_waiters_a_slot_that_is_had_in_the_last_moment_is_kept() -> None:
-    """A slot that comes in the very moment of the slot_timeout is not lost."""
+    """A slot that becomes free at the very moment of the slot_timeout is not lost."""
     slots = Slots(1, 60.0, slot_timeout=60.0)
     await slots.wait_for_slot(is_limited=False)
     waiting = asyncio.create_task(held(slots, free))

@@ -50,7 +50,7 @@ RESET_TEXT, REFUSED_TEXT = os.strerror(errno.ECONNRESET), os.strerror(errno.ECON
 def test_an_error_is_told_by_class_and_number(
     error: Exception, is_started: bool, cls: type[wxcv.TransportError], number: int | None, told: str
 ) -> None:
-    """Class, number and the system's words for it are told; aiohttp's text is not, as it may hold the URL."""
+    """The message has the class, the number and the system's text, not aiohttp's, which may hold the URL."""
     mine = translate(error, "host:1", is_started=is_started)
 
     assert type(mine) is cls
@@ -62,7 +62,7 @@ def test_an_error_is_told_by_class_and_number(
 
 
 def test_an_answer_that_is_no_http_is_a_protocol_error() -> None:
-    """What cannot be parsed, after something was sent, is outside the protocol and has no status."""
+    """A response that cannot be parsed is a ProtocolError without a status, if something was sent."""
     mine = translate(NO_HTTP, "host:1", is_started=True)
 
     assert isinstance(mine, wxcv.ProtocolError)
@@ -82,7 +82,7 @@ async def test_a_connection_has_five_seconds_or_the_whole_attempt(attempt: float
 
 
 async def test_the_buffer_of_an_upload_serves_the_next() -> None:
-    """Uploads one after another need one buffer in all."""
+    """Successive uploads use a single buffer."""
     upload = Request("POST", "/cv/x/y", (), Body("image/png", (b"x" * 20_000,)))
 
     async def call(request: object) -> object:
@@ -132,7 +132,7 @@ KINDS = {
 
 
 def test_every_error_of_aiohttp_is_mapped() -> None:
-    """Each error class of the installed aiohttp is known here, by name, with what becomes of it."""
+    """Every error class of the installed aiohttp is listed here with the error that it becomes."""
     classes = {
         cls.__name__: cls
         for cls in vars(aiohttp.client_exceptions).values()

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 async def test_a_body_arrives_as_it_is(opened: Callable[..., Transport]) -> None:
-    """Head and a large part arrive in order, with length, type and target, and departure is told once."""
+    """Head and a large part arrive in order, with length, type and target; the send is reported once."""
     seen: list[tuple[str, bytes, str, str | None]] = []
     left: list[bool] = []
 
@@ -54,7 +54,7 @@ async def test_a_body_arrives_as_it_is(opened: Callable[..., Transport]) -> None
 async def test_nobody_listening_is_a_connect_error(
     opened: Callable[..., Transport], request_: Request
 ) -> None:
-    """A refused connection is a ConnectError with the system's number, and nothing has left."""
+    """A refused connection is a ConnectError with the system's error number, and nothing was sent."""
     async with raw_server(lambda _r, _w: asyncio.sleep(0)) as url:
         pass
     left: list[bool] = []
@@ -66,7 +66,7 @@ async def test_nobody_listening_is_a_connect_error(
 
 @pytest.mark.parametrize("request_", [UPLOAD, BY_URL], ids=["upload", "url"])
 async def test_a_lost_answer_is_told_apart(opened: Callable[..., Transport], request_: Request) -> None:
-    """A connection that ends after the request was read is an AnswerLostError, and departure was told."""
+    """A connection that ends after the request was read is an AnswerLostError, and the send was reported."""
     left: list[bool] = []
 
     async def serve(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
@@ -94,7 +94,7 @@ async def test_a_connection_that_closed_before_the_body_left_is_a_connect_error(
 
 
 async def test_a_request_is_sent_once(opened: Callable[..., Transport]) -> None:
-    """A GET whose connection breaks is not repeated behind our backs, on a new connection or an old one."""
+    """aiohttp does not repeat a GET whose connection breaks, whether that is new or kept."""
     arrived = 0
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -122,7 +122,7 @@ async def test_a_request_is_sent_once(opened: Callable[..., Transport]) -> None:
 async def test_a_request_that_was_sent_is_lost_also_if_no_new_connection_is_had(
     opened: Callable[..., Transport],
 ) -> None:
-    """A GET that arrived before its server went away is a lost answer: it may have ended the last token."""
+    """A GET whose server goes away after it is an AnswerLostError, as it may have ended the last token."""
     arrived = 0
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -146,7 +146,7 @@ async def test_a_request_that_was_sent_is_lost_also_if_no_new_connection_is_had(
 
 
 class KeepingWriter:
-    """A writer whose transport sends nothing and keeps what it is given, as some event loops do."""
+    """A writer whose transport sends nothing and keeps the bytes that it gets, as some event loops do."""
 
     def __init__(self, connection: socket.socket | None) -> None:
         self.written: list[memoryview] = []
@@ -176,7 +176,7 @@ async def test_a_large_image_is_written_in_pieces() -> None:
 
 
 async def test_what_waits_to_be_sent_is_not_written_over() -> None:
-    """A body that still waits in a transport is whole after others were written from the same buffers."""
+    """A body that is still queued in a transport is unchanged after others used the same buffers."""
     bodies = [Body("image/png", (b"head", bytes([number]) * 1000, b"tail")) for number in range(3)]
     writers = [KeepingWriter(None) for _ in bodies]
     buffers: list[memoryview] = []
@@ -242,7 +242,7 @@ async def test_attempt_timeout_is_one_of_real_seconds(opened: Callable[..., Tran
 
 
 async def test_a_peer_that_never_reads_times_out(opened: Callable[..., Transport]) -> None:
-    """A stalled upload ends at attempt_timeout too, which a limit on reads alone would never do."""
+    """A stalled upload ends at attempt_timeout too, although nothing is read."""
     big = Request("POST", "/x", (), Body("image/png", (bytes(64 * 1024 * 1024),)))
 
     async def serve(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
@@ -258,7 +258,7 @@ async def test_a_peer_that_never_reads_times_out(opened: Callable[..., Transport
 
 
 async def test_a_slow_body_times_out(opened: Callable[..., Transport]) -> None:
-    """An answer that drips for ever ends at attempt_timeout."""
+    """A response that never ends is cut off at attempt_timeout."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await read_request(reader)

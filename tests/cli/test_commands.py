@@ -75,6 +75,7 @@ async def test_one_bad_image_among_ten_costs_one_line(tmp_path: Path) -> None:
         "sends": 0,
         "retryable": False,
         "account_wide": False,
+        "resets_at": None,
     }
     (line,) = err.splitlines()
     assert str(paths[4]) in line

@@ -78,7 +78,7 @@ async def test_a_table_has_what_wechat_says() -> None:
 
     head, *rows = (line.split() for line in out.splitlines())
     assert (code, err) == (0, "")
-    assert head == ["endpoint", "daily_limit", "used", "remain", "rate", "limit"]
+    assert head == ["endpoint", "WeChat's", "daily_limit", "used", "remain", "rate", "limit"]
     assert rows == [
         [name, "100", "0", "100", "9", "in", "60", "s"] for name in ("scan_qrcode", "printed_text")
     ]
@@ -98,7 +98,7 @@ async def test_all_of_wechats_pages_are_asked_for_by_default(box: Sandbox) -> No
 
 
 async def test_with_a_store_it_tells_what_was_counted(tmp_path: Path, box: Sandbox) -> None:
-    """The count, the end of the day and the marks of the store stand beside WeChat's numbers."""
+    """The count, the end of the day and the marks in the store stand beside WeChat's numbers."""
     place = str(tmp_path / "store.db")
     async with wxcv.SQLiteStore(place) as store:
         await spend(box, store, 101003)
@@ -106,7 +106,7 @@ async def test_with_a_store_it_tells_what_was_counted(tmp_path: Path, box: Sandb
     _, said, _ = await run("quota", "printed-text", "--json", "--store", place, env=account(box))
 
     assert (code, err) == (0, "")
-    assert out.splitlines()[0].endswith("counted here  day ends                marks")
+    assert out.splitlines()[0].endswith("counted in the store  day ends                marks")
     assert " 00:00+08:00  market (101003)" in out
     (row,) = objects(said)
     assert row["usage"].pop("resets_at") % 86_400 == 16 * 3600
@@ -115,14 +115,14 @@ async def test_with_a_store_it_tells_what_was_counted(tmp_path: Path, box: Sandb
     assert row["answer"]["quota"]["used"] == 0
 
 
-async def test_reset_clears_both_marks_and_tells_which_there_were(tmp_path: Path, box: Sandbox) -> None:
+async def test_reset_clears_both_marks_and_says_which_there_were(tmp_path: Path, box: Sandbox) -> None:
     """--reset clears what there is, asks WeChat nothing, and calls go on."""
     place = str(tmp_path / "store.db")
     words = ("quota", "--reset", "printed_text", "scan_qrcode")
     async with wxcv.SQLiteStore(place) as store:
         await spend(box, store, 45009)
         code, out, _ = await run(*words, env=account(box, WXCV_STORE=place))
-        assert (code, out.splitlines()[0]) == (0, "printed_text: cleared day (45009)")
+        assert (code, out.splitlines()[0]) == (0, "printed_text: cleared day (45009) (the count stays)")
         await spend(box, store, 101003)
         _, out, _ = await run("--store", place, *words, "--json", env=account(box))
         assert [row["cleared"] for row in objects(out)] == [["is_market_spent"], []]
@@ -195,16 +195,18 @@ async def test_unknown_names_are_refused() -> None:
 
 
 async def test_commands_share_tokens_and_limits_in_a_file(tmp_path: Path, box: Sandbox, image: str) -> None:
-    """Two runs with one file fetch one token and together keep to the limit; the file is closed properly."""
+    """Runs with one file fetch one token and together stay within the limit; the file is closed properly."""
     folder = tmp_path / "store"
     folder.mkdir()
     words = ("scan-qrcode", image, "--store", str(folder / "s.db"), "--daily-limit", "1")
     first = await run(*words, env=account(box))
     second = await run(*words, env=account(box))
+    third = await run(*words, "--json", env=account(box))
 
     assert (first[0], first[2]) == (0, "")
     assert (second[0], second[1]) == (4, "")
-    assert "the daily limit of 1 sends is used up" in second[2]
+    assert "the limit of 1 send a day is used up; it begins anew at " in second[2]
+    assert objects(third[1])[0]["error"]["resets_at"].endswith("T16:00:00+00:00")
     assert (box.requests[QRCODE], box.requests["/cgi-bin/stable_token"]) == (1, 1)
     assert [path.name for path in folder.iterdir()] == ["s.db"]
 

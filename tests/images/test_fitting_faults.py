@@ -46,6 +46,15 @@ def test_pictures_of_too_many_pixels_are_refused_by_their_header() -> None:
     assert wxcv.fit(header(60_000, 60_000)).size == (60_000, 60_000)  # small enough in bytes: not touched
 
 
+async def test_fitting_is_advised_only_where_it_helps() -> None:
+    """A session says that fit=True would help for 49,999,999 bytes, and does not for 50,000,000."""
+    async with wxcv.Session(wxcv.StaticTokenCredential("T")) as session:
+        with pytest.raises(wxcv.ImageTooLargeError, match=r"or pass Session\(fit=True\) \(extra: fit\)$"):
+            await session.scan_qrcode(bytes(49_999_999))
+        with pytest.raises(wxcv.ImageTooLargeError, match=r"or compress it more$"):
+            await session.scan_qrcode(bytes(50_000_000))
+
+
 class _Awaited:
     """An upload of a web framework."""
 
@@ -69,7 +78,7 @@ class _Hostile:
     ("image", "error", "said"),
     [
         (b"", wxcv.EmptyImageError, "no bytes"),
-        (b"text" * 20, wxcv.UnsupportedImageError, "not a supported image"),
+        (b"text" * 20, wxcv.UnsupportedImageError, r"not a supported image, .*; pass .* HEIC or AVIF$"),
         (bytes(50_000_000), wxcv.ImageTooLargeError, "it has 50,000,000 bytes, but.* fewer than 50,000,000"),
         (b"\xff\xd8\xff" + bytes(LIMIT), wxcv.UnreadableImageError, "is the file damaged or cut off"),
         (b"\0\0\0\x18ftypheic" + bytes(99), wxcv.UnsupportedImageError, "cannot open image/heic; convert it"),

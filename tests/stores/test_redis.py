@@ -107,9 +107,17 @@ async def test_a_key_of_another_type_counts_as_nothing(redis: Redis) -> None:
     assert await store.save("k", TOKEN)
 
 
-@pytest.mark.parametrize("how", ["killed", "paused", "read-only", "full"])
-async def test_a_redis_that_fails_is_a_store_error(server: RedisServer, how: str) -> None:
-    """A Redis that is gone, paused, read-only or full ends an operation in a StoreError without its text."""
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ("killed", "Redis cannot be reached ("),
+        ("paused", "Redis cannot be reached (TimeoutError); is it running?"),
+        ("read-only", "Redis failed ("),
+        ("full", "Redis failed ("),
+    ],
+)
+async def test_a_redis_that_fails_is_a_store_error(server: RedisServer, how: str, message: str) -> None:
+    """A Redis that is gone, paused, read-only or full is a StoreError that tells which, without its text."""
     async with server.client() as redis:
         store = wxcv.RedisStore(redis)
         if how == "killed":
@@ -125,6 +133,7 @@ async def test_a_redis_that_fails_is_a_store_error(server: RedisServer, how: str
         with pytest.raises(wxcv.StoreError):
             await store.take("k", 1)
 
+    assert str(caught.value).startswith(message)
     assert "MARKED" not in f"{caught.value!r} {caught.value.__context__!r}"
 
 

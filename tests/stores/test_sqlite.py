@@ -178,14 +178,16 @@ async def test_what_is_not_a_store_is_refused_and_left_alone(path: Path, kind: s
 
 
 async def test_a_damaged_store_is_refused_and_left_alone(path: Path) -> None:
-    """A store whose pages are overwritten is a StoreError that says to move it away."""
+    """Using a store whose pages were overwritten raises a StoreError that says what moving it away costs."""
     async with wxcv.SQLiteStore(path) as store:
         await store.save("k", TOKEN)
     damaged = bytearray(path.read_bytes())
     damaged[4096:] = b"\xa5" * (len(damaged) - 4096)
     path.write_bytes(damaged)
 
-    assert "is damaged; move it away" in await refusal(wxcv.SQLiteStore(path))
+    assert "move it away, and tokens are fetched again and daily limits start again at 0" in await refusal(
+        wxcv.SQLiteStore(path)
+    )
     assert path.read_bytes() == damaged
 
 

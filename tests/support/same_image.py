@@ -14,24 +14,28 @@ if TYPE_CHECKING:
     from aiohttp import web
 
 
+CODES = [{"type_name": "QR_CODE", "data": "known"}]
+
+
 class Server:
-    """Answers every upload when it may, and counts them.
+    """Counts uploads and answers them; with errcode -2 it closes the connection instead.
 
     Args:
-        errcode: of its answers.
-        is_open: whether it answers at once.
+        errcode: the errcode of its answers.
+        errmsg: the errmsg of its answers.
+        is_held: whether it answers only after ``go`` has been set, rather than at once.
     """
 
-    def __init__(self, errcode: int = 0, *, is_open: bool = False) -> None:
-        self.errcode = errcode
+    def __init__(self, errcode: int = 0, errmsg: str = "ok", *, is_held: bool = False) -> None:
+        self.errcode, self.errmsg = errcode, errmsg
         self.calls = 0
         self.arrived = asyncio.Semaphore(0)
         self.go = asyncio.Event()
-        if is_open:
+        if not is_held:
             self.go.set()
 
     async def call(self, request: web.Request) -> web.StreamResponse:
-        """Answer a call."""
+        """Answer an upload."""
         await request.read()
         self.calls += 1
         self.arrived.release()
@@ -39,28 +43,28 @@ class Server:
         if self.errcode == -2:
             assert request.transport is not None
             request.transport.abort()
-        return answer(errcode=self.errcode, errmsg="said", code_results=[], items=[])
+        return answer(errcode=self.errcode, errmsg=self.errmsg, code_results=CODES, items=[])
 
 
-def cached(url: str, **options: Any) -> wxcv.Session:
+def make_cached_session(url: str, **options: Any) -> wxcv.Session:
     """Make a session with a cache."""
     options.setdefault("answer_sources", [wxcv.AnswerCache()])
     return wxcv.Session(STATIC, base_url=url, retries=QUICK, **options)
 
 
-async def until(condition: Any) -> None:
+async def wait_until(condition: Any) -> None:
     """Wait until a condition holds."""
     async with asyncio.timeout(20):
         while not condition():
             await asyncio.sleep(0)
 
 
-async def started(count: int, session: wxcv.Session, image: object = BLANK) -> list[asyncio.Task[Any]]:
-    """Start calls of an image, which all wait for the first one's answer."""
+async def start_calls(count: int, session: wxcv.Session, image: object = BLANK) -> list[asyncio.Task[Any]]:
+    """Start calls of an image, which all wait for the answer of the first one."""
     first = asyncio.create_task(session.scan_qrcode(image))  # type: ignore[arg-type] # an image
-    await until(lambda: session.stats().sends == 1)
+    await wait_until(lambda: session.stats().sends == 1)
     calls_before = session.stats().calls
     rest = [asyncio.create_task(session.scan_qrcode(image)) for _ in range(count - 1)]  # type: ignore[arg-type] # an image
-    await until(lambda: session.stats().calls == calls_before + count - 1)
-    await until(lambda: session.stats().running == 1)
+    await wait_until(lambda: session.stats().calls == calls_before + count - 1)
+    await wait_until(lambda: session.stats().running == 1)
     return [first, *rest]

@@ -1,8 +1,8 @@
-"""AnswerSource: what may answer a call before it is sent."""
+"""AnswerSource: something that may have the answer of a call before it is sent."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -12,34 +12,26 @@ if TYPE_CHECKING:
 
 
 class AnswerSource(Protocol):
-    """Where a call may find its answer without a send.
+    """Something that may have a call's answer, so that the image need not be sent.
 
-    A source may also have ``async def keep(endpoint, image, fields, answer)``: it is called with every answer
-    that WeChat gave. It gets what ``find`` gets, and the answer. All sources together have 5 s to keep an
-    answer; after that the call ends without waiting for them.
+    A source may also have ``async def keep(endpoint, image, fields, answer)``, which is called with every
+    answer of WeChat's: with the arguments of ``find`` and the answer. The ``keep`` methods of a session's
+    sources are called one after another and have 5 s together; then the running one is cancelled and the rest
+    are not called.
     """
 
     async def find(
         self, endpoint: Endpoint[AnswerT], image: LocalImage | ImageUrl, fields: Mapping[str, str]
     ) -> AnswerT | None:
-        """Return the answer of a call, or None if this source does not know it.
+        """Return the answer of a call, or None if this source does not have it.
 
-        A source that fails has no answer; it is logged, and the call goes on.
+        An exception is logged, and the call goes on as if the source had no answer.
 
         Args:
-            endpoint: the page that is called.
-            image: what would be sent.
+            endpoint: the endpoint.
+            image: the image that would be sent.
             fields: the extra fields of the call.
 
         Raises:
-            ImageRejectedError: it is known that WeChat rejects this image; the call ends with it.
+            ImageRejectedError: it is known that WeChat refuses this image; the call ends with this error.
         """
-
-
-class KeepingSource(AnswerSource, Protocol):
-    """An AnswerSource that learns from WeChat's answers."""
-
-    async def keep(
-        self, endpoint: Endpoint[Any], image: LocalImage | ImageUrl, fields: Mapping[str, str], answer: object
-    ) -> None:
-        """Take note of an answer of WeChat's."""

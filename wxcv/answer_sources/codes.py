@@ -1,4 +1,4 @@
-"""Reads codes with zxing-cpp, and refuses every picture about which its readings disagree."""
+"""Reads codes with zxing-cpp, and refuses every picture for which several readings differ."""
 
 from __future__ import annotations
 
@@ -29,25 +29,25 @@ TYPE_NAMES = {
     "UPCE": "UPC_E",
     "Code128": "CODE_128",
 }
-"""WeChat's names by zxing-cpp's, of the kinds of codes that cannot be without error detection.
+"""WeChat's names by zxing-cpp's, for the kinds of codes with mandatory error detection.
 
-A UPC-A is the EAN-13 with a 0 in front. WeChat is known to say QR_CODE, EAN_13 and CODE_128.
+A UPC-A is an EAN-13 with a leading 0. WeChat is known to say QR_CODE, EAN_13 and CODE_128.
 """
 
 _WITH_POS = {"QR_CODE", "DATA_MATRIX"}
 _MARGIN = 0.05
 _SMALL = 1_000_000
-"""Pixels of a picture that is read at twice its size too, and not at half of it."""
+"""Pixels below which a picture is also read at twice its size, rather than at half of it."""
 
 _SIDE_LIMIT = 65_535
-"""Pixels of one side that zxing-cpp takes."""
+"""Maximum pixels of a side for zxing-cpp."""
 
 
 def read_codes(name: str, data: bytes, accepted: AbstractSet[str]) -> QrcodeScan | None:
-    """Return the codes of a picture, or None if there may be others, or any is in doubt.
+    """Return the codes of a picture, or None if there may be others, or one is in doubt.
 
     Raises:
-        ImageError: it is no picture that can be decoded.
+        ImageError: it cannot be decoded as a picture.
     """
     kind = image_type(data)
     if kind is None:
@@ -82,9 +82,9 @@ def _type_name(code: Barcode) -> str | None:
 
 
 def _is_accepted(code: Barcode, accepted: AbstractSet[str]) -> bool:
-    """Tell whether a code is of an accepted kind, and says what it says without a guess.
+    """Return whether a code is of an accepted kind, and its text is unambiguous.
 
-    What WeChat makes of bytes that are not UTF-8, and of GS1's separators, is not known.
+    How WeChat treats bytes that are not UTF-8, and GS1's separators, is not known.
     """
     is_plain = all(character >= " " or character in "\t\r\n" for character in code.text)
     is_utf8 = code.bytes == code.text.encode("utf-8", "surrogatepass")
@@ -105,7 +105,7 @@ def _corners(code: Barcode) -> list[tuple[int, int]]:
 
 
 def _readings(picture: Image.Image) -> Iterator[tuple[float, list[Barcode]]]:
-    """Yield scales and what is read at them, with candidates that have errors."""
+    """Yield scales and the codes that are read at them, including candidates with errors."""
     from PIL.Image import Resampling  # noqa: PLC0415 - the extra may be missing
 
     yield 1.0, _read(picture, has_errors=True)
@@ -117,7 +117,7 @@ def _readings(picture: Image.Image) -> Iterator[tuple[float, list[Barcode]]]:
 
 
 def _is_confirmed(picture: Image.Image, codes: list[Barcode], boxes: list[Box]) -> bool:
-    """Tell whether no other reading has a further code, not even one with errors, or another text."""
+    """Return whether no other reading has a further code, not even one with errors, or a different text."""
     return all(
         any(_is_same(candidate, code, box, scale) for code, box in zip(codes, boxes, strict=True))
         for scale, candidates in _readings(picture)

@@ -1,4 +1,4 @@
-"""LocalCodeReader: codes that can be read here need no call."""
+"""LocalCodeReader: reads codes on this machine."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ _KINDS = tuple(dict.fromkeys(TYPE_NAMES.values()))
 
 
 class LocalCodeReader:
-    """An AnswerSource that reads QR codes and barcodes here, so that they need no call (extra: ``local``).
+    """An AnswerSource that reads QR codes and barcodes on this machine, so that the image need not be sent.
 
-    It answers ``scan_qrcode`` for images that are uploaded, and nothing else: an ``img_url`` goes to WeChat.
-    A picture is answered here only if
+    It needs the extra ``local``. It answers ``scan_qrcode`` for images that are uploaded, and nothing else:
+    an ``img_url`` goes to WeChat. A picture is answered here only if
 
-    - every code in it is of one of the ``kinds``, which all have error detection that cannot be left out, and
-      holds UTF-8 text without control characters, so that nothing is guessed;
-    - three more readings, with another threshold and at another size, see no further code, not even one with
-      errors, and none reads another text;
+    - every code in it is of one of the ``kinds``, which all have mandatory error detection, and holds UTF-8
+      text without control characters, so that nothing is guessed;
+    - three more readings, with another threshold and at another size, find no further code, not even one with
+      errors, and none reads a different text;
     - no other part of it has the contrast of a code, readable or not.
 
-    Anything else goes to WeChat, also a picture in which no code is found. **A second code may still be
-    missed**: one that is so damaged, blurred or small that no trace of it is seen here, while WeChat might
-    read it. Where pictures may hold several codes and all of them matter, do not use this.
+    Any other picture goes to WeChat, including one in which no code is found. **A second code may still be
+    missed**: one that is so damaged, blurred or small that no trace of it is found here, while WeChat might
+    read it. Do not use this if a picture may hold several codes and all of them matter.
 
     Answers look like WeChat's: ``type_name`` in its spelling (QR_CODE, EAN_13 and CODE_128 are known, the
-    others follow ZXing), ``pos`` for QR codes and DataMatrix only, in the pixels as they are stored; an EXIF
-    orientation is not followed. A UPC-A is given as the EAN-13 that it is, with a 0 in front, and the 13
-    digits that a UPC-E stands for are its data.
+    others follow ZXing), and ``pos`` for QR codes and DataMatrix only, in the pixels as stored; an EXIF
+    orientation is not applied. A UPC-A is reported as the equivalent EAN-13, with a leading 0, and the data
+    of a UPC-E are the 13 digits that it stands for.
 
     Pictures are read in two threads of its own, never in the event loop. It may serve several sessions and
     event loops. The threads end with ``aclose``, or when nothing refers to the reader any more.
@@ -52,7 +52,7 @@ class LocalCodeReader:
 
     Raises:
         ImportError: the extra is not installed.
-        TypeError, ValueError: kinds is no collection of these names.
+        TypeError, ValueError: kinds is not a collection of these names.
     """
 
     name = "local"
@@ -70,10 +70,10 @@ class LocalCodeReader:
     async def find(
         self, endpoint: Endpoint[AnswerT], image: LocalImage | ImageUrl, fields: Mapping[str, str]
     ) -> AnswerT | None:
-        """Return the codes of an uploaded image as ``scan_qrcode`` does, or None: then WeChat must tell.
+        """Return the codes of an uploaded image as ``scan_qrcode`` does, or None to leave it to WeChat.
 
-        A picture that cannot be decoded here is None too. To cancel it drops what has not begun; what has
-        begun is read to its end in its thread.
+        None is also returned for a picture that cannot be decoded here. A cancelled call is dropped if its
+        thread has not begun with it; otherwise the thread finishes.
 
         Raises:
             RuntimeError: the reader is closed.
@@ -90,6 +90,6 @@ class LocalCodeReader:
         return cast("AnswerT | None", scan)  # the answer of SCAN_QRCODE
 
     async def aclose(self) -> None:
-        """End the threads when they are through with what they are reading. May be called again."""
+        """End the threads after the pictures that they are reading. May be called again."""
         self._is_closed = True
         await asyncio.to_thread(self._readers.shutdown, wait=True, cancel_futures=True)

@@ -1,4 +1,4 @@
-"""Finds what looks like a code beside those that were read, whether or not anything can read it."""
+"""Finds areas that look like a further code, readable or not."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ Box = tuple[float, float, float, float]
 """Left, top, right and bottom, in pixels."""
 
 _CELLS = 48
-"""Cells along the longer side of a picture, unless they would be smaller than the next number says."""
+"""Cells along the longer side of a picture, unless they would be smaller than ``_LEAST_CELL``."""
 
 _LEAST_CELL = 8  # pixels
 _SIDE = 3
-"""Cells of each side of an area that counts."""
+"""Least cells along each side of an area that counts."""
 
 _DENSE = 0.22
-"""Mean deviation from the surroundings, for one of the picture's contrast.
+"""Mean deviation from the surroundings, as a share of the picture's contrast.
 
-Half of a code is dark and half light: it has up to 0.5, and blurred still 0.3. Lines of text have as much in
-some cells and little in those between.
+Half of a code is dark and half is light, so that it has up to 0.5, and still 0.3 if it is blurred. Lines of
+text have as much in some cells and little in those between.
 """
 
 _FEW = 0.02
@@ -33,9 +33,9 @@ Cell = tuple[int, int]
 
 
 def has_traces(picture: Image.Image, boxes: Sequence[Box]) -> bool:
-    """Tell whether a grey picture has areas as full of contrast as a code, apart from those in the boxes.
+    """Return whether a grey picture has areas with the contrast of a code outside the boxes.
 
-    An area that touches a box belongs to it: of a barcode only a few lines may have been read.
+    An area that touches a box belongs to it, as only a few lines of a barcode may have been read.
     """
     size = max(_LEAST_CELL, -(-max(picture.size) // _CELLS))
     dense = set(_dense_cells(picture, size))

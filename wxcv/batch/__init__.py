@@ -16,13 +16,14 @@ async with session.batch(wxcv.SCAN_QRCODE, paths) as outcomes:
 
 ## The four statuses
 
-- `"ok"`: the endpoint answered; `outcome.answer` is its answer.
+- `"ok"`: there is an answer, `outcome.answer`; `outcome.source` says whose.
 - `"failed"`: wxcv or WeChat refused the image, its attempts are used up, or the response was not one of
   WeChat's API. It will fail again, unless `error.account_wide` or `error.retryable`.
-- `"not_sent"`: nothing of it was sent: the quota, the account, the token or the network stopped the batch.
-  Send it again later.
-- `"unknown"`: it was sent and no complete response was received. WeChat may have counted it. Send it again
-  if a second charge costs you less than a missing answer.
+- `"not_sent"`: nothing of it was sent: the quota, a daily limit, the account, the token, the network or the
+  store stopped the batch. Send it again later.
+- `"unknown"`: it was sent, perhaps by another call of the same image (then `outcome.sends` is 0), and no
+  complete response was received. WeChat may have counted it. Send it again if a second charge costs you less
+  than a missing answer.
 
 ## Memory and order
 
@@ -43,10 +44,10 @@ async with session.batch(wxcv.PRINTED_TEXT, messages, key=lambda message: messag
 
 ## When a batch stops
 
-After the first account-wide error, such as `wxcv.QuotaExhaustedError`, nothing more is sent: running calls
-finish, and every remaining image is `"not_sent"` with that error. While the server cannot be reached,
-images are tried again; if the outage lasts for the session's `call_timeout`, the batch stops in the same
-way. So a network failure never turns images into failed ones.
+After the first account-wide error, such as `wxcv.QuotaExhaustedError` or `wxcv.DailyLimitError`, nothing
+more is sent: running calls finish, and every remaining image is `"not_sent"` with that error. While the
+server or the store cannot be reached, images are tried again; if the outage lasts for the session's
+`call_timeout`, the batch stops in the same way. So a network failure never turns images into failed ones.
 
 An endless iterable never ends after a stop: leave the block when `outcome.status == "not_sent"`. Leaving
 the block cancels the running calls; outcomes that were not consumed are dropped.

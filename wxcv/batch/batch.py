@@ -24,10 +24,10 @@ class Batch(Generic[ItemT, AnswerT]):
     exception that the images' iterable raises is raised after the outcomes of the images before it.
 
     After the first account-wide error (``error.account_wide``) nothing more is sent: calls that are running
-    finish, and every remaining image is "not_sent" with that error. While the server cannot be reached, no
-    token can be fetched because of the network, or the store of the daily limits fails, images are tried
-    again; if that lasts for ``call_timeout``, the batch stops in the same way. The session's ``slot_timeout``
-    and ``max_waiting`` do not apply.
+    finish, and every remaining image is "not_sent" with that error. While the server or the store cannot be
+    reached, or no token can be fetched because of the network, images are tried again; if that lasts for
+    ``call_timeout``, the batch stops in the same way. The session's ``slot_timeout`` and ``max_waiting`` do
+    not apply.
     """
 
     def __init__(self, runner: BatchRunner[ItemT, AnswerT]) -> None:

@@ -17,18 +17,19 @@ AnswerT = TypeVar("AnswerT")
 
 @attrs.frozen(repr=False, kw_only=True)
 class Answered(Value, Generic[ItemT, AnswerT]):
-    """The outcome of an image that was read successfully: the endpoint's answer.
+    """The outcome of an image that has an answer: the endpoint's, or that of an answer source.
 
     Attributes:
         index: the position of the item in the iterable, from 0.
         item: the item that the iterable yielded.
         image: the item, or the image that ``key`` returned for it.
         status: "ok".
-        answer: the endpoint's answer.
+        answer: the answer.
         error: None.
-        sends: how many times the image was sent, in full or in part, over all its tries.
+        sends: how many times the image was sent, in full or in part, over all its tries; 0 if an answer
+            source or another call of the same image had the answer.
         elapsed: seconds from when its last try got a slot to the answer.
-        source: "wechat", or the ``name`` of the answer source that had the answer, such as "local".
+        source: whose answer it is: "wechat", or the ``name`` of the answer source, such as "cache".
     """
 
     index: int
@@ -48,7 +49,7 @@ class Answered(Value, Generic[ItemT, AnswerT]):
 
 @attrs.frozen(repr=False, kw_only=True)
 class Unanswered(Value, Generic[ItemT]):
-    """The outcome of an image without an answer of the endpoint, including one that WeChat refused.
+    """The outcome of an image without an answer, including one that WeChat refused.
 
     Attributes:
         index: the position of the item in the iterable, from 0.
@@ -59,9 +60,10 @@ class Unanswered(Value, Generic[ItemT]):
             - "failed": wxcv or WeChat refused it, its attempts are used up, or the response was not one of
               WeChat's API (ProtocolError). It will fail again, unless ``error.account_wide`` or
               ``error.retryable``.
-            - "not_sent": nothing of it was sent: the quota, the account, the token or the network stopped the
-              batch. Send it again later.
-            - "unknown": it was sent and no complete HTTP response was received; WeChat may have counted it.
+            - "not_sent": nothing of it was sent: the quota, a daily limit, the account, the token, the
+              network or the store stopped the batch. Send it again later.
+            - "unknown": it was sent, perhaps by another call of the same image (then ``sends`` is 0), and no
+              complete HTTP response was received; WeChat may have counted it.
         answer: None.
         error: the error.
         sends: how many times the image was sent, in full or in part, over all its tries.

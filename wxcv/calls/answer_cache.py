@@ -1,4 +1,4 @@
-"""AnswerCache: the answers of images that were sent before."""
+"""AnswerCache: keeps the answers of images that were sent."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _KEPT_REJECTIONS = {101001, 101002}
 
 
 class _Kept(NamedTuple):
-    """An answer, or the error with which WeChat rejected the image, and the monotonic time of its end."""
+    """An answer, or the error with which WeChat refused the image, and the monotonic time when it expires."""
 
     answer: Any
     error: ImageRejectedError | None
@@ -49,29 +49,33 @@ class _Kept(NamedTuple):
 
 
 class AnswerCache:
-    """An AnswerSource that knows the answers of images that were sent before, so that no image is paid twice.
+    """An AnswerSource that keeps WeChat's answers, so that the same image is not sent again.
 
-    An image is the same if its bytes are (by SHA-256), or its URL, at the same account, endpoint and fields.
-    Calls of the same image that run at the same time in one session share one send, too: the call that came
-    first has the slot, and the others wait without one and without the bytes. Cancelling any of them does not
-    affect the others; if all are cancelled, an image that was sent is read to its end, and its answer kept.
-    If the send fails, all get its error, with ``sends`` 0 for those that did not send.
+    Images are the same if their bytes (by SHA-256) or their URLs are equal, for the same account, endpoint
+    and fields. Calls of the same image that run at the same time in one session share one send: the first
+    call has the slot, and the others wait without a slot and without the bytes. Cancelling any of them does
+    not affect the others. If all are cancelled and the image was sent, that call is finished and its answer
+    kept. If the send fails, all get its error, with ``sends`` 0 for those that did not send.
+
+    Sends at the same time are shared within one session only. Two processes, or two sessions, may send the
+    same image at once, so give each its own part of the images.
 
     Errors are not kept, except that WeChat found no document in the image (101001) or could not decode it
-    (101002, ImageRejectedError). Answers of other sources are not kept.
+    (101002, ImageRejectedError). Answers of other sources are not kept. Put the cache before a
+    LocalCodeReader, so that equal images that arrive together are read once.
 
-    It may serve several sessions, event loops and threads; all get the same answer object. Answers are
-    people's texts and cards, and stay in memory until they end or are displaced. Construct it and pass it in
-    ``answer_sources``; a session has at most one.
+    It may serve several sessions, event loops and threads; all get the same answer object. Answers hold
+    people's texts and cards, and stay in memory until they expire or are displaced. Construct it and pass it
+    in ``answer_sources``; a session has at most one.
 
     Args:
         maxsize: how many answers are kept, 1 to 10 ** 9; the least recently used is dropped first.
         ttl: seconds for which the answer of uploaded bytes is kept.
-        url_ttl: seconds for which the answer of an ``img_url`` is kept; what it refers to may change.
-        rejected_ttl: seconds for which it is kept that WeChat rejected an image.
-        share: endpoints whose answers are also kept in the session's store, for all who share it; none by
-            default. Their answer class must have ``to_dict`` in WeChat's JSON shape, as wxcv's own have, and
-            ``credential.account`` must be known; otherwise nothing is shared.
+        url_ttl: seconds for which the answer of an ``img_url`` is kept; the image there may change.
+        rejected_ttl: seconds for which the error is kept with which WeChat refused an image.
+        share: endpoints whose answers are also kept in the session's store, for all sessions that share it;
+            none by default. Their answer class must have ``to_dict`` in WeChat's JSON shape, as wxcv's own
+            have, and ``credential.account`` must be known; otherwise nothing is shared.
         clock: the source of time; None uses the system's clocks.
 
     Raises:
@@ -112,7 +116,7 @@ class AnswerCache:
             return len(self._kept)
 
     def clear(self) -> None:
-        """Forget all answers; those in a shared store stay there until they end."""
+        """Forget all answers; those in a store stay there until they expire."""
         with self._lock:
             self._kept.clear()
 
@@ -146,7 +150,7 @@ class CachedAnswers:
     """An AnswerCache, as an AnswerSource for one call of one account.
 
     Attributes:
-        key: what tells the call's image from others, once ``find`` has been called.
+        key: identifies the call's image, account, endpoint and fields, once ``find`` has been called.
     """
 
     name = AnswerCache.name
@@ -165,7 +169,7 @@ class CachedAnswers:
         """Return the kept answer, or None.
 
         Raises:
-            ImageRejectedError: it is kept that WeChat rejected this image.
+            ImageRejectedError: the kept error with which WeChat refused this image.
         """
         await self._identify(endpoint, image, fields)
         kept = self._cache._load(self.key)  # noqa: SLF001 - its own half
@@ -180,7 +184,7 @@ class CachedAnswers:
     async def keep(
         self, endpoint: Endpoint[Any], image: LoadedImage, fields: Mapping[str, str], answer: object
     ) -> None:
-        """Keep an answer, here and where the endpoint is shared."""
+        """Keep an answer here and, if the endpoint is shared, in the store."""
         await self._identify(endpoint, image, fields)
         self.remember(answer)
         ttl = self._ttl
@@ -198,7 +202,7 @@ class CachedAnswers:
             self._cache._save(self.key, answer, None, self._ttl)  # noqa: SLF001 - its own half
 
     def keep_rejection(self, error: ImageRejectedError) -> None:
-        """Keep that WeChat rejected the image, if its errcode says that it always will."""
+        """Keep the error with which WeChat refused the image, if its errcode says that it always will."""
         if error.errcode in _KEPT_REJECTIONS and self.key is not None:
             told = copy.copy(error)  # without the traceback, which holds the image
             self._cache._save(self.key, None, told, self._cache._rejected_ttl)  # noqa: SLF001 - its own half
@@ -224,7 +228,7 @@ class CachedAnswers:
         return f"{self._account}:{endpoint.path}:{self._digest}"
 
     async def _copy_from_store(self, store: AnswerStore, endpoint: Endpoint[Any]) -> None:
-        """Keep here what another process kept in the store; anything unreadable there counts as nothing."""
+        """Copy an answer that another process kept in the store; an unreadable one is ignored."""
         try:
             text = await store.find_answer(self._store_key(endpoint))
             answer = None if text is None else await _read(endpoint, text)

@@ -1,4 +1,21 @@
-"""Hosts: which of several servers of the same API the next request goes to, without I/O."""
+"""Hosts: which of several servers of the same API the next request goes to, without I/O.
+
+WeChat's hosts, according to its documentation, and what else is known of them:
+
+| host | purpose |
+|---|---|
+| api.weixin.qq.com | general; the nearest access point. It is the default ``base_url`` |
+| api2.weixin.qq.com | general, at a remote place; for when the first cannot be reached |
+| sh.api.weixin.qq.com | access point in Shanghai |
+| sz.api.weixin.qq.com | access point in Shenzhen |
+| hk.api.weixin.qq.com | access point in Hong Kong |
+
+WeChat advises to choose by latency, to keep others as a fallback, and to use names rather than IP addresses.
+It does not say whether every host serves the image endpoints, and wxcv's authors could not try it; a fallback
+that does not is not used again. Cloud hosting's relay is documented for api.weixin.qq.com only.
+
+Source: https://developers.weixin.qq.com/doc/service/Basic_Information/Interface_field_description.html
+"""
 
 from __future__ import annotations
 
@@ -21,21 +38,7 @@ logger = logging.getLogger("wxcv")
 FALLBACK_URLS = ("https://api2.weixin.qq.com",)
 """The base URLs for ``Session(fallback_urls=...)``: WeChat's host for disaster recovery.
 
-WeChat's hosts, according to its documentation, and what else is known of them:
-
-| host | purpose |
-|---|---|
-| api.weixin.qq.com | general; the nearest access point. It is the default ``base_url`` |
-| api2.weixin.qq.com | general, at a remote place; for when the first cannot be reached |
-| sh.api.weixin.qq.com | access point in Shanghai |
-| sz.api.weixin.qq.com | access point in Shenzhen |
-| hk.api.weixin.qq.com | access point in Hong Kong |
-
-WeChat advises to choose by latency, to keep others as a fallback, and to use names rather than IP addresses.
-It does not say whether every host serves the image endpoints, and wxcv's authors could not try it; a fallback
-that does not is not used again. Cloud hosting's relay is documented for api.weixin.qq.com only.
-
-Source: https://developers.weixin.qq.com/doc/service/Basic_Information/Interface_field_description.html
+``python -m pydoc wxcv.calls.hosts`` lists WeChat's other hosts.
 """
 
 CONNECT_TIMEOUT = 5.0
@@ -96,12 +99,12 @@ class Hosts:
     """The hosts of a session, and which of them failed.
 
     Args:
-        main: the host that is used while it is well.
+        main: the host that is used while it can be reached.
         fallbacks: the hosts to use, in this order, while those before them fail.
         monotonic: returns monotonic time in seconds.
 
     Attributes:
-        main: the host that is used while it is well.
+        main: the host that is used while it can be reached.
     """
 
     def __init__(self, main: Host, fallbacks: Sequence[Host], monotonic: Callable[[], float]) -> None:
@@ -118,26 +121,26 @@ class Hosts:
         """Send a request to one host after another until one did not fail; return the response or error.
 
         Args:
-            send: sends the request to a host once; it returns a ConnectError if surely nothing was sent.
+            send: sends the request to a host once; it returns a ConnectError if nothing was sent.
             is_fault: whether such an error is the host's fault, so that the next host is tried.
             path: the path of the request.
         """
         errors: dict[Host, ConnectError] = {}
         while (host := self.choose(errors)) is not None:
-            is_trial = host.paused_until is not None
+            is_probe = host.paused_until is not None
             result = await send(host)
             if not isinstance(result, ConnectError) or not is_fault(result, host):
                 if isinstance(result, Response):
-                    self._record_response(host, result, path, is_trial=is_trial)
+                    self._record_response(host, result, path, is_probe=is_probe)
                 return result
             self.record_failure(host)
             errors[host] = result
         return _combine(errors, self.main)
 
     def choose(self, tried: Collection[Host]) -> Host | None:
-        """Return the host to try next: the first one that is well or due for a trial, else the main one.
+        """Return the host to try next: the first one that is reachable or due for a probe, else the main one.
 
-        A host that failed is due after 60 s. Returning it starts another 60 s, so that one request tries it.
+        A host that failed is due after 60 s. Returning it starts another 60 s, so that one request probes it.
 
         Args:
             tried: the hosts that the request has tried already, of which none is returned; None if no other
@@ -155,14 +158,14 @@ class Hosts:
         return None if self.main in tried else self.main
 
     def record_failure(self, host: Host) -> None:
-        """Leave a host alone for 60 s."""
+        """Do not use a host for 60 s."""
         if host.paused_until is None:
             logger.warning("%s cannot be reached; it is not used for %g s", host.name, _PAUSE)
         host.paused_until = self._monotonic() + _PAUSE
 
-    def _record_response(self, host: Host, response: Response, path: str, *, is_trial: bool) -> None:
-        """Return to a host that has responded to a trial, and drop a fallback that does not know the path."""
-        if is_trial and response.status < _SERVER_ERROR:
+    def _record_response(self, host: Host, response: Response, path: str, *, is_probe: bool) -> None:
+        """Return to a host that has responded to a probe, and drop a fallback that does not know the path."""
+        if is_probe and response.status < _SERVER_ERROR:
             host.paused_until = None
             logger.info("%s can be reached again", host.name)
         if host is not self.main and host in self._hosts and is_unknown_path(response):

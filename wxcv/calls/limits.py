@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import attrs
 
 from wxcv import checks
+from wxcv.clock import format_in_utc_plus_8
 from wxcv.endpoints.base import Endpoint
 from wxcv.errors import DailyLimitError, StoreError
 from wxcv.masking import class_name
+from wxcv.stores.base import PROBE_PAUSE
 from wxcv.stores.local import LocalCounters
 from wxcv.values import Value
 
@@ -25,10 +27,13 @@ logger = logging.getLogger("wxcv")
 DAILY_QUOTA = 45009
 MARKET_QUOTAS = {101002, 101003, 9301010}  # 101002 is of quota only with "market quota" in its errmsg
 
+_CLEAR = "clear_quota_marks(), or wxcv quota --reset"
 _REASONS = {
-    "limit": "the daily limit of {limit} sends is used up",
-    "day": "WeChat's quota of the day is used up (errcode 45009)",
-    "market": "no market quota is left; one call in 15 minutes may try again",
+    "limit": "the limit of {sends} a day is used up; it begins anew at {end}",
+    "day": f"WeChat's quota of the day is used up (errcode {DAILY_QUOTA}); it begins anew at {{end}}; after "
+    f"resetting WeChat's quota: {_CLEAR}",
+    "market": f"the market quota is used up; one send in {PROBE_PAUSE / 60:g} minutes tries again; after "
+    f"buying more: {_CLEAR}",
 }
 
 
@@ -55,23 +60,29 @@ def _validate_mode(_limits: object, field: attrs.Attribute[str], value: object) 
 class DailyLimits(Value):
     """How many sends an account may make at each endpoint in a day of UTC+8.
 
-    A send is taken from the limit before its first byte leaves, and given back only if nothing was sent. With
-    a store, all processes and machines together never exceed a limit, and the day is that of the store's
-    clock; without one, each session counts for itself. What breaks the promise: a Redis without persistence,
-    with eviction or after FLUSHALL, and a failover that loses the last writes.
+    A send is taken from the limit before its first byte leaves, and given back only if nothing was sent.
+    Without a store, each session counts for itself. With one, the sends of all sessions that share it and
+    have a daily limit for the endpoint are counted together, by the store's clock, and each session applies
+    its own limit to the common count. More sends than that are made only if the store loses writes: see
+    RedisStore and SQLiteStore.
 
-    Errcode 45009 marks the day as used up for all who share the store. Without market quota (errcode 101003
-    and its kin) calls stop too, but as somebody may buy another pack, one process tries one call every 15
-    minutes.
+    Errcode 45009 marks WeChat's quota of the day as used up. Errcode 101003 and its like mark the market
+    quota as used up: the calls that were bought in WeChat's service market. Either mark stops all sessions
+    that share the store and have a daily limit for the endpoint; sessions without one neither set nor obey
+    the marks. As somebody may buy more market quota at any time, one session tries one send every 15 minutes.
+    ``Session.clear_quota_marks`` clears both marks.
+
+    The end of a day is fixed when it begins: a session with another ``reset_hour`` has the day of the session
+    that began it, until that day ends.
 
     Args:
-        limits: sends a day, by endpoint, such as ``{wxcv.PRINTED_TEXT: 100}``; 0 or more.
-        reset_hour: the hour of UTC+8 at which the day begins; WeChat does not document it.
-        without_store: when the store fails, "stop" raises StoreError, and "count_locally" goes on with the
+        limits: sends a day, by endpoint, such as ``{wxcv.PRINTED_TEXT: 100}``; 0 to 10 ** 9.
+        reset_hour: the hour of UTC+8 at which the day begins, 0 to 23; WeChat does not document it.
+        without_store: when the store fails, "stop" raises StoreError, and "count_locally" continues with the
             session's own count.
 
     Raises:
-        ValueError, TypeError: naming the argument.
+        ValueError, TypeError: an argument is unusable; the message names it.
     """
 
     limits: Mapping[Endpoint[Any], int] = attrs.field(validator=_validate_limits)
@@ -99,8 +110,8 @@ class DailyLimiter:
 
     Args:
         limits: the limits.
-        store: what processes share, or None.
-        clock: tells the day where there is no store.
+        store: the store that holds the counts, or None to count here.
+        clock: the source of the time of day if there is no store.
     """
 
     def __init__(self, limits: DailyLimits, store: CounterStore | None, clock: Clock) -> None:
@@ -133,16 +144,17 @@ class DailyLimiter:
         if taken.refused_by is None:
             return Reservation(store, key, taken)
         ends_at = None if taken.refused_by == "market" else datetime.fromtimestamp(taken.resets_at, UTC)
-        reason = _REASONS[taken.refused_by].format(limit=limit)
+        sends, end = "1 send" if limit == 1 else f"{limit:,} sends", format_in_utc_plus_8(taken.resets_at)
+        reason = _REASONS[taken.refused_by].format(sends=sends, end=end)
         raise DailyLimitError(f"{endpoint.name} for {account}: {reason}", resets_at=ends_at)
 
     async def give_back(self, reservation: Reservation) -> None:
-        """Give a send back of which surely nothing was sent."""
+        """Give a send back that did not take place."""
         operation = reservation.store.give_back(reservation.key, reservation.taken)
         await self._try(operation, "the daily limit may count a send too many")
 
     async def record_refusal(self, reservation: Reservation, errcode: int) -> None:
-        """Mark the quota as used up, for all who share the store."""
+        """Mark the quota as used up, for all sessions that count in the same store."""
         if errcode == DAILY_QUOTA:
             operation = reservation.store.mark_day_spent(reservation.key, reservation.taken)
         elif errcode in MARKET_QUOTAS:
@@ -152,22 +164,22 @@ class DailyLimiter:
         await self._try(operation, "sessions that share the store may not learn that the quota is used up")
 
     async def record_success(self, reservation: Reservation) -> None:
-        """After a probe, let all others go on."""
+        """After a probe, clear the marks, so that all sessions may send again."""
         if reservation.taken.is_probe:
             operation = reservation.store.clear_marks(reservation.key)
             await self._try(operation, "sessions that share the store may still wait for market quota")
 
     async def load_usage(self, account: str, endpoint: Endpoint[Any]) -> Usage:
-        """Return what is known of the endpoint's current day; raises StoreError if the store failed."""
+        """Return the count and the marks of the endpoint's current day; StoreError if the store failed."""
         return await self._store.load_usage(_get_key(account, endpoint), reset_hour=self._limits.reset_hour)
 
     async def clear_marks(self, account: str, endpoint: Endpoint[Any]) -> None:
-        """Remove both marks, here and in the store; raises StoreError if the store failed."""
+        """Clear both marks, here and in the store; StoreError if the store failed."""
         for counters in (self._local, self._store):
             await counters.clear_marks(_get_key(account, endpoint))
 
     async def _try(self, operation: Awaitable[None], consequence: str) -> None:
-        """Run an operation of the store; if it fails, log that with what follows from it."""
+        """Run an operation of the store; log a failure and its consequence."""
         try:
             await operation
         except StoreError as error:

@@ -27,7 +27,7 @@ class SharedCall(Generic[AnswerT]):
     left, only a request that has begun is finished, so that the answer that was paid for is kept.
 
     Args:
-        report: of the call that started it.
+        report: the report of the call that started it.
         slot: the slot that the call handed over.
         work: gets the answer, by the deadline that it is given, and calls ``publish`` with it.
         forget: called when no further call may join.
@@ -66,7 +66,7 @@ class SharedCall(Generic[AnswerT]):
         self._forget()
         self.slot.drop()  # if the task was cancelled before its first step
         if not task.cancelled():
-            task.exception()  # is raised by those who wait; with nobody left, it is no news to anybody
+            task.exception()  # those who wait raise it; if there are none, it concerns nobody
         self._wake_waiters()
 
     def _wake_waiters(self) -> None:

@@ -24,7 +24,7 @@ async def send_with_refresh(
     """Send, and repeat once with a new token if WeChat refused the first one.
 
     Args:
-        tokens: is told of every refused token.
+        tokens: drops every token that WeChat refuses.
         credential: the credential whose tokens they are.
         get_token: returns a valid token.
         send: sends with the token, and returns the answer.

@@ -173,8 +173,8 @@ def quota(  # noqa: PLR0913 - the options of the command
         bool,
         typer.Option(
             "--reset",
-            help="Let calls go on after errcode 45009 or 101003: clear both marks in the store, and ask "
-            "WeChat nothing.",
+            help="Clear the marks in the store with which errcodes 45009 and 101003 stop calls; the counts "
+            "stay, and WeChat is not asked.",
         ),
     ] = False,
     as_json: Annotated[
@@ -186,7 +186,7 @@ def quota(  # noqa: PLR0913 - the options of the command
     ] = None,
     store: options.Store = None,
 ) -> None:
-    """Show what WeChat says of the day's quotas and, with a store, what was counted here."""
+    """Show WeChat's quota of each endpoint and, with a store, the sends counted for --daily-limit."""
     found = [find_endpoint(name) for name in endpoints or public_endpoints()]
     if reset and store is None:
         raise typer.BadParameter("--reset needs --store or WXCV_STORE, where the marks are")

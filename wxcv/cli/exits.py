@@ -19,7 +19,7 @@ MEANINGS = {
     SOME_FAILED: "some image or quota query failed (reported on stderr), or the output could not be written",
     USAGE: "wrong usage, or a missing extra",
     ACCOUNT: "no credentials, or WeChat refused them or the account",
-    QUOTA: "the quota is exhausted",
+    QUOTA: "the quota or the daily limit is used up",
     UNREACHABLE: "WeChat cannot be reached",
     INTERRUPTED: "stopped by Ctrl-C (another signal: 128 plus its number)",
     BROKEN_PIPE: "the output pipe was closed",

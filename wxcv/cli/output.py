@@ -15,6 +15,7 @@ import wxcv
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from datetime import datetime
 
     from wxcv.cli.reading import ImageReport
 
@@ -42,6 +43,7 @@ def print_rows(report: ImageReport) -> None:
 
 
 def error_fields(name: str, error: wxcv.WxcvError) -> dict[str, Any]:
+    resets_at: datetime | None = getattr(error, "resets_at", None)
     return {
         "endpoint": name,
         "type": type(error).__name__,
@@ -50,6 +52,7 @@ def error_fields(name: str, error: wxcv.WxcvError) -> dict[str, Any]:
         "retryable": error.retryable,
         "account_wide": error.account_wide,
         "sends": error.sends,
+        "resets_at": None if resets_at is None else resets_at.isoformat(),
     }
 
 
@@ -62,6 +65,7 @@ def _missing_fields(name: str) -> dict[str, Any]:
         "retryable": False,
         "account_wide": False,
         "sends": None,
+        "resets_at": None,
     }
 
 

@@ -1,4 +1,4 @@
-"""``wxcv quota``: what WeChat says of quotas, what was counted here, and the marks of used-up quotas."""
+"""``wxcv quota``: WeChat's quotas, the sends counted in the store, and the marks of used-up quotas."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 _UTC_PLUS_8 = timezone(timedelta(hours=8))
 _MARKS = {"is_day_spent": "day (45009)", "is_market_spent": "market (101003)"}
 _NO_ACCOUNT = (
-    "what was counted here is unknown, as WXCV_ACCESS_TOKEN does not tell the account; set WXCV_APPID and "
+    "the counts in the store are unknown, as WXCV_ACCESS_TOKEN does not tell the account; set WXCV_APPID and "
     "WXCV_SECRET instead"
 )
-_HEAD = ("endpoint", "daily_limit", "used", "remain", "rate limit")
-_HEAD_OF_COUNTS = ("counted here", "day ends", "marks")
+_HEAD = ("endpoint", "WeChat's daily_limit", "used", "remain", "rate limit")
+_HEAD_OF_COUNTS = ("counted in the store", "day ends", "marks")
 
 
 def _marks_of(usage: wxcv.Usage) -> dict[str, str]:
@@ -41,8 +41,8 @@ class QuotaReport:
     Attributes:
         endpoint: the endpoint.
         answer: WeChat's answer, or None.
-        usage: what was counted here, or None.
-        cleared: the marks that were cleared, or None if none were to be.
+        usage: the count and the marks in the store, or None.
+        cleared: the marks that were cleared, or None if they were not to be cleared.
         errors: why something is not known.
     """
 
@@ -60,7 +60,7 @@ class QuotaReport:
             self.errors.append(error)
 
     async def count(self, session: wxcv.Session) -> None:
-        """Look up what was counted here."""
+        """Look up the count and the marks in the store."""
         try:
             self.usage = await session.usage(self.endpoint)
         except wxcv.WxcvError as error:
@@ -119,10 +119,10 @@ class QuotaReport:
             return f"{self.endpoint.name}: not cleared"
         if not self.cleared:
             return f"{self.endpoint.name}: there was no mark"
-        return f"{self.endpoint.name}: cleared {', '.join(self.cleared.values())}"
+        return f"{self.endpoint.name}: cleared {', '.join(self.cleared.values())} (the count stays)"
 
     def as_json(self) -> dict[str, Any]:
-        """Return an object with WeChat's answer in its own shape, what was counted, and the first error."""
+        """Return an object with WeChat's answer in its own shape, the usage, and the first error."""
         return {
             "endpoint": self.endpoint.name,
             "path": self.endpoint.path,
@@ -167,7 +167,7 @@ def _print_errors(reports: Iterable[QuotaReport]) -> None:
 async def _make_reports(
     endpoints: Sequence[wxcv.Endpoint[Any]], settings: SessionSettings, *, reset: bool
 ) -> tuple[list[QuotaReport], bool]:
-    """Return a report for each endpoint, and whether they tell what was counted; none without an account."""
+    """Return a report for each endpoint, and whether they have counts; none without an account."""
     async with AsyncExitStack() as stack:
         session = await open_session(stack, settings, endpoints)
         is_counted = settings.store is not None and await _knows_account(session, endpoints[0])

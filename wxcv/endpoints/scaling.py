@@ -1,4 +1,4 @@
-"""Brings the positions of an answer into the pixels of another size of the same picture."""
+"""Converts the positions in an answer to the pixels of another size of the same picture."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
 
 
 def scale_answer(answer: AnswerT, sent: tuple[int, int], original: tuple[int, int]) -> AnswerT:
-    """Return an answer about a picture that was scaled, in the pixels of the original.
+    """Return an answer about a scaled picture in the pixels of the original.
 
     Every value with a method ``scaled`` is replaced: ``Pos``, ``ImgSize``, ``CropResult``; whole numbers stay
-    whole. What is no attrs class, such as the dict of an endpoint of a caller's own, is returned as it is.
+    whole. An answer that is not of an attrs class, such as a dict, is returned unchanged.
 
     Args:
-        answer: of any endpoint.
-        sent: width and height of the picture that was sent, in pixels.
-        original: width and height of the one it was made from, in pixels.
+        answer: the answer of any endpoint.
+        sent: width and height in pixels of the picture that was sent.
+        original: width and height in pixels of its original.
     """
     if sent == original:
         return answer

@@ -9,7 +9,7 @@
     │   ├── UnsupportedImageError
     │   ├── UnreadableImageError
     │   └── InvalidImageUrlError
-    ├── DailyLimitError                 * a limit of the day is used up, not sent
+    ├── DailyLimitError                 * a daily limit is used up; this attempt was not sent
     ├── SlotTimeoutError                no slot within slot_timeout, or max_waiting calls are already
     │                                   waiting; nothing was sent
     ├── TransportError                  no complete HTTP response was received
@@ -29,7 +29,7 @@
     │   └── ImageUrlRejectedError
     ├── TokenSourceError                * the caller's own token or ticket function failed
     ├── SessionClosedError (RuntimeError)
-    └── StoreError                      the shared store failed
+    └── StoreError                      the store failed; this attempt was not sent
 
     * account-wide: every other image sent to the same endpoint would get the same error
 

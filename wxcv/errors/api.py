@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
-from wxcv.errors.base import BUSY, UNAVAILABLE, WxcvError
+from wxcv.errors.base import BUSY, LIMIT_REACHED, UNAVAILABLE, WxcvError
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -92,7 +92,7 @@ class QuotaExhaustedError(APIError):
     """
 
     account_wide = True
-    user_message = "The image limit has been reached; please try again later."
+    user_message = LIMIT_REACHED
     resets_at: datetime | None = None
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 BUSY = "The image service is busy; please try again in a moment."
 UNREACHABLE = "The image service cannot be reached right now; please try again later."
 UNAVAILABLE = "The image service is not available; please tell the operator of this site."
+LIMIT_REACHED = "The image limit has been reached; please try again later."
 
 
 def _rebuild(cls: type[WxcvError], args: tuple[object, ...], state: dict[str, Any]) -> WxcvError:
@@ -91,14 +92,18 @@ class TokenSourceError(WxcvError):
 
 
 class DailyLimitError(WxcvError):
-    """A limit of ``DailyLimits`` is used up, or WeChat has said that its quota is; this attempt was not sent.
+    """A limit of ``DailyLimits``, or WeChat's quota by its last refusal, is used up; nothing was sent.
+
+    That is about the current attempt; ``sends`` counts earlier ones. The message says when the limit or the
+    quota begins anew, and what to do after more was bought.
 
     Attributes:
-        resets_at: when the day ends, in UTC; None where that does not help, as for a pack of calls.
+        resets_at: the UTC time at which the day ends, a datetime (``Usage.resets_at`` is Unix time); None if
+            market quota is used up.
     """
 
     account_wide = True
-    user_message = UNAVAILABLE
+    user_message = LIMIT_REACHED
     resets_at: datetime | None = None
 
     def __init__(self, message: str, *, resets_at: datetime | None = None) -> None:
@@ -116,9 +121,10 @@ class SessionClosedError(WxcvError, RuntimeError):
 
 
 class StoreError(WxcvError):
-    """The shared store failed, and without it no token may be fetched and no call counted.
+    """The store failed, so that a token, a count or a mark could not be read or written.
 
-    Nothing was sent. What was asked of the store may have been carried out all the same.
+    The current attempt was not sent; ``sends`` counts earlier ones. The store may have carried out the
+    operation all the same.
     """
 
     retryable = True

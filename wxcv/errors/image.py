@@ -21,14 +21,18 @@ class ImageTooLargeError(ImageError):
     Attributes:
         size: size of the image in ``unit``; None for a stream that was not read to its end.
         limit: size in ``unit`` that an image must stay below.
-        unit: of size and limit: "bytes", or "pixels" of a picture that ``wxcv.fit`` does not decode.
+        unit: the unit of size and limit: "bytes", or "pixels" of a picture that ``wxcv.fit`` does not decode.
     """
 
     user_message = "The image is too large."
 
-    def __init__(self, image: str, size: int | None, limit: int, unit: str = "bytes") -> None:
+    def __init__(
+        self, image: str, size: int | None, limit: int, unit: str = "bytes", *, is_fittable: bool = False
+    ) -> None:
         shown = f"at least {limit:,}" if size is None else f"{size:,}"
         remedy = "scale it down or compress it more" if unit == "bytes" else "scale it down"
+        if is_fittable:
+            remedy = "scale it down, compress it more, or pass Session(fit=True) (extra: fit)"
         super().__init__(
             image, f"it has {shown} {unit}, but an image must have fewer than {limit:,}; {remedy}"
         )

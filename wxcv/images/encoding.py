@@ -1,4 +1,4 @@
-"""Encodes a picture under a limit of bytes: by quality first, then by scale."""
+"""Encodes a picture in fewer bytes than a limit: reduces the quality first, then the scale."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import io
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
-from wxcv.images.pictures import flatten, has_few_colours
+from wxcv.images.pictures import ORIENTATION, flatten, has_few_colours
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,20 +14,19 @@ if TYPE_CHECKING:
     from PIL import Image
     from PIL.ImageFile import ImageFile
 
-_ORIENTATION = 0x0112
 _QUALITIES = (95, 90)
 _LEAST_QUALITY = 85
 _LONGEST_SIDE = 65_500
-"""Pixels of one side that a JPEG can have."""
+"""Maximum pixels of a side of a JPEG."""
 
 _LARGEST_PROFILE = 4096
 _ENCODES = 8
-"""Times that a scaled picture is encoded, at most."""
+"""How many times a scaled picture is encoded at most."""
 
 _FULL_ENOUGH = 0.96
 _AIM = 0.98
 _WORTH_A_PNG = 1.25
-"""Times the limit that a PNG may have to be compressed again before anything is given up."""
+"""A PNG of up to this many times the limit is first compressed again without loss."""
 
 
 class Encoded(NamedTuple):
@@ -42,10 +41,10 @@ class Encoder:
     """Encodes one picture.
 
     Args:
-        pixels: as `read_pixels` returned them.
-        source: the file they came from.
-        source_bytes: its size in bytes.
-        orientation: goes into every file that is made.
+        pixels: the pixels, as `read_pixels` returned them.
+        source: the file that they came from.
+        source_bytes: the size of that file in bytes.
+        orientation: the EXIF orientation, which is written to every file.
     """
 
     def __init__(self, pixels: Image.Image, source: ImageFile, source_bytes: int, orientation: int) -> None:
@@ -69,7 +68,7 @@ class Encoder:
         return next((encoded for encoded in better if len(encoded.data) < limit), smallest)
 
     def _lossless(self, limit: int) -> Iterator[Encoded]:
-        """Encode without loss, or a JPEG with its own tables: that drops what is no picture in the file."""
+        """Encode without loss, or a JPEG with its own tables, which removes the metadata."""
         if self._source.format == "JPEG":
             if self._pixels is self._source and self._source.mode in {"L", "RGB"}:
                 data = _save(self._source, "JPEG", quality="keep", **self._metadata)
@@ -89,7 +88,7 @@ class Encoder:
         return Encoded(_save(picture, "JPEG", quality=quality, **self._metadata), "image/jpeg", picture.size)
 
     def _scale_below(self, limit: int, full: float, full_bytes: int) -> Encoded | None:
-        """Search for the largest scale, knowing how many bytes the full one takes."""
+        """Search for the largest scale, given the bytes that the full one takes."""
         best, low, high = None, 0.0, full
         tried = [(full, full_bytes)]
         for _ in range(_ENCODES):
@@ -108,10 +107,10 @@ class Encoder:
 
 
 def _guess(tried: list[tuple[float, int]], limit: int) -> float:
-    """Return the scale at which a picture takes a little less than the limit.
+    """Return the scale at which a picture probably takes a little less than the limit.
 
-    Bytes grow with a power of the scale: the square if there is detail everywhere, a lower one as a rule,
-    which the last two tries tell.
+    The bytes grow with a power of the scale: 2 if there is detail everywhere, usually a lower one, which is
+    estimated from the last two tries.
     """
     scale, size = tried[-1]
     power = 2.0
@@ -136,7 +135,7 @@ def _save(picture: Image.Image, kind: str, **options: object) -> bytes:
 
 
 def _metadata(source: ImageFile, pixels: Image.Image, orientation: int) -> dict[str, object]:
-    """Return what goes with the pixels: the orientation, and a small colour profile that is about them."""
+    """Return the metadata to write: the orientation, and a small colour profile that fits the pixels."""
     from PIL import Image  # noqa: PLC0415 - the extra may be missing
 
     options: dict[str, object] = {"icc_profile": None, "comment": b"", "xmp": b""}
@@ -146,7 +145,7 @@ def _metadata(source: ImageFile, pixels: Image.Image, orientation: int) -> dict[
         options["icc_profile"] = None if source.mode in {"CMYK", "LAB"} else profile
     if orientation != 1:
         exif = Image.Exif()
-        exif[_ORIENTATION] = orientation
+        exif[ORIENTATION] = orientation
         options["exif"] = exif.tobytes()
     else:
         options["exif"] = b""
@@ -154,7 +153,7 @@ def _metadata(source: ImageFile, pixels: Image.Image, orientation: int) -> dict[
 
 
 def _with_palette(picture: Image.Image) -> Image.Image | None:
-    """Return an opaque picture of few colours with just these in its palette, or None if that cannot be."""
+    """Return an opaque picture with a palette of just its colours, or None if that is not possible."""
     from PIL import Image, ImageChops  # noqa: PLC0415 - the extra may be missing
 
     if picture.mode not in {"L", "RGB"}:

@@ -20,6 +20,9 @@ from wxcv.regular_files import (
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
+FIT_LIMIT = 50_000_000
+"""Bytes that an image must stay below to be fitted."""
+
 _BINARY = "open it in binary mode ('rb'), not in text mode"
 
 
@@ -51,6 +54,12 @@ def file_name(file: object) -> str:
     return f"<{class_name(file)}>"
 
 
+def make_too_large_error(name: str, size: int | None, limit: int) -> ImageTooLargeError:
+    """Return the error for an image of ``limit`` bytes or more; where fitting it would help, it says so."""
+    is_fittable = limit < FIT_LIMIT and (size is None or size < FIT_LIMIT)
+    return ImageTooLargeError(name, size, limit, is_fittable=is_fittable)
+
+
 def read_path(path: str | os.PathLike[str], limit: int) -> bytes:
     """Read a regular file of fewer than ``limit`` bytes.
 
@@ -62,7 +71,7 @@ def read_path(path: str | os.PathLike[str], limit: int) -> bytes:
     try:
         return read_regular(os.fsdecode(path), limit)
     except LargeFileError as error:
-        raise ImageTooLargeError(name, error.size, limit) from None
+        raise make_too_large_error(name, error.size, limit) from None
     except IrregularFileError as error:
         fault = f"{error.strerror}; pass the path of an image file"
     except ChangedFileError as error:
@@ -156,7 +165,7 @@ async def read_async_file(file: Any, limit: int, first: Awaitable[bytes] | None 
 
 def _check_size(data: bytes, size: int | None, name: str, limit: int) -> bytes:
     if len(data) >= limit:
-        raise ImageTooLargeError(name, size, limit)
+        raise make_too_large_error(name, size, limit)
     return data
 
 

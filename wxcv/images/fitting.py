@@ -1,4 +1,4 @@
-"""fit: a picture of any size under WeChat's limit, with as little loss as possible."""
+"""fit: makes a picture smaller than WeChat's limit, with as little loss as possible."""
 
 from __future__ import annotations
 
@@ -10,9 +10,15 @@ import attrs
 
 from wxcv import checks
 from wxcv.callbacks import CallbackError
-from wxcv.errors import EmptyImageError, ImageError, ImageTooLargeError, UnreadableImageError
+from wxcv.errors import (
+    EmptyImageError,
+    ImageError,
+    ImageTooLargeError,
+    UnreadableImageError,
+    UnsupportedImageError,
+)
 from wxcv.images.encoding import Encoder
-from wxcv.images.files import file_name, path_name, read_file, read_path
+from wxcv.images.files import FIT_LIMIT, file_name, path_name, read_file, read_path
 from wxcv.images.pictures import open_picture, read_orientation, read_pixels, require_packages, stored_size
 from wxcv.images.reading import copy_buffer
 from wxcv.images.sources import (
@@ -21,7 +27,6 @@ from wxcv.images.sources import (
     ImageUrl,
     image_type,
     looks_like_url,
-    not_an_image,
 )
 from wxcv.masking import class_name, short_name
 from wxcv.values import Value
@@ -29,8 +34,8 @@ from wxcv.values import Value
 if TYPE_CHECKING:
     from wxcv.images.files import BinaryFile
 
-INPUT_LIMIT = 50_000_000
-"""Bytes; a file of so many is not read."""
+INPUT_LIMIT = FIT_LIMIT
+"""Bytes that a file must stay below to be read."""
 
 _LEAST_LIMIT = 16_384
 CONVERTED = {"image/heic", "image/avif"}
@@ -39,14 +44,14 @@ CONVERTED = {"image/heic", "image/avif"}
 
 @attrs.frozen(repr=False)
 class FittedImage(Value):
-    """A picture that may be sent, as ``wxcv.fit`` returns it.
+    """An image file that WeChat accepts, as ``wxcv.fit`` returns it.
 
     Attributes:
-        data: the image file.
-        content_type: of it: "image/jpeg", "image/png", or that of an image that was small enough.
-        scale: pixels of a side of the picture for one of the original: above 0, at most 1.
-        size: width and height as stored in the file, in pixels; an orientation tag is not followed.
-        original_size: those of the original, in pixels.
+        data: the bytes of the image file.
+        content_type: its content type: "image/jpeg", "image/png", or that of an image that was small enough.
+        scale: the length of a side divided by that of the original; above 0, at most 1.
+        size: width and height in pixels, as stored in the file; an EXIF orientation is not applied.
+        original_size: width and height of the original in pixels, in the same way.
     """
 
     data: bytes = attrs.field(repr=lambda data: f"<{len(data):,} bytes>")
@@ -60,41 +65,41 @@ def fit(
     image: bytes | bytearray | memoryview | str | os.PathLike[str] | BinaryFile | ImageBytes,
     limit: int = IMAGE_LIMIT,
 ) -> FittedImage:
-    """Return the picture in fewer than ``limit`` bytes, with as little loss as possible (extra: ``fit``).
+    """Make a picture smaller than ``limit`` bytes, with as little loss as possible (extra: ``fit``).
 
-    An image that is small enough is not touched: its bytes are returned as they are. Of any other the first
-    of these that fits is returned:
+    An image that is small enough is returned unchanged. For any other one, the first of these files that is
+    small enough is returned:
 
-    1. a JPEG of its own quality, without all that is no picture in its file; without any loss, a picture of
-       at most 256 colours as a PNG, and a PNG that is nearly small enough as a better compressed one;
+    1. a JPEG in its own quality, without the metadata; or, without any loss, a picture of at most 256 colours
+       as a PNG, and a PNG that is nearly small enough as a PNG with better compression;
     2. a JPEG of quality 95, 90 or 85 at full size;
-    3. a JPEG of quality 85, scaled down as little as it takes.
+    3. a JPEG of quality 85, scaled down as little as necessary.
 
-    HEIC and AVIF, which WeChat is not known to read, are converted whatever their size, if Pillow can open
-    them (AVIF from Pillow 11.3; for HEIC register a plug-in such as pillow-heif).
+    HEIC and AVIF, which WeChat is not known to read, are converted even if they are small enough, provided
+    that Pillow can open them (AVIF from Pillow 11.3; for HEIC register a plug-in such as pillow-heif).
 
-    The pixels stay where they are: an EXIF orientation is copied and never followed, so that the picture
-    means what the original means. A position in an answer is at ``(position + 0.5) / scale - 0.5`` in the
-    original. Of an animated image the first frame is taken. A JPEG has no transparency: a transparent picture
-    is laid on black if it is light, else on white. 16 bits a channel become 8, CMYK becomes RGB. A colour
-    profile of up to 4,096 bytes is kept; all other metadata are left out, such as the place where a photo was
-    taken.
+    The picture is never rotated: an EXIF orientation is copied, not applied. The position ``p`` in the result
+    is ``(p + 0.5) / scale - 0.5`` in the original. Of an animated image, the first frame is used. As a JPEG
+    has no transparency, a transparent picture gets a black background if it is light, else a white one. 16
+    bits a channel become 8, and CMYK becomes RGB. A colour profile of up to 4,096 bytes is kept; other
+    metadata, such as the place where a photo was taken, are removed.
 
-    This takes a processor for a second or so, and several bytes of memory a pixel. In an event loop call
-    ``await asyncio.to_thread(wxcv.fit, image)``.
+    This can occupy a processor for a second or more and takes several bytes of memory for each pixel. In an
+    event loop, call ``await asyncio.to_thread(wxcv.fit, image)``.
 
     Args:
-        image: bytes, a path, a binary file object (read from where it stands) or ImageBytes, whose content
-            type is not looked at: fewer than 50,000,000 bytes and, if it must be decoded, fewer than
-            100,000,000 pixels by its header.
-        limit: bytes, at least 16,384; the result has fewer. WeChat's pages say "less than 2 MB".
+        image: bytes, a path, a binary file object (read from its current position) or ImageBytes, whose
+            content type is ignored. It must have fewer than 50,000,000 bytes and, if it has to be decoded,
+            fewer than 100,000,000 pixels according to its header.
+        limit: size in bytes that the result stays below, 16,384 to 10 ** 9; 2,097,152 by default, as WeChat's
+            pages say "less than 2 MB".
 
     Raises:
-        ImageTooLargeError: it has too many bytes or pixels, or cannot be made small enough.
+        ImageTooLargeError: the image has too many bytes or pixels, or cannot be made small enough.
         EmptyImageError: it has no bytes.
         UnreadableImageError: it cannot be read or decoded, or is a URL.
-        UnsupportedImageError: it is no image by its first bytes, or of a kind that Pillow cannot open.
-        ValueError: limit is out of its range.
+        UnsupportedImageError: its first bytes are not those of an image, or Pillow cannot open that format.
+        ValueError: limit is out of range.
         ImportError: the extra is not installed.
     """
     checks.check_integer("limit", limit, least=_LEAST_LIMIT)
@@ -113,10 +118,14 @@ def fit(
 def fit_data(name: str, data: bytes, limit: int) -> FittedImage:
     """Do what ``fit`` does, with bytes that have been read and a name for errors."""
     if not data:
-        raise EmptyImageError(name, "no bytes: the file is empty, or the file object stands at its end")
+        raise EmptyImageError(name, "no bytes: the file is empty, or the file object is at its end")
     kind = image_type(data)
     if kind is None:
-        raise not_an_image(data, name)
+        raise UnsupportedImageError(
+            name,
+            f"not a supported image, judging by its first bytes {data[:8]!r}; pass JPEG, PNG, GIF, BMP, "
+            "WebP, TIFF, HEIC or AVIF",
+        )
     with open_picture(name, data, kind) as picture:
         size = stored_size(picture)
         if len(data) < limit and kind not in CONVERTED:

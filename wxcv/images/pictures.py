@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
 
 PIXEL_LIMIT = 100_000_000
-"""Pixels, width times height; a picture of so many is not decoded."""
+"""Pixels (width times height) that a picture must stay below to be decoded."""
 
 _PLUGINS = {
     "image/jpeg": ("Jpeg", "JPEG"),
@@ -29,7 +29,9 @@ _PLUGINS = {
     "image/avif": ("Avif", "AVIF"),
     "image/heic": ("Heif", "HEIF"),
 }
-_ORIENTATION = 0x0112
+ORIENTATION = 0x0112
+"""The tag of the EXIF orientation."""
+
 _ORIENTATIONS = range(2, 9)
 _HEAVY = (
     1_000_000  # pixels whose colours are counted at a time, as Pillow holds the interpreter's lock meanwhile
@@ -37,15 +39,15 @@ _HEAVY = (
 
 
 def require_packages(what: str, extra: str, **packages: str) -> None:
-    """Look for the packages of an extra without importing them.
+    """Check that the packages of an extra are installed, without importing them.
 
     Args:
-        what: needs them.
+        what: the function or class that needs them, for the message.
         extra: the name of the extra.
-        packages: name on the package index by the module's name.
+        packages: the names of the packages, by the names of their modules.
 
     Raises:
-        ImportError: some are missing; the text has the command that installs them.
+        ImportError: a package is missing; the message has the command that installs it.
     """
     missing = [package for module, package in packages.items() if not _is_installed(module)]
     if missing:
@@ -65,12 +67,12 @@ def _is_installed(module: str) -> bool:
 def open_picture(name: str, data: bytes, kind: str) -> ImageFile:
     """Read the header of a picture.
 
-    Pillow's ``Image.open`` is passed by: it warns about pictures of 90 megapixels, and that warning can only
-    be changed for the whole process.
+    It does not use Pillow's ``Image.open``, which warns about pictures of 90 megapixels: that warning can
+    only be changed for the whole process.
 
     Args:
-        name: for errors.
-        data: the file.
+        name: the name of the image, for errors.
+        data: the bytes of the file.
         kind: its content type, by the first bytes.
 
     Raises:
@@ -109,23 +111,23 @@ def _unreadable(name: str, failure: str) -> UnreadableImageError:
 
 
 def read_orientation(picture: ImageFile) -> int:
-    """Return the EXIF orientation, 1 to 8; 1 where there is none. To be called before the pixels are read."""
+    """Return the EXIF orientation, 1 to 8, or 1 if there is none; call it before the pixels are read."""
     from PIL import Image  # noqa: PLC0415 - the extra may be missing
 
     try:
         if picture.format == "TIFF":
-            value = picture.tag_v2.get(_ORIENTATION)  # type: ignore[attr-defined] # of a TIFF
+            value = picture.tag_v2.get(ORIENTATION)  # type: ignore[attr-defined] # of a TIFF
         else:
             exif = Image.Exif()
             exif.load(picture.info.get("exif", b""))
-            value = exif.get(_ORIENTATION)
+            value = exif.get(ORIENTATION)
     except Exception:  # noqa: BLE001 - broken metadata makes Pillow raise anything
         return 1
     return value if isinstance(value, int) and value in _ORIENTATIONS else 1
 
 
 def stored_size(picture: ImageFile) -> tuple[int, int]:
-    """Return width and height of the pixels as they are stored, in pixels."""
+    """Return width and height in pixels, as stored."""
     is_turned = picture.format == "TIFF" and read_orientation(picture) > 4  # noqa: PLR2004 - half of the eight
     width, height = picture.size
     return (height, width) if is_turned else (width, height)
@@ -149,14 +151,14 @@ def read_pixels(name: str, picture: ImageFile) -> Image.Image:
             name, "its pixels are floating-point numbers; convert it to 8 bits a channel"
         )
     try:
-        return _simplified(_unturned(picture))
+        return _simplify(_load_unturned(picture))
     except Exception as error:  # noqa: BLE001 - a broken file makes Pillow raise anything
         failure = class_name(error)
     raise _unreadable(name, failure)
 
 
-def _unturned(picture: ImageFile) -> Image.Image:
-    """Return the pixels as they are stored: Pillow turns those of a TIFF while it reads them."""
+def _load_unturned(picture: ImageFile) -> Image.Image:
+    """Read the pixels as stored, and undo the rotation that Pillow applies to those of a TIFF."""
     from PIL.Image import Transpose  # noqa: PLC0415 - the extra may be missing
 
     orientation = read_orientation(picture)
@@ -175,7 +177,7 @@ def _unturned(picture: ImageFile) -> Image.Image:
     return picture.transpose(undo[orientation])
 
 
-def _simplified(picture: Image.Image) -> Image.Image:
+def _simplify(picture: Image.Image) -> Image.Image:
     if picture.mode.startswith("I"):  # 0 to 65,535; a plain conversion would turn all over 255 white
         return picture.convert("I").point(lambda value: value / 257 + 0.5).convert("L")
     if picture.has_transparency_data:
@@ -186,7 +188,7 @@ def _simplified(picture: Image.Image) -> Image.Image:
 
 
 def flatten(picture: Image.Image) -> Image.Image:
-    """Return a picture in mode L or RGB; a transparent one is laid on black if it is light, else on white."""
+    """Return a picture in mode L or RGB; transparency becomes black if the picture is light, else white."""
     from PIL import Image, ImageChops, ImageStat  # noqa: PLC0415 - the extra may be missing
 
     if picture.mode == "1":
@@ -201,7 +203,7 @@ def flatten(picture: Image.Image) -> Image.Image:
 
 
 def has_few_colours(picture: Image.Image, most: int = 256) -> bool:
-    """Tell whether a picture has at most so many colours."""
+    """Return whether a picture has at most ``most`` colours."""
     rows = max(1, _HEAVY // picture.width)
     colours: set[object] = set()
     for top in range(0, picture.height, rows):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from wxcv.errors import ImageError, ImageTooLargeError, UnreadableImageError
-from wxcv.images.files import path_name, read_path
+from wxcv.errors import ImageError, UnreadableImageError
+from wxcv.images.files import make_too_large_error, path_name, read_path
 from wxcv.images.sources import ImageBytes, ImageUrl
 from wxcv.masking import class_name, short_name
 
@@ -39,7 +39,7 @@ def copy_buffer(data: Buffer, limit: int, name: str | None = None) -> tuple[str,
     view = memoryview(data)  # a released one raises ValueError
     shown = short_name(name) if name else f"image of {view.nbytes:,} bytes"
     if view.nbytes >= limit:
-        raise ImageTooLargeError(shown, view.nbytes, limit)
+        raise make_too_large_error(shown, view.nbytes, limit)
     return shown, data if type(data) is bytes else bytes(view)
 
 

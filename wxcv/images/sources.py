@@ -176,7 +176,7 @@ class LocalImage(NamedTuple):
         name: a short one, for errors only.
         data: the file; it is never empty.
         content_type: such as "image/png", by the first bytes or as the caller gave it.
-        scaled: width and height of this picture, and of the one it was made from; None if it was not fitted.
+        scaled: width and height of this picture and of its original, in pixels; None if it was not fitted.
     """
 
     name: str
@@ -219,19 +219,14 @@ def image_type(data: bytes) -> str | None:
     return _HEIF_BRANDS.get(data[8:12]) if data[4:8] == b"ftyp" else None
 
 
-def not_an_image(data: bytes, name: str) -> UnsupportedImageError:
-    """Return the error for bytes that no supported image begins with."""
-    return UnsupportedImageError(
-        name,
-        f"not a supported image, judging by its first bytes {data[:8]!r}; send JPEG, PNG, GIF, BMP, WebP or "
-        "TIFF (or ImageBytes, to set the content type yourself)",
-    )
-
-
 def _detect_content_type(data: bytes, name: str) -> str:
     kind = image_type(data)
     if kind is None:
-        raise not_an_image(data, name)
+        raise UnsupportedImageError(
+            name,
+            f"not a supported image, judging by its first bytes {data[:8]!r}; send JPEG, PNG, GIF, BMP, WebP "
+            "or TIFF (or ImageBytes, to set the content type yourself)",
+        )
     if kind not in _EXTENSIONS:
         raise UnsupportedImageError(
             name, "a HEIC or AVIF image, which WeChat is not known to read; convert it to JPEG or PNG"

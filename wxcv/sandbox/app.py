@@ -68,12 +68,12 @@ class App:
             if fault is not None and fault.replaces:
                 response = await self._instead(request, fault)
             elif not (self.choices.accept_chunked or tells_length(request)):
-                response = await _length_required(request)
+                response = await _refuse_without_length(request)
             else:
-                response = self._sealed(await self._page(request), request.path)
+                response = self._seal(await self._page(request), request.path)
         except Refusal as refusal:
             errcode = refusal.errcode
-            response = self._sealed(refusal_fields(refusal, now=self.clock()), request.path)
+            response = self._seal(refusal_fields(refusal, now=self.clock()), request.path)
         if fault is not None:
             response.set_status(fault.status or response.status)
             response.headers.update(fault.headers)
@@ -81,7 +81,7 @@ class App:
             self._record(request, response.status, errcode, fault)
         return response
 
-    def _sealed(self, fields: Fields, path: str) -> web.Response:
+    def _seal(self, fields: Fields, path: str) -> web.Response:
         headers = {"Content-Type": self.choices.content_type, **self._seqid()}
         if path in CANNED or path in self.reader.canned:
             headers["x-wxcv-sandbox"] = "canned"
@@ -127,7 +127,7 @@ class App:
         return self.tokens.classic()
 
     async def _stable(self, request: web.Request) -> Fields:
-        body = await _posted(request)
+        body = await _read_post(request)
         if body is None:
             raise Refusal(47001)
         self.account.check(
@@ -139,19 +139,19 @@ class App:
         return self.tokens.stable(force_refresh=force_refresh)
 
     async def _component_token(self, request: web.Request) -> Fields:
-        body = await _posted(request)
+        body = await _read_post(request)
         if body is None:
             raise Refusal(47001)
         return self.platform.component_token(body)
 
     async def _authorizer_token(self, request: web.Request) -> Fields:
-        body = await _posted(request)
+        body = await _read_post(request)
         # The older documentation pages have the second name.
         token = request.query.get("access_token") or request.query.get("component_access_token", "")
         return self.platform.authorizer_token(token, body)
 
     async def _quota(self, request: web.Request) -> Fields:
-        body = await _posted(request)
+        body = await _read_post(request)
         self._check_token(request, errcode_for_component=76022)
         if body is None:
             raise Refusal(47001)
@@ -206,12 +206,12 @@ async def _unknown(request: web.Request) -> Never:
     raise Refusal(40066)
 
 
-async def _length_required(request: web.Request) -> web.Response:
+async def _refuse_without_length(request: web.Request) -> web.Response:
     await drain(request)
     return web.Response(status=412, text="412 Precondition Failed: the request has no Content-Length\n")
 
 
-async def _posted(request: web.Request) -> dict[str, object] | None:
+async def _read_post(request: web.Request) -> dict[str, object] | None:
     """Return the JSON object in the body of a POST, or None if the body is anything else."""
     body = await read_json_object(request)
     if request.method != "POST":

@@ -1,4 +1,4 @@
-"""The quotas of a Session: what WeChat says of them, and what was counted here."""
+"""The quotas of a Session: WeChat's numbers, and the counts and marks for daily limits."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class SessionQuotas(SessionLifecycle):
-    """The quotas of a Session: what WeChat says of them, and what was counted here."""
+    """The quotas of a Session: WeChat's numbers, and the counts and marks for daily limits."""
 
     async def quota(self, endpoint: Endpoint[Any]) -> Quota:
         """Ask WeChat for an endpoint's quota: its limit of the day, what is used and what remains.
@@ -26,7 +26,7 @@ class SessionQuotas(SessionLifecycle):
 
         The query holds a slot like a call, with the same limits on its time, but is not counted in ``calls``
         or ``sends``, is not repeated after a transient failure, and takes nothing from a daily limit. It
-        does not tell what is left of a pack that was bought in WeChat's service market.
+        does not tell how much market quota is left.
 
         Args:
             endpoint: the endpoint, such as ``wxcv.PRINTED_TEXT``.
@@ -46,8 +46,9 @@ class SessionQuotas(SessionLifecycle):
     async def usage(self, endpoint: Endpoint[Any]) -> Usage:
         """Return the sends of this day that were counted for daily limits, and the marks of used-up quotas.
 
-        With a store, these are the sends of all sessions that share it and have a daily limit for the
-        endpoint. Without one, they are those of this session and of ``on_behalf_of`` for the same account.
+        Only sends of sessions that have a daily limit for the endpoint are counted: with a store, those of
+        all such sessions that share it; without one, those of this session and of ``on_behalf_of`` for the
+        same account.
 
         Args:
             endpoint: the endpoint, such as ``wxcv.PRINTED_TEXT``.
@@ -63,10 +64,11 @@ class SessionQuotas(SessionLifecycle):
         return await limiter.load_usage(account, endpoint)
 
     async def clear_quota_marks(self, endpoint: Endpoint[Any]) -> None:
-        """Let calls go on after errcode 45009 or 101003, for all who share the store; the count stays.
+        """Clear the marks that errcodes 45009 and 101003 left; the count stays.
 
-        Call it after a pack was bought or WeChat's quota was reset. If WeChat refuses again, the mark is set
-        again.
+        It lets calls go on in all sessions that share the store and have a daily limit for the endpoint;
+        other sessions do not obey the marks. Call it after market quota was bought or WeChat's quota was
+        reset. If WeChat refuses again, the mark is set again.
 
         Args:
             endpoint: the endpoint, such as ``wxcv.PRINTED_TEXT``.
@@ -82,7 +84,7 @@ class SessionQuotas(SessionLifecycle):
         await limiter.clear_marks(account, endpoint)
 
     def _prepare_counters(self, method: str, endpoint: Endpoint[Any]) -> tuple[str, DailyLimiter]:
-        """Return the account and what counts its sends."""
+        """Return the account and the DailyLimiter that has its counts and marks."""
         arguments.check_endpoint(endpoint, None)
         account, state = arguments.require_account(method, self._credential), self._state
         state.bind_to_running_loop()

@@ -61,9 +61,10 @@ class Session(SessionQuotas):
         base_url: scheme, host and port of the API; None is the credential's own.
         fallback_urls: base URLs of other hosts of the same API, such as ``wxcv.FALLBACK_URLS``; () by
             default. If a host cannot be reached within 5 s (less with several of them, or a short
-            ``call_timeout``), a request of which surely nothing was sent moves on to the next one, and the
-            host is not used for 60 s; then one request tries it. A fallback that answers HTTP 404 or errcode
-            40066 is not used again. A failing proxy is no failing host. Not with a CloudRelayCredential.
+            ``call_timeout``), a call or token request moves on to the next one, provided that nothing of it
+            was sent, and the host is not used for 60 s; then one request tries it. A fallback that answers
+            HTTP 404 or errcode 40066 is not used again. A failing proxy does not count as a failing host. Not
+            with a CloudRelayCredential.
         allow_http: allow plain HTTP to a host other than the loopback interface; False by default.
         http: a borrowed aiohttp.ClientSession, or None for connections of wxcv's own. It is never closed
             here; its raise_for_status, redirect, middleware, decompression and timeout settings do not apply.
@@ -82,20 +83,20 @@ class Session(SessionQuotas):
         local_files: whether images may be paths; True by default. False refuses paths with
             UnreadableImageError.
         fit: make pictures of ``image_limit`` bytes or more smaller before they are sent, and convert HEIC and
-            AVIF of any size, as ``wxcv.fit`` does (extra: ``fit``), one at a time in a thread; answers are in
-            the pixels of the original. ImageBytes with a content type of their own are left as they are below
-            ``image_limit``.
-        daily_limits: a DailyLimits; a call beyond it ends with DailyLimitError before it is sent. It needs
-            ``credential.account``, and counts for all processes that share the store.
-        answer_sources: objects that may have the answer of a call, so that it is not sent, such as an
-            AnswerCache or a LocalCodeReader; asked one after another, after the image has been read.
+            AVIF even if they are small enough, as ``wxcv.fit`` does (extra: ``fit``), one at a time in a
+            thread; answers are in the pixels of the image that you passed. ImageBytes with a content type
+            are sent unchanged if they are smaller than ``image_limit``. False by default.
+        daily_limits: a DailyLimits; a send beyond it raises DailyLimitError instead. It needs
+            ``credential.account``. None by default.
+        answer_sources: objects that may have a call's answer, so that the image need not be sent, such as an
+            AnswerCache or a LocalCodeReader; asked in this order, after the image has been read.
         on_attempt: a function, not async, that is called with an AttemptEvent after every attempt; what it
             raises is logged and dropped. None by default.
         on_call: a function, not async, that is called with a CallEvent at the end of every call and for every
             outcome of a batch; what it raises is logged and dropped. None by default.
-        clock: the source of time for token lifetimes, waits, retries, outages and ``elapsed``; None
-            uses the system's clocks. The timers behind attempt_timeout, call_timeout and slot_timeout are the
-            event loop's. A TokenCache passed as ``tokens`` keeps its own clock.
+        clock: the source of time for token lifetimes, waits, retries, outages, hosts, ``elapsed`` and,
+            without a store, the days of daily limits; None uses the system's clocks. The timers behind the
+            timeouts are the event loop's. ``tokens``, ``store`` and an AnswerCache keep their own clocks.
 
     Raises:
         ValueError, TypeError: an argument is unusable or out of range; the message names it and never shows a
@@ -196,13 +197,13 @@ class Session(SessionQuotas):
 
         Raises:
             ImageError: wxcv refused the image; nothing was sent.
-            DailyLimitError: the day's limit is used up; nothing was sent, unless an earlier attempt was.
+            DailyLimitError: a daily limit is used up; nothing was sent, unless an earlier attempt was.
             SlotTimeoutError: no slot in time, or too many calls waiting; nothing was sent.
             TransportError, ProtocolError: no usable response to the image or to a token request. If ``sends``
                 is not 0, WeChat may have counted the image.
             APIError: WeChat refused the image or a token request.
             TokenSourceError: a token or ticket function, store or clock of the caller's failed.
-            StoreError: the store failed, and without it no token may be fetched, or no call counted.
+            StoreError: the store failed, and without it no token may be fetched, or no send counted.
             SessionClosedError: the session is closed, or belongs to another event loop or process.
             TypeError: ``endpoint`` is not an Endpoint, or ``fields`` is not a mapping.
             ValueError: ``fields`` has a name that the endpoint does not accept, or a value that is not a str.

@@ -18,10 +18,16 @@ FORCED_PER_DAY = 10
 """Maximum forced refreshes a day; WeChat allows 20, and the rest is left to operators."""
 
 PROBE_PAUSE = 900.0
-"""Seconds between two calls that try whether the market quota was topped up."""
+"""Seconds between two sends that try whether there is market quota again."""
 
 ANSWER_LIMIT = 1024 * 1024
 """Bytes of a kept answer."""
+
+OPERATION_SECONDS = 2.0
+"""Maximum seconds for one operation of a store."""
+
+TOKEN_SLACK = 3600
+"""Seconds for which a token's record, with its generation, outlives the token."""
 
 
 @attrs.frozen(repr=False)
@@ -47,15 +53,15 @@ class StoredToken(Value):
 
 @attrs.frozen(repr=False)
 class Taken(Value):
-    """One call taken from a day's limit, or the refusal to take it.
+    """The result of ``CounterStore.take``: one send taken from a day's limit, or a refusal.
 
     Attributes:
-        number: how many have been taken in this day, with this one; None if it was refused.
+        number: how many sends have been taken in this day, including this one; None if it was refused.
         resets_at: Unix time, by the store's clock, at which the day ends.
-        refused_by: why it was refused: "limit" (as many as ``limit`` have been taken), "day" (see
+        refused_by: why it was refused: "limit" (as many sends as ``limit`` have been taken), "day" (see
             ``mark_day_spent``) or "market" (see ``mark_market_spent``); None if it was taken.
-        is_probe: the market quota is marked as spent, and this is the one call that may try whether it still
-            is: after a success, ``clear_marks``; after another refusal, ``mark_market_spent``.
+        is_probe: the market quota is marked as used up, and this is the one send that may try whether it
+            still is. Call ``clear_marks`` after a success, ``mark_market_spent`` after another refusal.
     """
 
     number: int | None
@@ -66,13 +72,14 @@ class Taken(Value):
 
 @attrs.frozen(repr=False)
 class Usage(Value):
-    """What a CounterStore knows of the current day.
+    """What a CounterStore has counted in the current day, and its marks.
 
     Attributes:
-        count: how many calls have been taken and not given back.
-        resets_at: Unix time, by the store's clock, at which the day ends.
-        is_day_spent: WeChat's quota of the day is marked as spent.
-        is_market_spent: the market quota is marked as spent.
+        count: how many sends have been taken and not given back.
+        resets_at: when the day ends, by the store's clock; Unix time, while ``DailyLimitError.resets_at`` is
+            a datetime.
+        is_day_spent: WeChat's quota of the day is marked as used up.
+        is_market_spent: the market quota is marked as used up.
     """
 
     count: int
@@ -95,7 +102,7 @@ class TokenStore(Protocol):
     async def load(self, key: str) -> StoredToken | None:
         """Return the token, valid or not; None if there is none, or what is there is not ours.
 
-        It is kept for an hour after its end, for its generation.
+        It is kept for an hour after it expires, for its generation.
         """
 
     async def save(self, key: str, token: StoredToken, owner: str = "") -> bool:
@@ -123,54 +130,56 @@ class TokenStore(Protocol):
         """Return the newest refresh token, or None."""
 
     async def save_refresh_token(self, key: str, refresh_token: str) -> None:
-        """Keep the newest refresh token, for ever."""
+        """Keep the newest refresh token; it never expires."""
 
 
 class CounterStore(Protocol):
-    """Daily limits that processes share; every method raises StoreError if it fails.
+    """The counts of daily limits that processes share; every method raises StoreError if it fails.
 
-    Days are those of UTC+8, by the store's clock, and begin at ``reset_hour`` (0 to 23, in UTC+8); all who
-    share a key give the same one. A day that has begun ends when it was going to end, whatever is done to the
-    clock, as long as that is no more than two days off. What is known under a key is forgotten seven days
-    after the last change.
+    Days are those of UTC+8, by the store's clock, and begin at ``reset_hour`` (0 to 23, in UTC+8). The end of
+    a day is fixed when it begins: it does not move if the clock is set, by up to two days, and whoever gives
+    another ``reset_hour`` has the same day until it ends. The count and the marks under a key are forgotten
+    seven days after their last change.
 
-    An operation that raises, or is cancelled, may have been carried out: a ``take`` then counts a call that
-    is not sent, so that fewer than the limit are sent, never more.
+    An operation that raises, or is cancelled, may have been carried out: a ``take`` then counts a send that
+    does not take place, so that fewer sends than the limit are made, never more.
     """
 
     async def take(
         self, key: str, limit: int, *, reset_hour: int = 0, probe_every: float = PROBE_PAUSE
     ) -> Taken:
-        """Take one call from the day's limit, or refuse to.
+        """Take one send from the day's limit, or refuse to.
 
-        Whatever number of processes and machines share the store, never more than ``limit`` (0 or more) are
-        taken and not given back under one key in one day.
+        However many processes and machines share the store, never more than ``limit`` sends are taken and not
+        given back under one key in one day.
 
         Args:
             key: what is counted, such as an account and an endpoint.
-            limit: calls a day.
-            reset_hour: at which the day begins.
-            probe_every: while the market quota is marked as spent, one caller in so many seconds may try one
-                call, with ``is_probe``.
+            limit: sends a day, 0 or more; that of the caller, who may share the key with others.
+            reset_hour: the hour at which the day begins.
+            probe_every: seconds; while the market quota is marked as used up, one send in so many seconds is
+                taken, with ``is_probe``.
         """
 
     async def give_back(self, key: str, taken: Taken) -> None:
-        """Undo a ``take`` of whose call surely nothing was sent.
+        """Give a send back that did not take place: nothing of the image was sent.
 
-        Does nothing after the end of that day; the count never goes below 0. After a probe, the next caller
-        may probe at once.
+        The count goes down by 1, but not below 0, and not after the end of that day. If the send was a probe,
+        the next caller may probe at once.
         """
 
     async def mark_day_spent(self, key: str, taken: Taken) -> None:
-        """Refuse all further calls of the day to which ``taken`` belongs; does nothing after its end.
+        """Mark the quota as used up: refuse all further sends of the day to which ``taken`` belongs.
 
-        For errcode 45009: WeChat counts calls that were not made through this store, too.
+        For errcode 45009, as WeChat also counts calls that were not made through this store. Does nothing
+        after the end of that day.
         """
 
     async def mark_market_spent(self, key: str) -> None:
-        """Refuse all further calls, of this day and later ones, but one probe per ``probe_every`` seconds.
+        """Mark the market quota as used up: refuse all further sends, also on later days, except probes.
 
-        For errcode 101003 and its kin: a pack of calls that somebody may top up at any time.
+        For errcode 101003 and its like. Somebody may buy more calls at any time, so that one send in
+        ``probe_every`` seconds tries again.
         """
 
     async def clear_marks(self, key: str) -> None:
@@ -184,7 +193,7 @@ class AnswerStore(Protocol):
     """Answers that processes share; every method raises StoreError if it fails."""
 
     async def find_answer(self, key: str) -> str | None:
-        """Return the answer that was kept under the key and has not ended; None if there is none."""
+        """Return the answer that was kept under the key and has not expired; None if there is none."""
 
     async def keep_answer(self, key: str, answer: str, ttl: float) -> None:
         """Keep an answer in place of an earlier one.
@@ -197,7 +206,7 @@ class AnswerStore(Protocol):
 
 
 class Store(TokenStore, CounterStore, AnswerStore, Protocol):
-    """All that processes share; see TokenStore, CounterStore and AnswerStore."""
+    """Everything that processes share; see TokenStore, CounterStore and AnswerStore."""
 
 
 def is_keepable(answer: str) -> bool:

@@ -1,4 +1,4 @@
-"""Database: the SQLite file of a store: what is checked before it is used, and how it is opened."""
+"""Database: checks, opens and locks the SQLite file of a store."""
 
 from __future__ import annotations
 
@@ -35,7 +35,8 @@ _REMEDIES = {
     sqlite3.SQLITE_IOERR: "cannot be read or written; check the disk and its free space",
     sqlite3.SQLITE_FULL: "cannot be written, as the disk is full; make room",
     sqlite3.SQLITE_CANTOPEN: "cannot be opened; let this user write the file and its directory",
-    sqlite3.SQLITE_CORRUPT: "is damaged; move it away, and tokens are fetched and calls counted anew",
+    sqlite3.SQLITE_CORRUPT: "is damaged; move it away, and tokens are fetched again and "
+    "daily limits start again at 0",
     sqlite3.SQLITE_NOTADB: "is not an SQLite database; give another path",
 }
 
@@ -43,7 +44,7 @@ _creating = threading.Lock()
 
 
 class UnusableFileError(Exception):
-    """The file cannot be the store; the text says why and what to do, as the end of a sentence."""
+    """The file cannot be used as a store; the text is the end of a sentence: the cause and the remedy."""
 
 
 Work = Callable[[sqlite3.Connection, float], Any]
@@ -52,13 +53,13 @@ Work = Callable[[sqlite3.Connection, float], Any]
 class Database:
     """The connection to the file, for one thread.
 
-    It is opened again after an error, and when the file was deleted.
+    It is opened again after an error, and after the file was deleted.
 
     Args:
-        path: of the file.
-        tables: the statements that make the tables of a new file.
-        clock: where the time for the operations comes from.
-        mounts: the file with the table of mounts, if there is one.
+        path: the path of the file.
+        tables: the statements that create the tables of a new file.
+        clock: the source of the time that operations get.
+        mounts: the path of the system's table of mounts, which may be missing.
     """
 
     def __init__(self, path: str, tables: Sequence[str], clock: Clock, mounts: str = MOUNTS) -> None:
@@ -73,7 +74,7 @@ class Database:
         """Call every function with the connection and the Unix time, in one transaction; return the results.
 
         Raises:
-            StoreError: everything was undone. The message names the file, and what to do.
+            StoreError: everything was undone. The message names the file, the cause and the remedy.
         """
         try:
             connection = self._connect()
@@ -89,7 +90,7 @@ class Database:
         raise StoreError(f"the store {short_name(str(self._path))} {reason}")
 
     def close(self) -> None:
-        """Close the connection; what is not committed is undone."""
+        """Close the connection and undo what is not committed."""
         connection, self._connection = self._connection, None
         if connection is not None:
             with suppress(sqlite3.Error):
@@ -135,10 +136,10 @@ def _beside(path: Path) -> tuple[Path, Path]:
 
 
 def _create(path: Path) -> None:
-    """Make an empty file that only its owner can read, unless there is a file.
+    """Create an empty file that only its owner can read, unless there is a file.
 
-    A file that is there is not opened here: to close it would end the locks that another store of this
-    process has on it. What was left of a database that somebody deleted must not be mixed with a new one.
+    An existing file is not opened here: closing it would release the locks that another store of this process
+    has on it. What is left of a deleted database must not be mixed with a new one.
     """
     orphans = [name for name in _beside(path) if name.exists()]
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
@@ -156,8 +157,8 @@ def _create(path: Path) -> None:
 
 
 def _prepare(connection: sqlite3.Connection, tables: Sequence[str]) -> None:
-    """Check that the file is ours, or empty, before anything is written; make the tables of an empty one."""
-    connection.execute("BEGIN")  # so that it is not seen half made
+    """Check that the file is ours or empty before anything is written; create the tables of an empty one."""
+    connection.execute("BEGIN")  # so that no half created file is seen
     is_new = not _is_ours(connection)
     connection.execute("COMMIT")
     _use_wal(connection)
@@ -211,7 +212,7 @@ def _restrict(path: Path) -> None:
 
 
 def _explain(error: Exception) -> str:
-    """Say what is wrong with the file, and what to do."""
+    """Return the cause and the remedy, as the end of a sentence about the file."""
     if isinstance(error, UnusableFileError):
         return str(error)
     if isinstance(error, PermissionError):

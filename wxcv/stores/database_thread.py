@@ -1,4 +1,4 @@
-"""DatabaseThread: carries out what asyncio code asks of a Database, in a daemon thread."""
+"""DatabaseThread: runs the operations of a Database in a daemon thread, for asyncio code."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from weakref import WeakSet
 
 from wxcv.errors import StoreError
 from wxcv.masking import short_name
+from wxcv.stores.base import OPERATION_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from wxcv.stores.database import Database, Work
 
-_OPERATION_SECONDS = 2.0
 _BATCH = 100  # operations in one transaction, so that other processes get their turn
 
-# Whoever forks waits until no transaction runs: in the child, locks inside SQLite would stay locked for ever.
-# A lock for each thread, so that a file that is locked does not hold up the stores on other files.
+# A fork waits until no transaction runs: in the child, locks inside SQLite would stay locked for ever. There
+# is a lock for each thread, so that a locked file does not delay the stores on other files.
 _registering = threading.Lock()
 _working: WeakSet[threading.Lock] = WeakSet()
-_held: list[threading.Lock] = []  # by the one who forks
+_held: list[threading.Lock] = []  # by the thread that forks
 
 
 def _register() -> threading.Lock:
@@ -68,7 +68,7 @@ _Queue = SimpleQueue[_Job | None]
 
 
 def _next_jobs(queue: _Queue) -> tuple[list[_Job], bool]:
-    """Wait for a job; return it with those that wait behind it, and whether the queue has ended."""
+    """Wait for a job; return it with those that are queued behind it, and whether the queue has ended."""
     jobs: list[_Job] = []
     job = queue.get()
     while job is not None:
@@ -84,7 +84,7 @@ def _next_jobs(queue: _Queue) -> tuple[list[_Job], bool]:
 
 
 def _execute(database: Database, jobs: list[_Job]) -> None:
-    """Carry out the jobs in one transaction, which costs the disk as much as a job alone."""
+    """Run the jobs in one transaction, which costs the disk no more than one job alone."""
     try:
         results = database.transact([job.work for job in jobs])
     except StoreError as error:
@@ -108,11 +108,11 @@ def _serve(database: Database, queue: _Queue) -> None:
 
 
 class DatabaseThread:
-    """Carries out operations on a Database; a forked child gets a thread and a connection of its own.
+    """Runs operations on a Database; a forked child gets a thread and a connection of its own.
 
     Args:
-        make_database: makes what the thread works on.
-        name: of the file, for messages.
+        make_database: makes the Database for a thread.
+        name: the name of the file, for messages.
     """
 
     def __init__(self, make_database: Callable[[], Database], name: str) -> None:
@@ -132,22 +132,22 @@ class DatabaseThread:
         job = _Job(lambda connection, now: work(connection, now, *arguments), Future())
         self._start().put(job)
         with suppress(TimeoutError):
-            async with asyncio.timeout(_OPERATION_SECONDS):
+            async with asyncio.timeout(OPERATION_SECONDS):
                 return await asyncio.wrap_future(job.future)
         raise StoreError(
-            f"the store {self._name} did not answer within {_OPERATION_SECONDS:g} s; is the disk slow, "
+            f"the store {self._name} did not answer within {OPERATION_SECONDS:g} s; is the disk slow, "
             "or the file locked by another process?"
         )
 
     async def aclose(self) -> None:
-        """Finish what was begun and close the file."""
+        """Finish the operations that were begun and close the file."""
         queue, thread, finalizer = self._queue, self._thread, self._finalizer
         if queue is None or thread is None or finalizer is None or self._pid != os.getpid():
             return
         self._queue = self._thread = None
         finalizer.detach()
         queue.put(None)
-        await asyncio.to_thread(thread.join, _OPERATION_SECONDS)
+        await asyncio.to_thread(thread.join, OPERATION_SECONDS)
 
     def _start(self) -> _Queue:
         """Return the queue of the running thread; start one if there is none in this process."""

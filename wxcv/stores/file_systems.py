@@ -1,4 +1,4 @@
-"""Which file systems lie on other machines, by the table of mounts that Linux keeps."""
+"""Which file systems are on other machines, according to Linux's table of mounts."""
 
 from __future__ import annotations
 

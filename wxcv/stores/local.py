@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wxcv.stores.base import PROBE_PAUSE
-from wxcv.stores.quota import QUOTA_LIFE, Quota
+from wxcv.stores.daily_count import COUNT_LIFE, DailyCount
 
 if TYPE_CHECKING:
     from wxcv.clock import Clock
@@ -16,28 +16,28 @@ class LocalCounters:
     """A CounterStore in memory, for one process.
 
     Args:
-        clock: tells the day.
+        clock: the source of the time of day.
     """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._quotas: dict[str, tuple[Quota, float]] = {}  # with the Unix time of the last change
+        self._counts: dict[str, tuple[DailyCount, float]] = {}  # with the Unix time of the last change
 
-    def _load(self, key: str, now: float) -> Quota:
-        quota, changed_at = self._quotas.get(key, (Quota(), now))
-        return quota if changed_at > now - QUOTA_LIFE else Quota()
+    def _load(self, key: str, now: float) -> DailyCount:
+        count, changed_at = self._counts.get(key, (DailyCount(), now))
+        return count if changed_at > now - COUNT_LIFE else DailyCount()
 
-    def _keep(self, key: str, now: float, quota: Quota) -> None:
-        self._quotas[key] = quota, now
+    def _keep(self, key: str, now: float, count: DailyCount) -> None:
+        self._counts[key] = count, now
 
     async def take(
         self, key: str, limit: int, *, reset_hour: int = 0, probe_every: float = PROBE_PAUSE
     ) -> Taken:
         """See ``CounterStore.take``."""
         now = self._clock.wall()
-        quota, taken = self._load(key, now).take(now, limit, reset_hour, probe_every)
+        count, taken = self._load(key, now).take(now, limit, reset_hour, probe_every)
         if taken.refused_by is None:
-            self._keep(key, now, quota)
+            self._keep(key, now, count)
         return taken
 
     async def give_back(self, key: str, taken: Taken) -> None:

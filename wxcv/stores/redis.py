@@ -14,8 +14,10 @@ from wxcv.stores.base import (
     ANSWER_LIMIT,
     FORCED_PAUSE,
     FORCED_PER_DAY,
+    OPERATION_SECONDS,
     PROBE_PAUSE,
     REFRESH_DEADLINE,
+    TOKEN_SLACK,
     StoredToken,
     Taken,
     Usage,
@@ -27,8 +29,6 @@ if TYPE_CHECKING:
     from redis.commands.core import AsyncScript
 
 _EXTRA = 'RedisStore needs the extra redis: python -m pip install "wxcv[redis]"'
-_OPERATION_SECONDS = 2.0
-_SLACK = 3600  # seconds for which a token's record, with its generation, outlives the token
 _MILLISECONDS = 1000
 
 
@@ -70,13 +70,26 @@ def _failures() -> tuple[type[Exception], ...]:
     return (RedisError, RedisClusterException, OSError, ValueError, RuntimeError)
 
 
+def _explain(error: Exception) -> str:
+    """Say what failed, without the error's own text: that of a command may hold a token."""
+    from redis import exceptions  # noqa: PLC0415 - the extra may be missing
+
+    # The subclasses of redis-py's ConnectionError are for what a Redis that was reached has refused.
+    is_unreached = isinstance(error, OSError) or type(error) in {
+        exceptions.ConnectionError,
+        exceptions.TimeoutError,
+    }
+    name = class_name(error)
+    return f"Redis cannot be reached ({name}); is it running?" if is_unreached else f"Redis failed ({name})"
+
+
 class RedisStore:
-    """A Store in Redis (extra: ``redis``).
+    """A Store in Redis, for processes on any number of machines (extra: ``redis``).
 
     Args:
-        redis: a ``redis.asyncio.Redis`` or ``RedisCluster`` of the caller's; it is never closed here. With
+        redis: a ``redis.asyncio.Redis`` or ``RedisCluster`` of the caller's; the store never closes it. With
             ``from_url`` the store has a client of its own.
-        prefix: what all keys begin with; not empty, ASCII, no white space.
+        prefix: the beginning of all keys; not empty, ASCII, no white space.
         lease: seconds after which the lease of a crashed process expires; above 10, the longest refresh.
 
     Every operation ends within 2 s. While Redis is down, paused, read-only, full or restarting, a process
@@ -84,17 +97,16 @@ class RedisStore:
     that token is the same for every process; for kinds whose new tokens invalidate the previous one (classic,
     component, authorizer) it raises StoreError rather than invalidate the tokens of other processes. A Redis
     that was paused may grant the lease to a process that has stopped waiting; then no process refreshes until
-    the lease expires. Tokens that Redis lost are fetched again; foreign values under its keys are ignored and
-    overwritten.
+    the lease expires. Tokens that Redis lost are fetched again; foreign values in place of tokens and answers
+    are ignored and overwritten, and one in place of a count is a StoreError that names the key.
 
     Daily limits go by the clock of Redis, so that machines with wrong clocks agree on the day. They hold as
-    long as Redis loses no write. It does when it is killed without ``appendonly yes`` and ``appendfsync
-    always``, when a replica takes over that had not received everything, when it evicts keys
-    (``maxmemory-policy`` other than ``noeviction``), and after FLUSHDB, FLUSHALL or DEL: then up to a whole
-    limit is taken a second time. A key that holds something other than a count is a StoreError.
+    long as Redis loses no write. Up to a whole limit may be sent again if it is killed without ``appendonly
+    yes`` and ``appendfsync always``, if a replica takes over that had not received everything, if it evicts
+    keys (``maxmemory-policy`` other than ``noeviction``), and after FLUSHDB, FLUSHALL or DEL.
 
-    Keys hold kind and account, never a secret; values hold tokens and answers, so guard Redis like all places
-    of secrets. All keys of an account end by themselves, but those of refresh tokens.
+    Keys hold accounts, paths and hashes, never a secret. Values hold tokens and answers, so protect Redis
+    like any secret store. All keys expire, except those of refresh tokens.
 
     Raises:
         ValueError, TypeError: an argument is unusable; the message names it.
@@ -146,7 +158,7 @@ class RedisStore:
         """
         if self._owned is not None:
             with contextlib.suppress(*_failures()):
-                async with asyncio.timeout(_OPERATION_SECONDS):
+                async with asyncio.timeout(OPERATION_SECONDS):
                     await self._owned.aclose()
 
     def _name(self, key: str, what: str) -> str:
@@ -158,12 +170,12 @@ class RedisStore:
         if run is None:
             run = self._scripts[script] = self._register(script)
         try:
-            async with asyncio.timeout(_OPERATION_SECONDS):
+            async with asyncio.timeout(OPERATION_SECONDS):
                 return await run(keys=[name] if isinstance(name, str) else name, args=arguments)
         except _failures() as error:
-            reason = class_name(error)
+            reason = _explain(error)
         # Raised outside the except block, without a context: the text of a command may hold a token.
-        raise StoreError(f"the shared store failed ({reason})")
+        raise StoreError(reason)
 
     async def load(self, key: str) -> StoredToken | None:
         """See ``TokenStore.load``."""
@@ -171,11 +183,11 @@ class RedisStore:
         if not found:
             return None
         generation, ends_at, value, ttl = map(_text, found)
-        return StoredToken(value, int(generation), float(ends_at), int(ttl) / _MILLISECONDS - _SLACK)
+        return StoredToken(value, int(generation), float(ends_at), int(ttl) / _MILLISECONDS - TOKEN_SLACK)
 
     async def save(self, key: str, token: StoredToken, owner: str = "") -> bool:
         """See ``TokenStore.save``."""
-        ttl = int((token.left + _SLACK) * _MILLISECONDS)
+        ttl = int((token.left + TOKEN_SLACK) * _MILLISECONDS)
         arguments = (token.generation, f"{token.ends_at:.3f}", token.value, ttl, owner)
         names = [self._name(key, "token"), self._name(key, "lease")]
         return bool(await self._run(scripts.SAVE, names, *arguments))
@@ -207,7 +219,7 @@ class RedisStore:
         """See ``TokenStore.save_refresh_token``."""
         await self._run(scripts.SAVE_TEXT, self._name(key, "refresh_token"), refresh_token)
 
-    async def _run_quota(self, script: str, key: str, *arguments: str | float) -> list[Any]:
+    async def _run_on_count(self, script: str, key: str, *arguments: str | float) -> list[Any]:
         name = self._name(key, "quota")
         found: list[Any] | None = await self._run(script, name, *arguments)
         if not found:
@@ -218,7 +230,7 @@ class RedisStore:
         self, key: str, limit: int, *, reset_hour: int = 0, probe_every: float = PROBE_PAUSE
     ) -> Taken:
         """See ``CounterStore.take``."""
-        found = await self._run_quota(scripts.TAKE, key, limit, reset_hour, probe_every)
+        found = await self._run_on_count(scripts.TAKE, key, limit, reset_hour, probe_every)
         number, resets_at, refused_by, is_probe = found
         refusal: Any = _text(refused_by) or None
         return Taken(number or None, float(resets_at), refusal, is_probe=bool(is_probe))
@@ -226,23 +238,23 @@ class RedisStore:
     async def give_back(self, key: str, taken: Taken) -> None:
         """See ``CounterStore.give_back``."""
         if taken.number is not None:
-            await self._run_quota(scripts.GIVE_BACK, key, taken.resets_at, int(taken.is_probe))
+            await self._run_on_count(scripts.GIVE_BACK, key, taken.resets_at, int(taken.is_probe))
 
     async def mark_day_spent(self, key: str, taken: Taken) -> None:
         """See ``CounterStore.mark_day_spent``."""
-        await self._run_quota(scripts.MARK_DAY_SPENT, key, taken.resets_at)
+        await self._run_on_count(scripts.MARK_DAY_SPENT, key, taken.resets_at)
 
     async def mark_market_spent(self, key: str) -> None:
         """See ``CounterStore.mark_market_spent``."""
-        await self._run_quota(scripts.MARK_MARKET_SPENT, key)
+        await self._run_on_count(scripts.MARK_MARKET_SPENT, key)
 
     async def clear_marks(self, key: str) -> None:
         """See ``CounterStore.clear_marks``."""
-        await self._run_quota(scripts.CLEAR_MARKS, key)
+        await self._run_on_count(scripts.CLEAR_MARKS, key)
 
     async def load_usage(self, key: str, *, reset_hour: int = 0) -> Usage:
         """See ``CounterStore.load_usage``."""
-        count, resets_at, is_spent, is_market = await self._run_quota(scripts.LOAD_USAGE, key, reset_hour)
+        count, resets_at, is_spent, is_market = await self._run_on_count(scripts.LOAD_USAGE, key, reset_hour)
         return Usage(count, float(resets_at), is_day_spent=bool(is_spent), is_market_spent=bool(is_market))
 
     async def find_answer(self, key: str) -> str | None:

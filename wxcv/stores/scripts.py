@@ -67,10 +67,10 @@ redis.call('SET', KEYS[1], new, 'EX', 172800)
 return 1
 """
 
-# What is counted is kept as "wxcv1 COUNT RESETS_AT IS_DAY_SPENT PROBED_AT"; PROBED_AT is "-" unless the
-# market quota is marked as spent. Anything else under the key is no count: the scripts return false.
-# A day that ends in more than two days was begun by a clock that was wrong.
-_QUOTA = """
+# A count and its marks are kept as "wxcv1 COUNT RESETS_AT IS_DAY_SPENT PROBED_AT"; PROBED_AT is "-" unless
+# the market quota is marked as used up. Anything else under the key is no count: the scripts return false.
+# A day that ends in more than two days was begun by a wrong clock.
+_COUNT = """
 local time = redis.call('TIME')
 local now = tonumber(time[1]) + tonumber(time[2]) / 1000000
 local text = redis.pcall('GET', KEYS[1])
@@ -97,7 +97,7 @@ local function keep()
 end
 """
 TAKE = (
-    _QUOTA
+    _COUNT
     + """
 begin_day(end_of_day(ARGV[2]))
 if is_spent == 1 then return {0, resets_at, 'day', 0} end
@@ -113,7 +113,7 @@ return {count, resets_at, '', is_probe}
 """
 )
 GIVE_BACK = (
-    _QUOTA
+    _COUNT
     + """
 if resets_at == tonumber(ARGV[1]) and now < resets_at and count > 0 then count = count - 1 end
 if ARGV[2] == '1' and probed_at then probed_at = 0 end
@@ -122,7 +122,7 @@ return {1}
 """
 )
 MARK_DAY_SPENT = (
-    _QUOTA
+    _COUNT
     + """
 if now >= tonumber(ARGV[1]) then return {1} end
 begin_day(tonumber(ARGV[1]))
@@ -132,7 +132,7 @@ return {1}
 """
 )
 MARK_MARKET_SPENT = (
-    _QUOTA
+    _COUNT
     + """
 probed_at = now
 keep()
@@ -140,7 +140,7 @@ return {1}
 """
 )
 CLEAR_MARKS = (
-    _QUOTA
+    _COUNT
     + """
 is_spent, probed_at = 0, nil
 keep()
@@ -148,7 +148,7 @@ return {1}
 """
 )
 LOAD_USAGE = (
-    _QUOTA
+    _COUNT
     + """
 begin_day(end_of_day(ARGV[1]))
 return {count, resets_at, is_spent, probed_at and 1 or 0}

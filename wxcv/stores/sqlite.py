@@ -1,4 +1,4 @@
-"""SQLiteStore: a Store in a file, for the processes of one machine."""
+"""SQLiteStore: a Store in a file, for processes on one machine."""
 
 from __future__ import annotations
 
@@ -29,32 +29,31 @@ def _check_path(path: object) -> str:
 
 
 class SQLiteStore:
-    """A Store in an SQLite file, for several processes on one machine and no server.
+    """A Store in an SQLite file, for processes on one machine; it needs no server.
 
     Args:
-        path: of the file, in a directory that exists; SQLite keeps two more beside it (``-wal``, ``-shm``).
-            Opened, and made if it is missing, at the first use. Only its owner can read it (mode 0600), as it
-            holds tokens and answers.
-        lease: seconds after which the lease of a process that died ends; longer than the 10 s that one
-            refresh may take.
-        clock: where the time of day comes from.
+        path: the path of the file, in a directory that exists. The file is opened at the first use, and
+            created if it is missing; only its owner can read it (mode 0600), as it holds tokens and answers.
+            SQLite keeps two more files beside it (``-wal`` and ``-shm``).
+        lease: seconds after which the lease of a crashed process expires; above 10, the longest refresh.
+        clock: the source of the time of day; None uses the system's clock.
 
-    Every operation is carried out in a thread of the store's own and ends within 2 s, or in a StoreError that
-    names the file and what to do: the disk is full, the file is read-only, damaged, of another program, or
-    locked, its directory is missing. A file that is not a store is left as it is. On Linux, a network file
-    system is refused, as SQLite's locks do not hold there. Without the file, tokens are treated as by a
-    RedisStore without its Redis.
+    Every operation runs in a thread of the store's own and ends within 2 s. If it fails, the StoreError names
+    the file, the cause and the remedy: the disk is full, its directory is missing, or the file is read-only,
+    damaged, locked or of another program. A file that is not a store is left unchanged. On Linux, a network
+    file system is refused, as SQLite's locks do not work there. While the file cannot be used, a session gets
+    its tokens as with a RedisStore whose Redis is down.
 
-    Several processes, forked children too, and several event loops one after another may use it. ``aclose``,
-    or the end of ``async with``, closes the file; the next use opens it again. A store that was never closed
-    does not keep the process from ending.
+    Several processes, including forked children, may use the file at the same time, and several event loops
+    may use the store one after another. ``aclose``, or the end of ``async with``, closes the file; the next
+    use opens it again. A store that was never closed does not keep the process from ending.
 
-    Daily limits go by this machine's clock. They survive kill -9 and, on disks that keep what they say they
-    wrote, a power failure. Whoever deletes the file starts them anew; put a copy in its place only while no
-    process uses it.
+    Daily limits go by this machine's clock. They survive ``kill -9`` and, on a disk that has really written
+    what it reports as written, a power failure. If the file is deleted, they start again at 0. Replace it
+    with a copy only while no process uses it.
 
     Raises:
-        ValueError, TypeError: naming the argument.
+        ValueError, TypeError: an argument is unusable; the message names it.
     """
 
     def __init__(
@@ -75,7 +74,7 @@ class SQLiteStore:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Finish what was begun and close the file; the next use opens it again."""
+        """Finish the operations that were begun and close the file; the next use opens it again."""
         await self._thread.aclose()
 
     async def load(self, key: str) -> StoredToken | None:

@@ -1,4 +1,4 @@
-"""The transactions of SQLiteStore: functions of a connection, the time now, and what the store's method got.
+"""The transactions of SQLiteStore: functions of a connection, the time, and the store's method's arguments.
 
 They do in SQL what scripts.py does in Redis. ``now`` is Unix time, read after the database was locked.
 """
@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wxcv.stores.base import FORCED_PAUSE, FORCED_PER_DAY, StoredToken
-from wxcv.stores.quota import QUOTA_LIFE, Quota
+from wxcv.stores.base import FORCED_PAUSE, FORCED_PER_DAY, TOKEN_SLACK, StoredToken
+from wxcv.stores.daily_count import COUNT_LIFE, DailyCount
 
 if TYPE_CHECKING:
     from sqlite3 import Connection
@@ -29,7 +29,6 @@ TABLES = (
     "CREATE INDEX answers_by_end ON answers (ends_at)",
 )
 
-_SLACK = 3600  # seconds for which the generation of a token outlives it
 _DAY = 86_400
 
 
@@ -42,7 +41,7 @@ def load(db: Connection, now: float, key: str) -> StoredToken | None:
     value, generation, ends_at, saved_at, life = found
     # If the clock was set back, nobody knows for how long the token has been here.
     left = saved_at + life - now if now >= saved_at else 0.0
-    return StoredToken(value, generation, ends_at, left) if left > -_SLACK else None
+    return StoredToken(value, generation, ends_at, left) if left > -TOKEN_SLACK else None
 
 
 def save(db: Connection, now: float, key: str, token: StoredToken, owner: str) -> bool:
@@ -54,7 +53,7 @@ def save(db: Connection, now: float, key: str, token: StoredToken, owner: str) -
         return False
     row = (key, token.value, token.generation, token.ends_at, now, token.left)
     db.execute("REPLACE INTO tokens VALUES (?, ?, ?, ?, ?, ?)", row)
-    db.execute("DELETE FROM tokens WHERE saved_at + life <= ?", (now - _SLACK,))
+    db.execute("DELETE FROM tokens WHERE saved_at + life <= ?", (now - TOKEN_SLACK,))
     return True
 
 
@@ -106,50 +105,50 @@ def save_refresh_token(db: Connection, _now: float, key: str, refresh_token: str
     db.execute("REPLACE INTO refresh_tokens VALUES (?, ?)", (key, refresh_token))
 
 
-def _load_quota(db: Connection, now: float, key: str) -> Quota:
+def _load_count(db: Connection, now: float, key: str) -> DailyCount:
     query = "SELECT count, resets_at, is_spent, probed_at FROM quotas WHERE key = ? AND changed_at > ?"
-    found = db.execute(query, (key, now - QUOTA_LIFE)).fetchone()
-    return Quota(*found) if found else Quota()
+    found = db.execute(query, (key, now - COUNT_LIFE)).fetchone()
+    return DailyCount(*found) if found else DailyCount()
 
 
-def _keep_quota(db: Connection, now: float, key: str, quota: Quota) -> None:
-    db.execute("REPLACE INTO quotas VALUES (?, ?, ?, ?, ?, ?)", (key, *quota, now))
+def _keep_count(db: Connection, now: float, key: str, count: DailyCount) -> None:
+    db.execute("REPLACE INTO quotas VALUES (?, ?, ?, ?, ?, ?)", (key, *count, now))
 
 
 def take(  # noqa: PLR0913, PLR0917 - all that the method gets
     db: Connection, now: float, key: str, limit: int, reset_hour: int, probe_every: float
 ) -> Taken:
     """See ``CounterStore.take``."""
-    quota, taken = _load_quota(db, now, key).take(now, limit, reset_hour, probe_every)
+    count, taken = _load_count(db, now, key).take(now, limit, reset_hour, probe_every)
     if taken.refused_by is None:
-        _keep_quota(db, now, key, quota)
+        _keep_count(db, now, key, count)
     return taken
 
 
 def give_back(db: Connection, now: float, key: str, taken: Taken) -> None:
     """See ``CounterStore.give_back``."""
-    _keep_quota(db, now, key, _load_quota(db, now, key).give_back(now, taken))
+    _keep_count(db, now, key, _load_count(db, now, key).give_back(now, taken))
 
 
 def mark_day_spent(db: Connection, now: float, key: str, resets_at: float) -> None:
     """See ``CounterStore.mark_day_spent``."""
     if now < resets_at:
-        _keep_quota(db, now, key, _load_quota(db, now, key).mark_day_spent(now, resets_at))
+        _keep_count(db, now, key, _load_count(db, now, key).mark_day_spent(now, resets_at))
 
 
 def mark_market_spent(db: Connection, now: float, key: str) -> None:
     """See ``CounterStore.mark_market_spent``."""
-    _keep_quota(db, now, key, _load_quota(db, now, key).mark_market_spent(now))
+    _keep_count(db, now, key, _load_count(db, now, key).mark_market_spent(now))
 
 
 def clear_marks(db: Connection, now: float, key: str) -> None:
     """See ``CounterStore.clear_marks``."""
-    _keep_quota(db, now, key, _load_quota(db, now, key).clear_marks())
+    _keep_count(db, now, key, _load_count(db, now, key).clear_marks())
 
 
 def load_usage(db: Connection, now: float, key: str, reset_hour: int) -> Usage:
     """See ``CounterStore.load_usage``."""
-    return _load_quota(db, now, key).usage(now, reset_hour)
+    return _load_count(db, now, key).usage(now, reset_hour)
 
 
 def find_answer(db: Connection, now: float, key: str) -> str | None:

@@ -34,9 +34,11 @@ shares connections, slots, settings and tokens, and costs almost nothing.
 
 ## Several processes
 
-With a `wxcv.Store`, such as `wxcv.RedisStore`, processes and machines share tokens:
+With a `wxcv.Store`, processes share tokens: on one machine through a file, with `wxcv.SQLiteStore`, and on
+any number of machines with `wxcv.RedisStore`:
 
 ```python
+session = wxcv.Session(credential, store=wxcv.SQLiteStore("wxcv.db"))
 session = wxcv.Session(credential, store=wxcv.RedisStore(redis))
 ```
 

@@ -34,8 +34,8 @@ class TokenCache:
     A process may use it in several event loops one after another, but not in several threads at once.
 
     Args:
-        store: a Store that several processes share, such as a RedisStore. It is needed when more than one
-            process fetches tokens of a kind whose new tokens invalidate the previous one
+        store: a Store that several processes share, such as SQLiteStore(path) or a RedisStore. It is needed
+            when more than one process fetches tokens of a kind whose new tokens invalidate the previous one
             (``AppCredential(..., stable=False)``, third-party platforms).
         maxsize: maximum number of accounts whose tokens are kept, 1 to 10 ** 9; the least recently used is
             dropped first. The newest refresh tokens of authorizers are kept separately and never dropped.
@@ -49,7 +49,9 @@ class TokenCache:
         self, store: TokenStore | None = None, *, maxsize: int = 10_000, clock: Clock | None = None
     ) -> None:
         checks.check_integer("maxsize", maxsize)
-        checks.check_optional("store", store, "TokenStore, such as RedisStore", *_STORE_METHODS)
+        checks.check_optional(
+            "store", store, "TokenStore, such as SQLiteStore(path) or RedisStore", *_STORE_METHODS
+        )
         checks.check_optional("clock", clock, "Clock", "monotonic", "wall", "sleep", "timeout")
         self._manager = TokenManager(clock or SystemClock(), store, maxsize)
 

@@ -42,7 +42,7 @@ def read_text(data: bytes, choices: Choices) -> Detection:
     picture = open_picture(data, turn=choices.exif == "apply")
     with _LOCK:
         engine = _engine()
-        pixels, across, down = _bounded(picture)
+        pixels, across, down = _limit_size(picture)
         output = engine(pixels)
     if output.boxes is None:
         return Detection(found=[], size=picture.size)
@@ -61,7 +61,7 @@ def _engine() -> Any:  # noqa: ANN401 - rapidocr has no types
     return RapidOCR(params={"Global.log_level": "critical"})
 
 
-def _bounded(picture: Image.Image) -> tuple[NDArray[np.uint8], float, float]:
+def _limit_size(picture: Image.Image) -> tuple[NDArray[np.uint8], float, float]:
     """Return BGR pixels of bounded size and shape, and the factors back to the picture's x and y."""
     import numpy as np
 

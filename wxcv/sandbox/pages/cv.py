@@ -61,7 +61,7 @@ class ImageReader:
             detection = await self._read_url(page, url, query)
         else:
             raise Refusal(41005)
-        return self._found(page, detection) if page.list_key else self._canned(path)
+        return self._found(page, detection) if page.list_key else self._find_canned(path)
 
     async def _read_url(self, page: CvPage, url: str, query: Mapping[str, str]) -> Detection:
         try:
@@ -93,7 +93,7 @@ class ImageReader:
             fields["img_size"] = {"w": width, "h": height}
         return fields
 
-    def _canned(self, path: str) -> Fields:
+    def _find_canned(self, path: str) -> Fields:
         answer = self.canned.get(path)
         if answer is None:
             raise Refusal(101001)
