@@ -57,13 +57,13 @@ async def test_keys_hold_no_secret(redis: Redis) -> None:
     await store.acquire("classic:wx1", "me")
     await store.count_forced_refresh("classic:wx1", NOW)
     await store.save_refresh_token("classic:wx1", "MARKED-R")
-    await store.take("classic:wx1", 1)
+    await store.give_back("classic:wx1", await store.take("classic:wx1", 1))
     await store.keep_answer("classic:wx1", "MARKED", 60)
     keys = sorted(key if isinstance(key, str) else key.decode() for key in await redis.keys())
 
     assert keys == [
         f"shop:{{classic:wx1}}:{what}"
-        for what in ("answer", "forced", "lease", "quota", "refresh_token", "token")
+        for what in ("answer", "forced", "given_back", "lease", "quota", "refresh_token", "token")
     ]
 
 

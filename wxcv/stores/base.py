@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import Literal, NoReturn, Protocol
 
 import attrs
@@ -56,12 +57,14 @@ class Taken(Value):
             ``mark_day_spent``) or "market" (see ``mark_market_spent``); None if it was taken.
         is_probe: the market quota is marked as spent, and this is the one call that may try whether it still
             is: after a success, ``clear_marks``; after another refusal, ``mark_market_spent``.
+        id: random; tells it from all others, so that it is given back only once.
     """
 
     number: int | None
     resets_at: float
     refused_by: Literal["limit", "day", "market"] | None = None
     is_probe: bool = False
+    id: str = attrs.field(factory=lambda: secrets.token_hex(8), eq=False, repr=False, kw_only=True)
 
 
 @attrs.frozen(repr=False)
@@ -108,7 +111,10 @@ class TokenStore(Protocol):
         """Mark the stored token as refused (``ends_at`` 0) if its value is still this one."""
 
     async def acquire(self, key: str, owner: str) -> bool:
-        """Take the lease and return True, if nobody has it."""
+        """Take the lease and return True, if nobody else has it.
+
+        Owners are random, so that it may be repeated with the same one when it failed.
+        """
 
     async def release(self, key: str, owner: str) -> None:
         """Release the lease if this owner still holds it."""
@@ -157,8 +163,9 @@ class CounterStore(Protocol):
     async def give_back(self, key: str, taken: Taken) -> None:
         """Undo a ``take`` of whose call surely nothing was sent.
 
-        Does nothing after the end of that day; the count never goes below 0. After a probe, the next caller
-        may probe at once.
+        Giving the same Taken (by its ``id``) back again changes nothing, so that it may be repeated when it
+        failed. Does nothing after the end of that day; the count never goes below 0. After a probe, the next
+        caller may probe at once.
         """
 
     async def mark_day_spent(self, key: str, taken: Taken) -> None:
