@@ -174,6 +174,25 @@ async def test_a_probe_that_was_not_sent_is_for_the_next_caller(
     assert (await store.take("k", 100)).refused_by == "market"
 
 
+async def test_a_probe_that_told_nothing_is_for_the_next_caller(
+    shared: SharedStore, store: wxcv.Store
+) -> None:
+    """When a probe is released, the next caller may probe at once, and only that one; both are counted."""
+    first = await store.take("k", 100)
+    await store.mark_market_spent("k")
+    await store.release_probe("k", first)  # which was none
+    assert (await store.take("k", 100)).refused_by == "market"
+    await shared.advance(901)
+    await store.release_probe("k", await store.take("k", 100))
+
+    again = await store.take("k", 100)
+    assert (again.number, again.is_probe) == (3, True)
+    assert (await store.take("k", 100)).refused_by == "market"
+    await store.clear_marks("k")
+    await store.release_probe("k", again)  # too late
+    assert not (await store.load_usage("k")).is_market_spent
+
+
 async def test_a_probe_counts_and_is_bound_by_the_limit(shared: SharedStore, store: wxcv.Store) -> None:
     """The limit, and a day that is spent, come before the market: nobody probes beyond them."""
     taken = await store.take("full", 1)

@@ -149,6 +149,7 @@ async def test_what_is_no_count_is_never_taken_for_none(redis: Redis, foreign: s
     before = await redis.dump("wxcv:{k}:quota") if foreign is None else await redis.get("wxcv:{k}:quota")
     for operation in (
         *(store.take("k", 1), store.give_back("k", taken), store.mark_day_spent("k", taken)),
+        store.release_probe("k", wxcv.Taken(1, taken.resets_at, is_probe=True)),
         *(store.mark_market_spent("k"), store.clear_marks("k"), store.load_usage("k")),
     ):
         with pytest.raises(

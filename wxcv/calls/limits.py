@@ -11,7 +11,7 @@ import attrs
 
 from wxcv import checks
 from wxcv.endpoints.base import Endpoint
-from wxcv.errors import DailyLimitError, StoreError
+from wxcv.errors import DailyLimitError, QuotaExhaustedError, StoreError
 from wxcv.masking import class_name
 from wxcv.stores.local import LocalCounters
 from wxcv.values import Value
@@ -30,6 +30,9 @@ _REASONS = {
     "day": "WeChat's quota of the day is used up (errcode 45009)",
     "market": "no market quota is left; one call in 15 minutes may try again",
 }
+
+_NOT_TOLD = "sessions that share the store may not learn that the quota is used up"
+_NOT_TRIED = "sessions that share the store may still wait for market quota"
 
 
 def _validate_limits(_limits: object, _field: object, value: object) -> None:
@@ -141,21 +144,22 @@ class DailyLimiter:
         operation = reservation.store.give_back(reservation.key, reservation.taken)
         await self._try(operation, "the daily limit may count a send too many")
 
-    async def record_refusal(self, reservation: Reservation, errcode: int) -> None:
-        """Mark the quota as used up, for all who share the store."""
+    async def record_failure(self, reservation: Reservation, error: BaseException) -> None:
+        """Mark a used-up quota, for all who share the store; leave a probe that told nothing to the next."""
+        store, key, taken = reservation
+        errcode = error.errcode if isinstance(error, QuotaExhaustedError) else 0
         if errcode == DAILY_QUOTA:
-            operation = reservation.store.mark_day_spent(reservation.key, reservation.taken)
+            await self._try(store.mark_day_spent(key, taken), _NOT_TOLD)
         elif errcode in MARKET_QUOTAS:
-            operation = reservation.store.mark_market_spent(reservation.key)
-        else:
-            return
-        await self._try(operation, "sessions that share the store may not learn that the quota is used up")
+            await self._try(store.mark_market_spent(key), _NOT_TOLD)
+        elif taken.is_probe:
+            await self._try(store.release_probe(key, taken), _NOT_TRIED)
 
     async def record_success(self, reservation: Reservation) -> None:
         """After a probe, let all others go on."""
         if reservation.taken.is_probe:
             operation = reservation.store.clear_marks(reservation.key)
-            await self._try(operation, "sessions that share the store may still wait for market quota")
+            await self._try(operation, _NOT_TRIED)
 
     async def load_usage(self, account: str, endpoint: Endpoint[Any]) -> Usage:
         """Return what is known of the endpoint's current day; raises StoreError if the store failed."""

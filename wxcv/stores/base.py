@@ -56,7 +56,8 @@ class Taken(Value):
         refused_by: why it was refused: "limit" (as many as ``limit`` have been taken), "day" (see
             ``mark_day_spent``) or "market" (see ``mark_market_spent``); None if it was taken.
         is_probe: the market quota is marked as spent, and this is the one call that may try whether it still
-            is: after a success, ``clear_marks``; after another refusal, ``mark_market_spent``.
+            is: after a success, ``clear_marks``; after another refusal, ``mark_market_spent``; if it was
+            sent and told neither, ``release_probe``.
         id: random; tells it from all others, so that it is given back only once.
     """
 
@@ -178,6 +179,12 @@ class CounterStore(Protocol):
         """Refuse all further calls, of this day and later ones, but one probe per ``probe_every`` seconds.
 
         For errcode 101003 and its kin: a pack of calls that somebody may top up at any time.
+        """
+
+    async def release_probe(self, key: str, taken: Taken) -> None:
+        """After a probe that did not tell whether market quota is left, let the next caller probe at once.
+
+        The call stays counted; does nothing if ``taken`` is no probe.
         """
 
     async def clear_marks(self, key: str) -> None:

@@ -62,6 +62,12 @@ class LocalCounters:
         now = self._clock.wall()
         self._keep(key, now, self._load(key, now).mark_market_spent(now))
 
+    async def release_probe(self, key: str, taken: Taken) -> None:
+        """See ``CounterStore.release_probe``."""
+        now = self._clock.wall()
+        if taken.is_probe:
+            self._keep(key, now, self._load(key, now).release_probe(taken))
+
     async def clear_marks(self, key: str) -> None:
         """See ``CounterStore.clear_marks``."""
         now = self._clock.wall()

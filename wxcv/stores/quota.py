@@ -46,9 +46,13 @@ class Quota(NamedTuple):
         quota = self
         if now < quota.resets_at == taken.resets_at:
             quota = quota._replace(number=max(0, quota.number - 1))
-        if taken.is_probe and quota.probed_at is not None:
-            quota = quota._replace(probed_at=0.0)
-        return quota
+        return quota.release_probe(taken)
+
+    def release_probe(self, taken: Taken) -> Quota:
+        """Return what is counted after ``CounterStore.release_probe``."""
+        if taken.is_probe and self.probed_at is not None:
+            return self._replace(probed_at=0.0)
+        return self
 
     def mark_day_spent(self, now: float, resets_at: float) -> Quota:
         """Return what is counted after ``CounterStore.mark_day_spent``, for a day that has not ended."""

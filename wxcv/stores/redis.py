@@ -238,6 +238,11 @@ class RedisStore:
         """See ``CounterStore.mark_market_spent``."""
         await self._run_quota(scripts.MARK_MARKET_SPENT, key)
 
+    async def release_probe(self, key: str, taken: Taken) -> None:
+        """See ``CounterStore.release_probe``."""
+        if taken.is_probe:
+            await self._run_quota(scripts.RELEASE_PROBE, key)
+
     async def clear_marks(self, key: str) -> None:
         """See ``CounterStore.clear_marks``."""
         await self._run_quota(scripts.CLEAR_MARKS, key)

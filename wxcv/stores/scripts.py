@@ -148,6 +148,14 @@ keep()
 return {1}
 """
 )
+RELEASE_PROBE = (
+    _QUOTA
+    + """
+if probed_at then probed_at = 0 end
+keep()
+return {1}
+"""
+)
 CLEAR_MARKS = (
     _QUOTA
     + """

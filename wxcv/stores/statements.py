@@ -147,6 +147,11 @@ def mark_market_spent(db: Connection, now: float, key: str) -> None:
     _keep_quota(db, now, key, _load_quota(db, now, key).mark_market_spent(now))
 
 
+def release_probe(db: Connection, now: float, key: str, taken: Taken) -> None:
+    """See ``CounterStore.release_probe``."""
+    _keep_quota(db, now, key, _load_quota(db, now, key).release_probe(taken))
+
+
 def clear_marks(db: Connection, now: float, key: str) -> None:
     """See ``CounterStore.clear_marks``."""
     _keep_quota(db, now, key, _load_quota(db, now, key).clear_marks())
