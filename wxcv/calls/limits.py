@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Coroutine, Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
 import attrs
 
@@ -20,10 +21,14 @@ if TYPE_CHECKING:
     from wxcv.clock import Clock
     from wxcv.stores.base import CounterStore, Taken, Usage
 
+T = TypeVar("T")
+
 logger = logging.getLogger("wxcv")
 
 DAILY_QUOTA = 45009
 MARKET_QUOTAS = {101002, 101003, 9301010}  # 101002 is of quota only with "market quota" in its errmsg
+
+_CLOSING_SECONDS = 5.0  # for a take of a cancelled call and to give it back, 2 s each
 
 _REASONS = {
     "limit": "the daily limit of {limit} sends is used up",
@@ -31,6 +36,7 @@ _REASONS = {
     "market": "no market quota is left; one call in 15 minutes may try again",
 }
 
+_COUNTED = "the daily limit may count a send too many"
 _NOT_TOLD = "sessions that share the store may not learn that the quota is used up"
 _NOT_TRIED = "sessions that share the store may still wait for market quota"
 
@@ -58,10 +64,11 @@ def _validate_mode(_limits: object, field: attrs.Attribute[str], value: object) 
 class DailyLimits(Value):
     """How many sends an account may make at each endpoint in a day of UTC+8.
 
-    A send is taken from the limit before its first byte leaves, and given back only if nothing was sent. With
-    a store, all processes and machines together never exceed a limit, and the day is that of the store's
-    clock; without one, each session counts for itself. What breaks the promise: a Redis without persistence,
-    with eviction or after FLUSHALL, and a failover that loses the last writes.
+    A send is taken from the limit before its first byte leaves, and given back only if nothing was sent, also
+    when the call is cancelled; closing the session waits for that, for 5 s at most. With a store, all
+    processes and machines together never exceed a limit, and the day is that of the store's clock; without
+    one, each session counts for itself. What breaks the promise: a Redis without persistence, with eviction
+    or after FLUSHALL, and a failover that loses the last writes.
 
     Errcode 45009 marks the day as used up for all who share the store. Without market quota (errcode 101003
     and its kin) calls stop too, but as somebody may buy another pack, one process tries one call every 15
@@ -110,6 +117,7 @@ class DailyLimiter:
         self._by_path = {endpoint.path: limit for endpoint, limit in limits.limits.items()}
         self._limits = limits
         self._local = LocalCounters(clock)
+        self._running: set[asyncio.Task[Any]] = set()
         self._store: CounterStore = self._local if store is None else store
 
     def is_limited(self, endpoint: Endpoint[Any]) -> bool:
@@ -124,25 +132,46 @@ class DailyLimiter:
             StoreError: the store failed.
         """
         key, limit = _get_key(account, endpoint), self._by_path[endpoint.path]
-        store, hour = self._store, self._limits.reset_hour
+        taking = self._start(self._take(key, limit))
         try:
-            taken = await store.take(key, limit, reset_hour=hour)
-        except StoreError as error:
-            if self._limits.without_store == "stop":
-                raise
-            logger.warning("%s; sends are counted in this process only", error)
-            store = self._local
-            taken = await store.take(key, limit, reset_hour=hour)
+            await asyncio.wait({taking})
+            reservation = taking.result()
+        except asyncio.CancelledError:
+            self._start(self._undo(taking))
+            raise
+        finally:
+            del taking  # avoids a reference cycle through the traceback of its error
+        taken = reservation.taken
         if taken.refused_by is None:
-            return Reservation(store, key, taken)
+            return reservation
         ends_at = None if taken.refused_by == "market" else datetime.fromtimestamp(taken.resets_at, UTC)
         reason = _REASONS[taken.refused_by].format(limit=limit)
         raise DailyLimitError(f"{endpoint.name} for {account}: {reason}", resets_at=ends_at)
 
+    async def _take(self, key: str, limit: int) -> Reservation:
+        """Take one send, or learn why not, where it is to be counted."""
+        store, hour = self._store, self._limits.reset_hour
+        try:
+            return Reservation(store, key, await store.take(key, limit, reset_hour=hour))
+        except StoreError as error:
+            if self._limits.without_store == "stop":
+                raise
+            logger.warning("%s; sends are counted in this process only", error)
+        return Reservation(self._local, key, await self._local.take(key, limit, reset_hour=hour))
+
+    async def _undo(self, taking: asyncio.Task[Reservation]) -> None:
+        """Give back what is being taken for a call that was cancelled."""
+        await asyncio.wait({taking})
+        if taking.cancelled() or taking.exception() is not None:
+            return
+        store, key, taken = taking.result()
+        if taken.refused_by is None:
+            await self._log_failure(store.give_back(key, taken), _COUNTED)
+
     async def give_back(self, reservation: Reservation) -> None:
         """Give a send back of which surely nothing was sent."""
         operation = reservation.store.give_back(reservation.key, reservation.taken)
-        await self._try(operation, "the daily limit may count a send too many")
+        await self._try(operation, _COUNTED)
 
     async def record_failure(self, reservation: Reservation, error: BaseException) -> None:
         """Mark a used-up quota, for all who share the store; leave a probe that told nothing to the next."""
@@ -170,8 +199,33 @@ class DailyLimiter:
         for counters in (self._local, self._store):
             await counters.clear_marks(_get_key(account, endpoint))
 
-    async def _try(self, operation: Awaitable[None], consequence: str) -> None:
+    async def wait_closed(self, seconds: float = _CLOSING_SECONDS) -> None:
+        """Wait until what cancelled calls took is given back; cancel what takes longer than the seconds."""
+        if self._running:
+            _, late = await asyncio.wait(self._running, timeout=seconds)
+            for task in late:
+                task.cancel()
+            if late:
+                await asyncio.wait(late)
+
+    def _start(self, operation: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Start an operation of the store that goes on when the call that waits for it is cancelled."""
+        task = asyncio.create_task(operation, name="wxcv daily limit")
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return task
+
+    async def _try(self, operation: Coroutine[Any, Any, None], consequence: str) -> None:
         """Run an operation of the store; if it fails, log that with what follows from it."""
+        running = self._start(self._log_failure(operation, consequence))
+        try:
+            await asyncio.wait({running})
+            running.result()
+        finally:
+            del running  # as above
+
+    @staticmethod
+    async def _log_failure(operation: Awaitable[None], consequence: str) -> None:
         try:
             await operation
         except StoreError as error:
