@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from aiohttp import web
 from support.accounts import APP, STATIC
 from support.pictures import BLANK
 from support.servers import answer, api_server
@@ -20,17 +22,15 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
-    from aiohttp import web
-
 LIMITS = wxcv.DailyLimits({wxcv.PRINTED_TEXT: 3})
 NOON = datetime(2026, 3, 1, 4, tzinfo=UTC).timestamp()  # in UTC+8
 MIDNIGHT = datetime(2026, 3, 1, 16, tzinfo=UTC)
 
 
 class Answers:
-    """Counts calls, and answers them with these errcodes in turn, and then with success."""
+    """Counts calls, and answers them with these errcodes (None for a 502) in turn, and then with success."""
 
-    def __init__(self, *errcodes: int) -> None:
+    def __init__(self, *errcodes: int | None) -> None:
         self.errcodes = list(errcodes)
         self.calls = 0
 
@@ -39,6 +39,8 @@ class Answers:
         await request.read()
         self.calls += 1
         errcode = self.errcodes.pop(0) if self.errcodes else 0
+        if errcode is None:
+            return web.Response(status=502)
         return answer(errcode=errcode, errmsg="not enough market quota", items=[], code_results=[])
 
 
@@ -158,6 +160,29 @@ async def test_without_market_quota_one_call_in_a_quarter_of_an_hour_tries_again
     assert server.calls == 4
 
 
+@pytest.mark.parametrize("failure", [40001, -1, None])
+async def test_a_probe_that_told_nothing_is_repeated(failure: int | None, tmp_path: Path) -> None:
+    """A probe that meets a refused token or a passing failure is retried; its success lets others go on."""
+    answers, clock, tokens = Answers(101003, failure), wxcv.ManualClock(wall=NOON), itertools.count()
+
+    async def token_page(_request: web.Request) -> web.StreamResponse:
+        return web.json_response({"access_token": f"T{next(tokens)}", "expires_in": 7200})
+
+    limits, retries = wxcv.DailyLimits({wxcv.PRINTED_TEXT: 100}), wxcv.RetryPolicy(base=0.01)
+    async with (
+        api_server(answers.call, token_page) as url,
+        wxcv.SQLiteStore(tmp_path / "store.db", clock=clock) as store,
+        wxcv.Session(APP, base_url=url, store=store, daily_limits=limits, retries=retries) as session,
+    ):
+        with pytest.raises(wxcv.QuotaExhaustedError):
+            await session.printed_text(BLANK)
+        clock.advance(PROBE_PAUSE)
+        await session.printed_text(BLANK)
+        await session.printed_text(BLANK)
+
+    assert answers.calls == 4
+
+
 class Broken(wxcv.SQLiteStore):
     """A store that cannot count."""
 
@@ -229,7 +254,12 @@ class Full(wxcv.SQLiteStore):
     async def _fail(self, *_arguments: object) -> None:
         raise wxcv.StoreError("the disk is full")
 
-    give_back = mark_day_spent = mark_market_spent = clear_marks = _fail
+    give_back = mark_day_spent = mark_market_spent = release_probe = clear_marks = _fail
+
+
+def refused(errcode: int) -> wxcv.QuotaExhaustedError:
+    """Make WeChat's refusal."""
+    return wxcv.QuotaExhaustedError(errcode, "")
 
 
 @pytest.mark.parametrize(
@@ -237,19 +267,23 @@ class Full(wxcv.SQLiteStore):
     [
         (lambda limiter, one: limiter.give_back(one), "the daily limit may count a send too many"),
         (
-            lambda limiter, one: limiter.record_refusal(one, 45009),
+            lambda limiter, one: limiter.record_failure(one, refused(45009)),
             "sessions that share the store may not learn that the quota is used up",
         ),
         (
-            lambda limiter, one: limiter.record_refusal(one, 101003),
+            lambda limiter, one: limiter.record_failure(one, refused(101003)),
             "sessions that share the store may not learn that the quota is used up",
+        ),
+        (
+            lambda limiter, one: limiter.record_failure(one, wxcv.ConnectError("down")),
+            "sessions that share the store may still wait for market quota",
         ),
         (
             lambda limiter, one: limiter.record_success(one),
             "sessions that share the store may still wait for market quota",
         ),
     ],
-    ids=["give back", "45009", "101003", "success"],
+    ids=["give back", "45009", "101003", "probe", "success"],
 )
 async def test_a_change_that_cannot_be_stored_is_logged_with_its_consequence(
     change: Callable[[DailyLimiter, Reservation], Awaitable[None]],
@@ -257,7 +291,7 @@ async def test_a_change_that_cannot_be_stored_is_logged_with_its_consequence(
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """For each of the four changes of a count, the log says what follows if it could not be stored."""
+    """For each of the five changes of a count, the log says what follows if it could not be stored."""
     async with Full(tmp_path / "store.sqlite") as store:
         limiter = DailyLimiter(LIMITS, store, wxcv.ManualClock())
         await change(limiter, Reservation(store, "k", wxcv.Taken(1, NOON, is_probe=True)))

@@ -118,6 +118,7 @@ async def test_a_refresh_token_is_kept_for_ever(shared: SharedStore, store: wxcv
 async def test_a_lease_has_one_owner_and_an_end(shared: SharedStore, store: wxcv.Store) -> None:
     """A lease is had by one owner until it is given back by that owner, or ends."""
     assert await store.acquire("k", "a")
+    assert await store.acquire("k", "a")  # as if the first answer was lost
     assert not await store.acquire("k", "b")
     await store.release("k", "b")
     assert not await store.acquire("k", "b")

@@ -62,19 +62,34 @@ async def test_a_new_day_begins_at_one(shared: SharedStore, store: wxcv.Store) -
 
 async def test_a_call_that_was_not_sent_is_given_back(store: wxcv.Store) -> None:
     """What is given back can be taken again; below 0, after a refusal, and from a past day nothing is."""
-    first, _ = await store.take("k", 2), await store.take("k", 2)
+    first, second = await store.take("k", 2), await store.take("k", 2)
     refused = await store.take("k", 2)
     await store.give_back("k", refused)
     assert (await store.load_usage("k")).count == 2
     await store.give_back("k", first)
     assert (await store.take("k", 2)).number == 2
 
-    for _ in range(3):
-        await store.give_back("k", first)
+    for one in (second, wxcv.Taken(1, first.resets_at), wxcv.Taken(1, first.resets_at)):
+        await store.give_back("k", one)
     assert (await store.load_usage("k")).count == 0
     await store.take("k", 2)
     await store.give_back("k", wxcv.Taken(1, first.resets_at - DAY))
     assert (await store.load_usage("k")).count == 1
+
+
+async def test_what_is_given_back_twice_counts_once(shared: SharedStore) -> None:
+    """Giving the same call back again changes nothing, also through another store and after other changes."""
+    one, other = shared.open(), shared.open()
+    taken = [await one.take("k", 9) for _ in range(4)]
+    for store in (one, other, one):
+        await store.give_back("k", taken[0])
+    assert (await one.load_usage("k")).count == 3
+    await other.give_back("k", taken[1])
+    await other.take("k", 9)
+    for again in taken[:2]:
+        await one.give_back("k", again)
+
+    assert (await other.load_usage("k")).count == 3
 
 
 async def test_a_spent_day_is_spent_for_all(shared: SharedStore) -> None:
@@ -157,6 +172,25 @@ async def test_a_probe_that_was_not_sent_is_for_the_next_caller(
     again = await store.take("k", 100)
     assert (again.number, again.is_probe) == (1, True)
     assert (await store.take("k", 100)).refused_by == "market"
+
+
+async def test_a_probe_that_told_nothing_is_for_the_next_caller(
+    shared: SharedStore, store: wxcv.Store
+) -> None:
+    """When a probe is released, the next caller may probe at once, and only that one; both are counted."""
+    first = await store.take("k", 100)
+    await store.mark_market_spent("k")
+    await store.release_probe("k", first)  # which was none
+    assert (await store.take("k", 100)).refused_by == "market"
+    await shared.advance(901)
+    await store.release_probe("k", await store.take("k", 100))
+
+    again = await store.take("k", 100)
+    assert (again.number, again.is_probe) == (3, True)
+    assert (await store.take("k", 100)).refused_by == "market"
+    await store.clear_marks("k")
+    await store.release_probe("k", again)  # too late
+    assert not (await store.load_usage("k")).is_market_spent
 
 
 async def test_a_probe_counts_and_is_bound_by_the_limit(shared: SharedStore, store: wxcv.Store) -> None:

@@ -57,13 +57,13 @@ async def test_keys_hold_no_secret(redis: Redis) -> None:
     await store.acquire("classic:wx1", "me")
     await store.count_forced_refresh("classic:wx1", NOW)
     await store.save_refresh_token("classic:wx1", "MARKED-R")
-    await store.take("classic:wx1", 1)
+    await store.give_back("classic:wx1", await store.take("classic:wx1", 1))
     await store.keep_answer("classic:wx1", "MARKED", 60)
     keys = sorted(key if isinstance(key, str) else key.decode() for key in await redis.keys())
 
     assert keys == [
         f"shop:{{classic:wx1}}:{what}"
-        for what in ("answer", "forced", "lease", "quota", "refresh_token", "token")
+        for what in ("answer", "forced", "given_back", "lease", "quota", "refresh_token", "token")
     ]
 
 
@@ -158,6 +158,7 @@ async def test_what_is_no_count_is_never_taken_for_none(redis: Redis, foreign: s
     before = await redis.dump("wxcv:{k}:quota") if foreign is None else await redis.get("wxcv:{k}:quota")
     for operation in (
         *(store.take("k", 1), store.give_back("k", taken), store.mark_day_spent("k", taken)),
+        store.release_probe("k", wxcv.Taken(1, taken.resets_at, is_probe=True)),
         *(store.mark_market_spent("k"), store.clear_marks("k"), store.load_usage("k")),
     ):
         with pytest.raises(
@@ -336,65 +337,3 @@ async def test_a_cluster_that_cannot_be_reached_is_a_store_error() -> None:
     assert (
         await TokenManager(SystemClock(), store).get(wxcv.AppCredential("wx1", SECRET), wechat.send) == "S1"
     )
-
-
-# --- several processes
-
-
-async def own_store(server: RedisServer, prefix: str = "wxcv") -> wxcv.RedisStore:
-    """Make a store with a client of its own, in a thread as redis-py reads its version from a file."""
-    return await asyncio.to_thread(wxcv.RedisStore.from_url, f"unix://{server.path}", prefix=prefix)
-
-
-async def test_a_store_of_a_url_has_a_client_of_its_own(server: RedisServer, redis: Redis) -> None:
-    """from_url shares what other stores share, aclose closes its connections, and the next use opens them."""
-    async with await own_store(server, prefix="shop") as store:
-        await store.save_refresh_token("k", "R1")
-        assert await wxcv.RedisStore(redis, prefix="shop").load_refresh_token("k") == "R1"
-        opened = len(await redis.client_list())
-    assert len(await redis.client_list()) == opened - 1
-    assert await store.load_refresh_token("k") == "R1"
-    await store.aclose()
-
-
-async def test_a_borrowed_client_stays_open(redis: Redis) -> None:
-    """aclose of a store with the caller's client closes nothing."""
-    async with wxcv.RedisStore(redis) as store:
-        await store.save_refresh_token("k", "R1")
-    before = await redis.client_list()
-    await store.aclose()
-
-    assert [one["id"] for one in await redis.client_list()] == [one["id"] for one in before]
-
-
-async def test_a_store_of_a_url_closes_when_its_redis_is_gone(server: RedisServer) -> None:
-    """aclose raises nothing after the server has ended, nor before the first use."""
-    async with await own_store(server):
-        pass
-    async with await own_store(server) as store:
-        await store.load_refresh_token("k")
-        await server.stop()
-        with pytest.raises(wxcv.StoreError):
-            await store.load_refresh_token("k")
-
-
-async def test_the_password_of_a_url_is_never_shown(caplog: pytest.LogCaptureFixture) -> None:
-    """Neither the store nor its errors show the URL."""
-    caplog.set_level(logging.DEBUG)
-    url = "redis://u:MARKED-PASSWORD@127.0.0.1:1/0"
-    async with await asyncio.to_thread(wxcv.RedisStore.from_url, url) as store:
-        with pytest.raises(wxcv.StoreError) as caught:
-            await store.load_refresh_token("k")
-
-    assert caught.value.__context__ is None
-    assert "ConnectionError" in str(caught.value)  # at once, not after 2 s of retries
-    assert "MARKED" not in f"{store!r} {caught.value} {vars(caught.value)} {caplog.text}"
-
-
-async def test_a_store_of_a_url_survives_a_connection_that_was_closed(server: RedisServer) -> None:
-    """After Redis has closed an idle connection, as a restart does, the next operation opens another one."""
-    async with await own_store(server) as store:
-        await store.load_refresh_token("k")
-        await server.stop()
-        await server.start()
-        assert await store.load_refresh_token("k") is None

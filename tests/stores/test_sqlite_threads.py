@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import os
 import sqlite3
+import subprocess
+import sys
 import weakref
 from contextlib import closing
 from functools import partial
@@ -215,3 +219,52 @@ async def test_without_the_file_tokens_are_treated_as_without_redis(path: Path) 
     await store.aclose()
 
     assert wechat.tokens_issued == 1
+
+
+MAKE_SLOWLY = """
+import sys
+from wxcv.clock import SystemClock
+from wxcv.stores import statements
+from wxcv.stores.database import Database
+def wait(event, arguments):
+    if event == "os.remove":
+        print("removes", flush=True)
+        sys.stdin.readline()
+sys.addaudithook(wait)
+database = Database(sys.argv[1], statements.TABLES, SystemClock())
+[taken] = database.transact([lambda db, now: statements.take(db, now, "k", 9, 0, 900.0)])
+database.close()
+print(taken.number)
+"""
+
+
+async def test_a_file_is_made_by_one_process_at_a_time(path: Path) -> None:
+    """While another process is about to remove what was left of a deleted store, nobody uses the new one."""
+    Path(f"{path}-wal").write_bytes(b"left")
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", MAKE_SLOWLY, str(path)), stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    async with wxcv.SQLiteStore(path) as store:
+        try:
+            assert await process.stdout.readline() == b"removes\n"
+            with pytest.raises(wxcv.StoreError, match="another process makes it or has locked its directory"):
+                await store.take("k", 9)
+        finally:
+            printed, _ = await process.communicate(b"\n")
+
+        assert printed == b"1\n"
+        assert (await store.take("k", 9)).number == 2
+
+
+async def test_a_file_that_was_made_needs_no_lock_of_its_directory(path: Path) -> None:
+    """A program that keeps its directory locked can go on to use the store in it."""
+    async with wxcv.SQLiteStore(path) as store:
+        await store.take("k", 9)
+    descriptor = os.open(path.parent, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        async with wxcv.SQLiteStore(path) as store:
+            assert (await store.take("k", 9)).number == 2
+    finally:
+        os.close(descriptor)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from wxcv.protocol.requests import Request
 
 NOW = 1_700_000_000.0
-FOR_A_TIME = ("token", "forced", "lease", "quota", "answer")
+FOR_A_TIME = ("token", "forced", "lease", "quota", "given_back", "answer")
 TODAY = int(NOW // 86_400)
 TOKEN = wxcv.StoredToken("MARKED-T1", 1, NOW + 100, 100.0)
 STABLE = wxcv.AppCredential("wx1", SECRET)
@@ -89,13 +89,14 @@ async def test_a_count_of_forced_refreshes_is_believed(redis: Redis) -> None:
 
 async def test_everything_but_a_refresh_token_ends_by_itself(redis: Redis) -> None:
     """A token is kept for an hour longer than it lives, a count for two days, a lease for its seconds,
-    what is counted for a week, and an answer for its time."""
+    what is counted for a week, what was given back for the day, and an answer for its time."""
     store = wxcv.RedisStore(redis, lease=20)
     await store.save("k", TOKEN)
     await store.count_forced_refresh("k", NOW)
     await store.acquire("k", "me")
     await store.save_refresh_token("k", "R")
-    await store.take("k", 1)
+    taken = await store.take("k", 1)
+    await store.give_back("k", taken)
     await store.keep_answer("k", "{}", 60)
     left = {what: await redis.pttl(f"wxcv:{{k}}:{what}") / 1000 for what in FOR_A_TIME}
 
@@ -104,6 +105,7 @@ async def test_everything_but_a_refresh_token_ends_by_itself(redis: Redis) -> No
     assert 10 < left["lease"] <= 20
     assert 6 * 86_400 < left["quota"] <= 7 * 86_400
     assert 50 < left["answer"] <= 60
+    assert -10 < left["given_back"] - (taken.resets_at - time.time()) <= 1
     assert await redis.pttl("wxcv:{k}:refresh_token") == -1
 
 

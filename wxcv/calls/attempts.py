@@ -114,12 +114,12 @@ class Attempts(Generic[AnswerT]):
         reservation, sends = await limiter.reserve(account, self.endpoint), self.report.sends
         try:
             answer = await self._send_once(request, token)
-        except QuotaExhaustedError as error:
-            await limiter.record_refusal(reservation, error.errcode)
-            raise
-        finally:
+        except BaseException as error:
             if self.report.sends == sends:
                 await limiter.give_back(reservation)
+            else:
+                await limiter.record_failure(reservation, error)
+            raise
         await limiter.record_success(reservation)
         return answer
 

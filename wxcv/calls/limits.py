@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Coroutine, Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
 import attrs
 
 from wxcv import checks
 from wxcv.clock import format_in_utc_plus_8
 from wxcv.endpoints.base import Endpoint
-from wxcv.errors import DailyLimitError, StoreError
+from wxcv.errors import DailyLimitError, QuotaExhaustedError, StoreError
 from wxcv.masking import class_name
 from wxcv.stores.base import PROBE_PAUSE
 from wxcv.stores.local import LocalCounters
@@ -22,12 +23,16 @@ if TYPE_CHECKING:
     from wxcv.clock import Clock
     from wxcv.stores.base import CounterStore, Taken, Usage
 
+T = TypeVar("T")
+
 logger = logging.getLogger("wxcv")
 
 DAILY_QUOTA = 45009
 MARKET_QUOTAS = {101002, 101003, 9301010}  # 101002 is of quota only with "market quota" in its errmsg
 
 _CLEAR = "clear_quota_marks(), or wxcv quota --reset"
+_CLOSING_SECONDS = 5.0  # for a take of a cancelled call and to give it back, 2 s each
+
 _REASONS = {
     "limit": "the limit of {sends} a day is used up; it begins anew at {end}",
     "day": f"WeChat's quota of the day is used up (errcode {DAILY_QUOTA}); it begins anew at {{end}}; after "
@@ -35,6 +40,10 @@ _REASONS = {
     "market": f"the market quota is used up; one send in {PROBE_PAUSE / 60:g} minutes tries again; after "
     f"buying more: {_CLEAR}",
 }
+
+_COUNTED = "the daily limit may count a send too many"
+_NOT_TOLD = "sessions that share the store may not learn that the quota is used up"
+_NOT_TRIED = "sessions that share the store may still wait for market quota"
 
 
 def _validate_limits(_limits: object, _field: object, value: object) -> None:
@@ -60,11 +69,12 @@ def _validate_mode(_limits: object, field: attrs.Attribute[str], value: object) 
 class DailyLimits(Value):
     """How many sends an account may make at each endpoint in a day of UTC+8.
 
-    A send is taken from the limit before its first byte leaves, and given back only if nothing was sent.
-    Without a store, each session counts for itself. With one, the sends of all sessions that share it and
-    have a daily limit for the endpoint are counted together, by the store's clock, and each session applies
-    its own limit to the common count. More sends than that are made only if the store loses writes: see
-    RedisStore and SQLiteStore.
+    A send is taken from the limit before its first byte leaves, and given back only if nothing was sent, also
+    when the call is cancelled; closing the session waits for that, for 5 s at most. Without a store, each
+    session counts for itself. With one, the sends of all sessions that share it and have a daily limit for
+    the endpoint are counted together, by the store's clock, and each session applies its own limit to the
+    common count. More sends than that are made only if the store loses writes: see RedisStore and
+    SQLiteStore.
 
     Errcode 45009 marks WeChat's quota of the day as used up. Errcode 101003 and its like mark the market
     quota as used up: the calls that were bought in WeChat's service market. Either mark stops all sessions
@@ -118,6 +128,7 @@ class DailyLimiter:
         self._by_path = {endpoint.path: limit for endpoint, limit in limits.limits.items()}
         self._limits = limits
         self._local = LocalCounters(clock)
+        self._running: set[asyncio.Task[Any]] = set()
         self._store: CounterStore = self._local if store is None else store
 
     def is_limited(self, endpoint: Endpoint[Any]) -> bool:
@@ -132,42 +143,64 @@ class DailyLimiter:
             StoreError: the store failed.
         """
         key, limit = _get_key(account, endpoint), self._by_path[endpoint.path]
-        store, hour = self._store, self._limits.reset_hour
+        taking = self._start(self._take(key, limit))
         try:
-            taken = await store.take(key, limit, reset_hour=hour)
-        except StoreError as error:
-            if self._limits.without_store == "stop":
-                raise
-            logger.warning("%s; sends are counted in this process only", error)
-            store = self._local
-            taken = await store.take(key, limit, reset_hour=hour)
+            await asyncio.wait({taking})
+            reservation = taking.result()
+        except asyncio.CancelledError:
+            self._start(self._undo(taking))
+            raise
+        finally:
+            del taking  # avoids a reference cycle through the traceback of its error
+        taken = reservation.taken
         if taken.refused_by is None:
-            return Reservation(store, key, taken)
+            return reservation
         ends_at = None if taken.refused_by == "market" else datetime.fromtimestamp(taken.resets_at, UTC)
         sends, end = "1 send" if limit == 1 else f"{limit:,} sends", format_in_utc_plus_8(taken.resets_at)
         reason = _REASONS[taken.refused_by].format(sends=sends, end=end)
         raise DailyLimitError(f"{endpoint.name} for {account}: {reason}", resets_at=ends_at)
 
+    async def _take(self, key: str, limit: int) -> Reservation:
+        """Take one send, or learn why not, where it is to be counted."""
+        store, hour = self._store, self._limits.reset_hour
+        try:
+            return Reservation(store, key, await store.take(key, limit, reset_hour=hour))
+        except StoreError as error:
+            if self._limits.without_store == "stop":
+                raise
+            logger.warning("%s; sends are counted in this process only", error)
+        return Reservation(self._local, key, await self._local.take(key, limit, reset_hour=hour))
+
+    async def _undo(self, taking: asyncio.Task[Reservation]) -> None:
+        """Give back what is being taken for a call that was cancelled."""
+        await asyncio.wait({taking})
+        if taking.cancelled() or taking.exception() is not None:
+            return
+        store, key, taken = taking.result()
+        if taken.refused_by is None:
+            await self._log_failure(store.give_back(key, taken), _COUNTED)
+
     async def give_back(self, reservation: Reservation) -> None:
         """Give a send back that did not take place."""
         operation = reservation.store.give_back(reservation.key, reservation.taken)
-        await self._try(operation, "the daily limit may count a send too many")
+        await self._try(operation, _COUNTED)
 
-    async def record_refusal(self, reservation: Reservation, errcode: int) -> None:
-        """Mark the quota as used up, for all sessions that count in the same store."""
+    async def record_failure(self, reservation: Reservation, error: BaseException) -> None:
+        """Mark a used-up quota for all sessions that share the store; release a probe without result."""
+        store, key, taken = reservation
+        errcode = error.errcode if isinstance(error, QuotaExhaustedError) else 0
         if errcode == DAILY_QUOTA:
-            operation = reservation.store.mark_day_spent(reservation.key, reservation.taken)
+            await self._try(store.mark_day_spent(key, taken), _NOT_TOLD)
         elif errcode in MARKET_QUOTAS:
-            operation = reservation.store.mark_market_spent(reservation.key)
-        else:
-            return
-        await self._try(operation, "sessions that share the store may not learn that the quota is used up")
+            await self._try(store.mark_market_spent(key), _NOT_TOLD)
+        elif taken.is_probe:
+            await self._try(store.release_probe(key, taken), _NOT_TRIED)
 
     async def record_success(self, reservation: Reservation) -> None:
         """After a probe, clear the marks, so that all sessions may send again."""
         if reservation.taken.is_probe:
             operation = reservation.store.clear_marks(reservation.key)
-            await self._try(operation, "sessions that share the store may still wait for market quota")
+            await self._try(operation, _NOT_TRIED)
 
     async def load_usage(self, account: str, endpoint: Endpoint[Any]) -> Usage:
         """Return the count and the marks of the endpoint's current day; StoreError if the store failed."""
@@ -178,8 +211,33 @@ class DailyLimiter:
         for counters in (self._local, self._store):
             await counters.clear_marks(_get_key(account, endpoint))
 
-    async def _try(self, operation: Awaitable[None], consequence: str) -> None:
+    async def wait_closed(self, seconds: float = _CLOSING_SECONDS) -> None:
+        """Wait until what cancelled calls took is given back; cancel what takes longer than the seconds."""
+        if self._running:
+            _, late = await asyncio.wait(self._running, timeout=seconds)
+            for task in late:
+                task.cancel()
+            if late:
+                await asyncio.wait(late)
+
+    def _start(self, operation: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Start an operation of the store that goes on when the call that waits for it is cancelled."""
+        task = asyncio.create_task(operation, name="wxcv daily limit")
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return task
+
+    async def _try(self, operation: Coroutine[Any, Any, None], consequence: str) -> None:
         """Run an operation of the store; log a failure and its consequence."""
+        running = self._start(self._log_failure(operation, consequence))
+        try:
+            await asyncio.wait({running})
+            running.result()
+        finally:
+            del running  # as above
+
+    @staticmethod
+    async def _log_failure(operation: Awaitable[None], consequence: str) -> None:
         try:
             await operation
         except StoreError as error:

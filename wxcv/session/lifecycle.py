@@ -209,6 +209,8 @@ class SessionLifecycle:
         async with AsyncExitStack() as rest:  # runs even if the wait for running calls is cancelled
             rest.push_async_callback(state.transport.aclose)
             rest.callback(state.reader_threads.shutdown, wait=False)
+            if state.limiter is not None:
+                rest.push_async_callback(state.limiter.wait_closed)
             rest.push_async_callback(state.shared_calls.wait_closed)
             rest.callback(state.loader.close)
             rest.push_async_callback(state.tokens.release, state.transport.send)

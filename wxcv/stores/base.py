@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import Literal, NoReturn, Protocol
 
 import attrs
@@ -61,13 +62,16 @@ class Taken(Value):
         refused_by: why it was refused: "limit" (as many sends as ``limit`` have been taken), "day" (see
             ``mark_day_spent``) or "market" (see ``mark_market_spent``); None if it was taken.
         is_probe: the market quota is marked as used up, and this is the one send that may try whether it
-            still is. Call ``clear_marks`` after a success, ``mark_market_spent`` after another refusal.
+            still is. Call ``clear_marks`` after a success, ``mark_market_spent`` after another refusal, and
+            ``release_probe`` if it was sent and told neither.
+        id: random; distinguishes it from all others, so that it is given back only once.
     """
 
     number: int | None
     resets_at: float
     refused_by: Literal["limit", "day", "market"] | None = None
     is_probe: bool = False
+    id: str = attrs.field(factory=lambda: secrets.token_hex(8), eq=False, repr=False, kw_only=True)
 
 
 @attrs.frozen(repr=False)
@@ -115,7 +119,10 @@ class TokenStore(Protocol):
         """Mark the stored token as refused (``ends_at`` 0) if its value is still this one."""
 
     async def acquire(self, key: str, owner: str) -> bool:
-        """Take the lease and return True, if nobody has it."""
+        """Take the lease and return True, if nobody else has it.
+
+        Owners are random, so that it may be repeated with the same one when it failed.
+        """
 
     async def release(self, key: str, owner: str) -> None:
         """Release the lease if this owner still holds it."""
@@ -166,6 +173,8 @@ class CounterStore(Protocol):
 
         The count goes down by 1, but not below 0, and not after the end of that day. If the send was a probe,
         the next caller may probe at once.
+        Giving back the same Taken (by its ``id``) again changes nothing, so that a failed attempt may be
+        repeated.
         """
 
     async def mark_day_spent(self, key: str, taken: Taken) -> None:
@@ -180,6 +189,12 @@ class CounterStore(Protocol):
 
         For errcode 101003 and its like. Somebody may buy more calls at any time, so that one send in
         ``probe_every`` seconds tries again.
+        """
+
+    async def release_probe(self, key: str, taken: Taken) -> None:
+        """After a probe that did not tell whether market quota is left, let the next caller probe at once.
+
+        The call stays counted; does nothing if ``taken`` is no probe.
         """
 
     async def clear_marks(self, key: str) -> None:

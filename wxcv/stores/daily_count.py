@@ -46,9 +46,13 @@ class DailyCount(NamedTuple):
         count = self
         if now < count.resets_at == taken.resets_at:
             count = count._replace(number=max(0, count.number - 1))
-        if taken.is_probe and count.probed_at is not None:
-            count = count._replace(probed_at=0.0)
-        return count
+        return count.release_probe(taken)
+
+    def release_probe(self, taken: Taken) -> DailyCount:
+        """Return the count after ``CounterStore.release_probe``."""
+        if taken.is_probe and self.probed_at is not None:
+            return self._replace(probed_at=0.0)
+        return self
 
     def mark_day_spent(self, now: float, resets_at: float) -> DailyCount:
         """Return the count after ``CounterStore.mark_day_spent``, for a day that has not ended."""

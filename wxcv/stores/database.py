@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
+import sys
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -130,6 +131,13 @@ def _identity(path: Path) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
 def _beside(path: Path) -> tuple[Path, Path]:
     """Return the files that SQLite keeps beside the database."""
     return Path(f"{path}-wal"), Path(f"{path}-shm")
@@ -139,21 +147,62 @@ def _create(path: Path) -> None:
     """Create an empty file that only its owner can read, unless there is a file.
 
     An existing file is not opened here: closing it would release the locks that another store of this process
-    has on it. What is left of a deleted database must not be mixed with a new one.
+    has on it. What is left of a deleted database must not be mixed with a new one. An empty
+    file may be one whose maker has not removed that yet, and is not used before.
     """
-    orphans = [name for name in _beside(path) if name.exists()]
-    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
-    with _creating:
-        try:
-            os.close(os.open(path, flags, 0o600))
-            for name in orphans:
-                name.unlink(missing_ok=True)
-        except FileExistsError:
-            pass
-        except FileNotFoundError:
-            raise UnusableFileError("cannot be created, as its directory does not exist; create it") from None
+    if not _size(path):
+        with _lock_directory(path.parent), _creating:
+            _create_empty(path)
     if not stat.S_ISREG(path.stat().st_mode):
         raise UnusableFileError("is a directory or a device; give the path of a file")
+
+
+def _create_empty(path: Path) -> None:
+    orphans = [name for name in _beside(path) if name.exists()]
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
+    try:
+        os.close(os.open(path, flags, 0o600))
+        for name in orphans:
+            name.unlink(missing_ok=True)
+    except FileExistsError:
+        pass
+    except FileNotFoundError:
+        raise UnusableFileError("cannot be created, as its directory does not exist; create it") from None
+
+
+@contextmanager
+def _lock_directory(directory: Path) -> Iterator[None]:
+    """Keep other processes from making files; does nothing where a directory cannot be locked."""
+    try:
+        descriptor = os.open(directory, os.O_RDONLY)
+    except OSError:  # Windows, a directory that may not be read, or none: to make the file tells more
+        yield
+        return
+    try:
+        deadline = time.monotonic() + _BUSY_SECONDS
+        while not _try_lock(descriptor):
+            if time.monotonic() > deadline:
+                raise UnusableFileError(
+                    "cannot be made, as another process makes it or has locked its directory; which one?"
+                )
+            time.sleep(0.01)
+        yield
+    finally:
+        os.close(descriptor)  # which unlocks it
+
+
+def _try_lock(descriptor: int) -> bool:
+    """Return False if another process has the lock."""
+    if sys.platform != "win32":
+        import fcntl  # noqa: PLC0415 - not on Windows
+
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError:  # the file system has no locks for directories
+            return True
+    return True
 
 
 def _prepare(connection: sqlite3.Connection, tables: Sequence[str]) -> None:

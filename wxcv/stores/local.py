@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from wxcv.stores.base import PROBE_PAUSE
@@ -22,6 +23,7 @@ class LocalCounters:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._counts: dict[str, tuple[DailyCount, float]] = {}  # with the Unix time of the last change
+        self._given_back: dict[str, float] = {}  # when the day ends, by the id of what was taken
 
     def _load(self, key: str, now: float) -> DailyCount:
         count, changed_at = self._counts.get(key, (DailyCount(), now))
@@ -42,8 +44,11 @@ class LocalCounters:
 
     async def give_back(self, key: str, taken: Taken) -> None:
         """See ``CounterStore.give_back``."""
-        now = self._clock.wall()
-        if taken.number is not None:
+        now, ends = self._clock.wall(), self._given_back
+        for ended in list(takewhile(lambda one: ends[one] <= now, ends)):
+            del ends[ended]
+        if taken.number is not None and taken.id not in ends:
+            ends[taken.id] = taken.resets_at
             self._keep(key, now, self._load(key, now).give_back(now, taken))
 
     async def mark_day_spent(self, key: str, taken: Taken) -> None:
@@ -56,6 +61,12 @@ class LocalCounters:
         """See ``CounterStore.mark_market_spent``."""
         now = self._clock.wall()
         self._keep(key, now, self._load(key, now).mark_market_spent(now))
+
+    async def release_probe(self, key: str, taken: Taken) -> None:
+        """See ``CounterStore.release_probe``."""
+        now = self._clock.wall()
+        if taken.is_probe:
+            self._keep(key, now, self._load(key, now).release_probe(taken))
 
     async def clear_marks(self, key: str) -> None:
         """See ``CounterStore.clear_marks``."""

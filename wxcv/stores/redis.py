@@ -221,7 +221,8 @@ class RedisStore:
 
     async def _run_on_count(self, script: str, key: str, *arguments: str | float) -> list[Any]:
         name = self._name(key, "quota")
-        found: list[Any] | None = await self._run(script, name, *arguments)
+        names = [name, self._name(key, "given_back")] if script is scripts.GIVE_BACK else name
+        found: list[Any] | None = await self._run(script, names, *arguments)
         if not found:
             raise StoreError(f"the key {short_name(name)} in Redis holds no count of wxcv; delete it")
         return found
@@ -238,7 +239,8 @@ class RedisStore:
     async def give_back(self, key: str, taken: Taken) -> None:
         """See ``CounterStore.give_back``."""
         if taken.number is not None:
-            await self._run_on_count(scripts.GIVE_BACK, key, taken.resets_at, int(taken.is_probe))
+            arguments = (taken.resets_at, int(taken.is_probe), taken.id)
+            await self._run_on_count(scripts.GIVE_BACK, key, *arguments)
 
     async def mark_day_spent(self, key: str, taken: Taken) -> None:
         """See ``CounterStore.mark_day_spent``."""
@@ -247,6 +249,11 @@ class RedisStore:
     async def mark_market_spent(self, key: str) -> None:
         """See ``CounterStore.mark_market_spent``."""
         await self._run_on_count(scripts.MARK_MARKET_SPENT, key)
+
+    async def release_probe(self, key: str, taken: Taken) -> None:
+        """See ``CounterStore.release_probe``."""
+        if taken.is_probe:
+            await self._run_on_count(scripts.RELEASE_PROBE, key)
 
     async def clear_marks(self, key: str) -> None:
         """See ``CounterStore.clear_marks``."""

@@ -1,4 +1,8 @@
-"""The Lua scripts of RedisStore."""
+"""The Lua scripts of RedisStore.
+
+When a connection breaks, redis-py sends a script again that Redis may have run. GIVE_BACK and ACQUIRE notice
+it; the others do no harm when run twice: TAKE and COUNT_FORCED_REFRESH then allow one less, never one more.
+"""
 
 # A token is stored as "wxcv1 GENERATION ENDS_AT VALUE". A value in another format is treated as absent and
 # overwritten; pcall, because a foreign key may even have another type.
@@ -38,7 +42,8 @@ return {string.format('%d', generation), ends_at, value, redis.call('PTTL', KEYS
 )
 # A key without expiry, or not a string, is not a lease.
 ACQUIRE = """
-if type(redis.pcall('GET', KEYS[1])) == 'string' and redis.call('PTTL', KEYS[1]) > 0 then return 0 end
+local owner = redis.pcall('GET', KEYS[1])
+if type(owner) == 'string' and owner ~= ARGV[1] and redis.call('PTTL', KEYS[1]) > 0 then return 0 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1
 """
@@ -115,7 +120,11 @@ return {count, resets_at, '', is_probe}
 GIVE_BACK = (
     _COUNT
     + """
-if resets_at == tonumber(ARGV[1]) and now < resets_at and count > 0 then count = count - 1 end
+if resets_at == tonumber(ARGV[1]) and now < resets_at then
+  if redis.call('SADD', KEYS[2], ARGV[3]) == 0 then return {1} end
+  redis.call('EXPIREAT', KEYS[2], string.format('%d', resets_at))
+  count = math.max(0, count - 1)
+end
 if ARGV[2] == '1' and probed_at then probed_at = 0 end
 keep()
 return {1}
@@ -135,6 +144,14 @@ MARK_MARKET_SPENT = (
     _COUNT
     + """
 probed_at = now
+keep()
+return {1}
+"""
+)
+RELEASE_PROBE = (
+    _COUNT
+    + """
+if probed_at then probed_at = 0 end
 keep()
 return {1}
 """

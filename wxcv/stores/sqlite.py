@@ -131,6 +131,11 @@ class SQLiteStore:
         """See ``CounterStore.mark_market_spent``."""
         await self._run(statements.mark_market_spent, key)
 
+    async def release_probe(self, key: str, taken: Taken) -> None:
+        """See ``CounterStore.release_probe``."""
+        if taken.is_probe:
+            await self._run(statements.release_probe, key, taken)
+
     async def clear_marks(self, key: str) -> None:
         """See ``CounterStore.clear_marks``."""
         await self._run(statements.clear_marks, key)

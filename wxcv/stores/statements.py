@@ -25,6 +25,8 @@ TABLES = (
     "CREATE TABLE refresh_tokens (key TEXT PRIMARY KEY, value TEXT NOT NULL)",
     """CREATE TABLE quotas (key TEXT PRIMARY KEY, count INTEGER NOT NULL, resets_at REAL NOT NULL,
         is_spent INTEGER NOT NULL, probed_at REAL, changed_at REAL NOT NULL)""",
+    "CREATE TABLE given_back (id TEXT PRIMARY KEY, ends_at REAL NOT NULL)",
+    "CREATE INDEX given_back_by_end ON given_back (ends_at)",
     "CREATE TABLE answers (key TEXT PRIMARY KEY, answer TEXT NOT NULL, ends_at REAL NOT NULL)",
     "CREATE INDEX answers_by_end ON answers (ends_at)",
 )
@@ -70,7 +72,7 @@ def _lease_owner(db: Connection, now: float, key: str) -> str | None:
 
 def acquire(db: Connection, now: float, key: str, owner: str, seconds: float) -> bool:
     """See ``TokenStore.acquire``."""
-    if _lease_owner(db, now, key) is not None:
+    if _lease_owner(db, now, key) not in {None, owner}:
         return False
     db.execute("REPLACE INTO leases VALUES (?, ?, ?, ?)", (key, owner, now, now + seconds))
     return True
@@ -127,7 +129,10 @@ def take(  # noqa: PLR0913, PLR0917 - all that the method gets
 
 def give_back(db: Connection, now: float, key: str, taken: Taken) -> None:
     """See ``CounterStore.give_back``."""
-    _keep_count(db, now, key, _load_count(db, now, key).give_back(now, taken))
+    db.execute("DELETE FROM given_back WHERE ends_at <= ?", (now,))
+    row = (taken.id, taken.resets_at)
+    if db.execute("INSERT OR IGNORE INTO given_back VALUES (?, ?)", row).rowcount:
+        _keep_count(db, now, key, _load_count(db, now, key).give_back(now, taken))
 
 
 def mark_day_spent(db: Connection, now: float, key: str, resets_at: float) -> None:
@@ -139,6 +144,11 @@ def mark_day_spent(db: Connection, now: float, key: str, resets_at: float) -> No
 def mark_market_spent(db: Connection, now: float, key: str) -> None:
     """See ``CounterStore.mark_market_spent``."""
     _keep_count(db, now, key, _load_count(db, now, key).mark_market_spent(now))
+
+
+def release_probe(db: Connection, now: float, key: str, taken: Taken) -> None:
+    """See ``CounterStore.release_probe``."""
+    _keep_count(db, now, key, _load_count(db, now, key).release_probe(taken))
 
 
 def clear_marks(db: Connection, now: float, key: str) -> None:
