@@ -235,7 +235,22 @@ async def test_commands_share_a_redis(box: Sandbox, image: str, redis_server: Re
     "place",
     [
         *("http://u:MARKED@h", "redis://u:MARKED@h:x", "redis://u:MARKED@h?no=1", "sqlite:///MARKED", ""),
-        *(":memory:", "unix://MARKED"),
+        *(
+            ":memory:",
+            "unix://MARKED",
+            "redis:/:MARKED@h/0",
+            "redis:u:MARKED@127.0.0.1:6379",
+            "REDISS:MARKED",
+        ),
+        *(
+            "unix:/MARKED",
+            "file:MARKED.db",
+            " redis://:MARKED@h",
+            "u:MARKED@h:6379",
+            ":MARKED@h",
+            "redis//:MARKED@h",
+        ),
+        *("//u:MARKED@h:6379/0", "://MARKED"),
     ],
 )
 async def test_a_place_that_is_no_store_is_refused_and_not_shown(
@@ -248,6 +263,14 @@ async def test_a_place_that_is_no_store_is_refused_and_not_shown(
     assert err.startswith("wxcv: cannot open the store of --store or WXCV_STORE: ")
     assert "MARKED" not in err
     assert not sum(box.requests.values())
+
+
+async def test_an_absolute_path_may_look_like_a_url(tmp_path: Path, box: Sandbox, image: str) -> None:
+    """The remedy for a file whose name looks like a URL: its absolute path is that of a store."""
+    place = tmp_path / "redis:u:p@h.db"
+    code, _, err = await run("scan-qrcode", image, "--store", str(place), env=account(box))
+
+    assert (code, err, place.exists()) == (0, "", True)
 
 
 async def test_a_password_is_never_shown(box: Sandbox, image: str) -> None:

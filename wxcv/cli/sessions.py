@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -17,6 +18,12 @@ if TYPE_CHECKING:
 
     from wxcv.cli.options import SessionSettings
 
+_REDIS = re.compile(r"(redis|rediss|unix)://", re.IGNORECASE)
+# A scheme (one letter is a drive of Windows), or a user and a password; not an absolute path, nor one with ./
+_LIKE_A_URL = re.compile(
+    r"(?!\.{0,2}/(?!/)|[a-z]:[\\/])(\s*[a-z][a-z0-9+.-]+:|.*:(//|.*@))", re.IGNORECASE | re.DOTALL
+)
+
 
 async def start_sandbox(stack: AsyncExitStack, box: Sandbox, where: str = "") -> Sandbox:
     """Start a sandbox, or exit with a message."""
@@ -30,10 +37,22 @@ async def start_sandbox(stack: AsyncExitStack, box: Sandbox, where: str = "") ->
     raise typer.Exit(exits.USAGE)
 
 
+def _is_redis(place: str) -> bool:
+    """Tell a URL of Redis from a path; refuse what seems to be another URL, which may hold a password."""
+    if _REDIS.match(place):
+        return True
+    if _LIKE_A_URL.match(place):
+        raise ValueError(
+            "it looks like a URL (not shown), but begins with none of redis://, rediss:// and unix://; for "
+            "a file of that name, give its absolute path"
+        )
+    return False
+
+
 async def _open_store(stack: AsyncExitStack, place: str) -> wxcv.Store:
     """Open the store, or exit with a message that never shows a URL, which may hold a password."""
     try:
-        if "://" not in place:
+        if not _is_redis(place):
             return await stack.enter_async_context(wxcv.SQLiteStore(place))
         # In a thread, as redis-py reads files when it makes a client.
         store = await asyncio.to_thread(wxcv.RedisStore.from_url, place)
