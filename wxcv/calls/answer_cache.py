@@ -67,8 +67,8 @@ class AnswerCache:
         url_ttl: seconds for which the answer of an ``img_url`` is kept; what it refers to may change.
         rejected_ttl: seconds for which it is kept that WeChat rejected an image.
         share: endpoints whose answers are also kept in the session's store, for all who share it; none by
-            default. Their answer class must have ``to_dict`` in WeChat's JSON shape, as wxcv's own have, and
-            ``credential.account`` must be known; otherwise nothing is shared.
+            default. It needs ``credential.account``. Their answer class must have ``to_dict`` in WeChat's
+            JSON shape, as wxcv's own have; otherwise nothing is shared.
         clock: the source of time; None uses the system's clocks.
 
     Raises:
