@@ -147,6 +147,17 @@ async def test_reset_needs_a_store_and_an_account(tmp_path: Path, box: Sandbox) 
         assert out.count("scan_qrcode") == (0 if words else 1)
 
 
+async def test_a_daily_limit_needs_an_account(box: Sandbox, image: str) -> None:
+    """With a token alone, the variables to set are told instead of names of Python, and nothing is sent."""
+    env = {"WXCV_ACCESS_TOKEN": "MARKED", "WXCV_BASE_URL": box.base_url}
+    code, out, err = await run("scan-qrcode", image, "--daily-limit", "5", env=env)
+
+    assert (code, out, len(err.splitlines())) == (3, "", 1)
+    assert "--daily-limit needs to know the account" in err
+    assert "set WXCV_APPID and WXCV_SECRET instead" in err
+    assert not sum(box.requests.values())
+
+
 async def test_a_path_that_wechat_does_not_know_is_a_row(tmp_path: Path) -> None:
     """If quota/get knows no cv paths, each row says so, what was counted is told, and nothing has failed."""
     place = str(tmp_path / "store.db")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -63,14 +64,29 @@ async def _open_store(stack: AsyncExitStack, place: str) -> wxcv.Store:
 
 
 def _make_session(box: Sandbox | None, keywords: dict[str, Any]) -> wxcv.Session:
-    if box is not None:
-        credential = wxcv.AppCredential(box.appid, box.secret)
-        return wxcv.Session(credential, base_url=box.base_url, **keywords)
+    """Make the session of the sandbox or of the environment's account, or exit with a message."""
     try:
+        if box is not None:
+            credential = wxcv.AppCredential(box.appid, box.secret)
+            return wxcv.Session(credential, base_url=box.base_url, **keywords)
+        if "daily_limits" in keywords:
+            _require_account()
         return wxcv.Session.from_env(**keywords)
+    except ImportError as error:
+        output.say(f"cannot use --fit: {error}")
+        raise typer.Exit(exits.USAGE) from None
     except ValueError as error:
         output.say(f"cannot open a session: {error} (or use --sandbox, which needs no account)")
     raise typer.Exit(exits.ACCOUNT)
+
+
+def _require_account() -> None:
+    """Refuse a token alone, with the names of variables instead of those of Python."""
+    if os.environ.get("WXCV_ACCESS_TOKEN") and not os.environ.get("WXCV_APPID"):
+        raise ValueError(
+            "--daily-limit needs to know the account, which WXCV_ACCESS_TOKEN does not tell; set WXCV_APPID "
+            "and WXCV_SECRET instead"
+        )
 
 
 async def open_session(
