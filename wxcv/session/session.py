@@ -63,7 +63,8 @@ class Session(SessionQuotas):
             default. If a host cannot be reached within 5 s (less with several of them, or a short
             ``call_timeout``), a request of which surely nothing was sent moves on to the next one, and the
             host is not used for 60 s; then one request tries it. A fallback that answers HTTP 404 or errcode
-            40066 is not used again. A failing proxy is no failing host. Not with a CloudRelayCredential.
+            40066 is not used again. A failing proxy is no failing host, and a call that ends while it waits
+            for the connection pool of ``http`` says nothing of one. Not with a CloudRelayCredential.
         allow_http: allow plain HTTP to a host other than the loopback interface; False by default.
         http: a borrowed aiohttp.ClientSession, or None for connections of wxcv's own. It is never closed
             here; its raise_for_status, redirect, middleware, decompression and timeout settings do not apply.
