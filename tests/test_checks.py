@@ -157,3 +157,19 @@ def test_a_proxy_may_have_a_password() -> None:
     """A proxy's URL with user and password is accepted."""
     assert checks.check_proxy("http://user:pass@proxy:8080") == "http://user:pass@proxy:8080"
     assert checks.check_proxy(None) is None
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: wxcv.TokenCache(wxcv.SQLiteStore), "store must be an object, not the class SQLiteStore"),
+        (
+            lambda: wxcv.TokenCache(clock=wxcv.ManualClock),
+            "clock must be an object, not the class ManualClock",
+        ),
+    ],
+)
+def test_a_class_in_place_of_an_object_is_named(make: Callable[[], object], said: str) -> None:
+    """A class has the methods of a store or clock too, but is refused before it is used."""
+    with pytest.raises(TypeError, match=f"^{said}$"):
+        make()

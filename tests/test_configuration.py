@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -144,11 +145,11 @@ TABLE: list[tuple[Callable[..., object], str, list[Any]]] = [
     (limits, "without_store", ["", BAD, None, 5]),
     (session, "http", [BAD, 5, aiohttp.ClientSession]),
     (session, "tokens", [BAD, {}, wxcv.TokenCache]),
-    (session, "store", [BAD, {}, 5]),
+    (session, "store", [BAD, {}, 5, wxcv.SQLiteStore, wxcv.RedisStore]),
     (session, "retries", [3, BAD, wxcv.RetryPolicy]),
     (session, "on_attempt", [5, BAD, [BAD]]),
     (session, "on_call", [5, BAD, [BAD]]),
-    (session, "clock", [5, BAD]),
+    (session, "clock", [5, BAD, wxcv.ManualClock]),
     (wxcv.Session, "credential", [BAD, None, ("wx", BAD), wxcv.AppCredential]),
     (app, "appid", NO_TEXT),
     (app, "secret", NO_TEXT),
@@ -174,9 +175,10 @@ TABLE: list[tuple[Callable[..., object], str, list[Any]]] = [
     (redis_url, "prefix", ["", " ", BAD, 5, None]),
     (redis_url, "lease", [*NO_SECONDS, 10, 9.9]),
     (sqlite, "path", [None, b"MARKED", 5, "", "MARKED\0", ":memory:"]),
+    (sqlite, "path", ["redis:/:MARKED@h/0", "REDISS://:MARKED@h", " unix:/MARKED", Path("redis://MARKED")]),
     (sqlite, "lease", [*NO_SECONDS, 10, 9.9]),
     (sqlite, "clock", [5, BAD]),
-    (wxcv.TokenCache, "store", [BAD, 5, {}]),
+    (wxcv.TokenCache, "store", [BAD, 5, {}, wxcv.SQLiteStore]),
     (wxcv.TokenCache, "maxsize", NO_COUNT),
     (wxcv.TokenCache, "clock", [BAD, 5]),
     (wxcv.RetryPolicy, "attempts", NO_COUNT),

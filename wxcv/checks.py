@@ -86,6 +86,8 @@ def check_instance(name: str, value: object, kind: type) -> None:
 
 def check_optional(name: str, value: object, kind: str, *methods: str) -> None:
     """Raise TypeError for anything but None or an object that has the methods of a Protocol."""
+    if isinstance(value, type):  # which has the methods, too
+        raise TypeError(f"{name} must be an object, not the class {value.__name__:.100}")
     if value is not None and not all(callable(getattr(value, method, None)) for method in methods):
         raise TypeError(f"{name} must be a {kind}, not {type(value).__name__}")
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from support import pictures
-from support.commands import refusing, run, run_against
+from support.commands import environment, refusing, run, run_against
 from support.places import PARCEL
 from support.servers import answer, api_server
 
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
+    from wxcv.sandbox import Sandbox
+
+LIMIT = 2 * 1024 * 1024
 VERSION = wxcv.__version__
 
 
@@ -90,6 +93,25 @@ async def test_an_image_without_codes_says_so(tmp_path: Path) -> None:
 
     assert code == 0
     assert re.findall(r"(\w+) +\(none found\)", out) == ["scan_qrcode", "printed_text"]
+
+
+@pytest.mark.parametrize("words", [("scan-qrcode",), ("call", "scan-qrcode"), ("read",)], ids=" ".join)
+async def test_fit_makes_a_large_picture_smaller(
+    tmp_path: Path, box: Sandbox, words: tuple[str, ...]
+) -> None:
+    """With --fit a photo of more than 2 MB is sent with less and read; without it, it is not sent."""
+    path = tmp_path / "photo.png"
+    photo = pictures.noise(900, 900)
+    photo.paste(pictures.opened(pictures.qr_png("corner", scale=9)), (300, 300))
+    path.write_bytes(pictures.to_bytes(photo))
+    env = environment(box.base_url, WXCV_APPID=box.appid, WXCV_SECRET=box.secret)
+    refused = await run(*words, str(path), env=env)
+    code, out, err = await run(*words, "--fit", str(path), env=env)
+
+    assert path.stat().st_size > LIMIT
+    assert (refused[0], "it has " in refused[2]) == (1, True)
+    assert (code, err, "corner" in out) == (0, "", True)
+    assert {0 < it.size < LIMIT for it in box.received} == {True}
 
 
 async def test_without_credentials_both_ways_are_told() -> None:
@@ -207,6 +229,7 @@ async def test_the_version_is_printed() -> None:
         ("rich", ["--version"], 'python -m pip install "wxcv[cli]"'),
         ("zxingcpp", ["read", "--sandbox", "x.png"], 'python -m pip install "wxcv[sandbox]"'),
         ("PIL", ["sandbox", "--port", "0"], 'python -m pip install "wxcv[sandbox]"'),
+        ("PIL", ["scan-qrcode", "--fit", "x.png"], 'python -m pip install "wxcv[fit]"'),
     ],
 )
 async def test_a_missing_extra_is_one_line(tmp_path: Path, missing: str, words: list[str], line: str) -> None:
@@ -222,7 +245,7 @@ async def test_a_missing_extra_is_one_line(tmp_path: Path, missing: str, words: 
         "sys.meta_path[:] = [Hide(finder) for finder in sys.meta_path]\n"
     )
     (tmp_path / "sitecustomize.py").write_text(hide)
-    code, out, err = await run(*words, env={"PYTHONPATH": str(tmp_path)})
+    code, out, err = await run(*words, env={"PYTHONPATH": str(tmp_path), "WXCV_ACCESS_TOKEN": "t"})
 
     assert (code, out) == (2, "")
     assert line in err

@@ -147,6 +147,17 @@ async def test_reset_needs_a_store_and_an_account(tmp_path: Path, box: Sandbox) 
         assert out.count("scan_qrcode") == (0 if words else 1)
 
 
+async def test_a_daily_limit_needs_an_account(box: Sandbox, image: str) -> None:
+    """With a token alone, the variables to set are told instead of names of Python, and nothing is sent."""
+    env = {"WXCV_ACCESS_TOKEN": "MARKED", "WXCV_BASE_URL": box.base_url}
+    code, out, err = await run("scan-qrcode", image, "--daily-limit", "5", env=env)
+
+    assert (code, out, len(err.splitlines())) == (3, "", 1)
+    assert "--daily-limit needs to know the account" in err
+    assert "set WXCV_APPID and WXCV_SECRET instead" in err
+    assert not sum(box.requests.values())
+
+
 async def test_a_path_that_wechat_does_not_know_is_a_row(tmp_path: Path) -> None:
     """If quota/get knows no cv paths, each row says so, what was counted is told, and nothing has failed."""
     place = str(tmp_path / "store.db")
@@ -237,7 +248,22 @@ async def test_commands_share_a_redis(box: Sandbox, image: str, redis_server: Re
     "place",
     [
         *("http://u:MARKED@h", "redis://u:MARKED@h:x", "redis://u:MARKED@h?no=1", "sqlite:///MARKED", ""),
-        *(":memory:", "unix://MARKED"),
+        *(
+            ":memory:",
+            "unix://MARKED",
+            "redis:/:MARKED@h/0",
+            "redis:u:MARKED@127.0.0.1:6379",
+            "REDISS:MARKED",
+        ),
+        *(
+            "unix:/MARKED",
+            "file:MARKED.db",
+            " redis://:MARKED@h",
+            "u:MARKED@h:6379",
+            ":MARKED@h",
+            "redis//:MARKED@h",
+        ),
+        *("//u:MARKED@h:6379/0", "://MARKED"),
     ],
 )
 async def test_a_place_that_is_no_store_is_refused_and_not_shown(
@@ -250,6 +276,14 @@ async def test_a_place_that_is_no_store_is_refused_and_not_shown(
     assert err.startswith("wxcv: cannot open the store of --store or WXCV_STORE: ")
     assert "MARKED" not in err
     assert not sum(box.requests.values())
+
+
+async def test_an_absolute_path_may_look_like_a_url(tmp_path: Path, box: Sandbox, image: str) -> None:
+    """The remedy for a file whose name looks like a URL: its absolute path is that of a store."""
+    place = tmp_path / "redis:u:p@h.db"
+    code, _, err = await run("scan-qrcode", image, "--store", str(place), env=account(box))
+
+    assert (code, err, place.exists()) == (0, "", True)
 
 
 async def test_a_password_is_never_shown(box: Sandbox, image: str) -> None:

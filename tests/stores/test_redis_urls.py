@@ -7,13 +7,14 @@ import logging
 from typing import TYPE_CHECKING
 
 import pytest
-from redis.asyncio import Redis
 from support.redis_server import RedisServer
 
 import wxcv
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    from redis.asyncio import Redis
 
 
 NOW = 1_700_000_000.0

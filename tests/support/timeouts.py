@@ -23,6 +23,12 @@ def end_attempts(transport: Transport) -> None:
     transport._deadlines.expire_all()
 
 
+def age_attempts(transport: Transport, seconds: float) -> None:
+    """Let every attempt that is under way have begun that many seconds earlier."""
+    for deadline in transport._deadlines._active:
+        deadline.reschedule(deadline.when() - seconds)
+
+
 def end_calls(session: wxcv.Session) -> None:
     """Let every call that is under way reach its call_timeout."""
     session._state.slots.deadlines.expire_all()

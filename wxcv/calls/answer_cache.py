@@ -75,7 +75,7 @@ class AnswerCache:
         rejected_ttl: seconds for which the error is kept with which WeChat refused an image.
         share: endpoints whose answers are also kept in the session's store, for all sessions that share it;
             none by default. Their answer class must have ``to_dict`` in WeChat's JSON shape, as wxcv's own
-            have, and ``credential.account`` must be known; otherwise nothing is shared.
+            have; otherwise nothing is shared. ``credential.account`` must be known.
         clock: the source of time; None uses the system's clocks.
 
     Raises:

@@ -142,8 +142,7 @@ class Call(Generic[AnswerT]):
             return query.scale(await self._attempts.send(await query.fit(), self._fields, deadline))
         cached, key = None, object()
         if cache is not None:
-            account, store = credential.account, sources.store
-            cached = cache.for_call(account or credential.key, store if account else None)
+            cached = cache.for_call(credential.account or credential.key, sources.store)
             answer, report.source = await query.find_kept(cached)
             if answer is not None:
                 return answer

@@ -54,8 +54,8 @@ _DIRECT_HOST_FAULTS = _HOST_FAULTS | {  # through a proxy, these may be the prox
     "ClientConnectorSSLError",
     "ConnectionTimeoutError",
     "ServerFingerprintMismatch",
-    "TimeoutError",
 }
+_ATTEMPT_TIMEOUT = "TimeoutError"
 
 
 @attrs.define(eq=False)
@@ -81,8 +81,17 @@ def limit_connect_timeout(call_timeout: float, fallbacks: int) -> float:
     return min(CONNECT_TIMEOUT, REFRESH_DEADLINE / (fallbacks + 1), call_timeout / (fallbacks + 2))
 
 
-def is_host_fault(error: ConnectError, *, is_proxied: bool) -> bool:
-    """Return whether the host itself failed, rather than a proxy or something here."""
+def is_host_fault(error: ConnectError, *, is_proxied: bool, is_pool_shared: bool) -> bool:
+    """Return whether the host itself failed, rather than a proxy or something here.
+
+    Args:
+        error: of a request to it of which nothing was sent.
+        is_proxied: whether the request went through a proxy.
+        is_pool_shared: whether others use the connection pool, so that the time for an attempt may have
+            passed while the request waited for a connection of theirs.
+    """
+    if error.reason == _ATTEMPT_TIMEOUT:
+        return not is_proxied and not is_pool_shared
     return error.reason in (_HOST_FAULTS if is_proxied else _DIRECT_HOST_FAULTS)
 
 

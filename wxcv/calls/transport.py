@@ -160,7 +160,9 @@ class Transport:
         self._closed = False
         self._buffers: list[memoryview] = []
         self._deadlines = DeadlineTimer(attempt_timeout)
-        self._connect_timeout = min(connect_timeout, attempt_timeout)
+        # In a borrowed ClientSession, connecting ends before the attempt, which may wait for its pool.
+        most = attempt_timeout if self._owned or not fallbacks else attempt_timeout / 2
+        self._connect_timeout = min(connect_timeout, most)
         self._timeout = aiohttp.ClientTimeout(
             total=None,  # a Deadline covers everything
             connect=self._connect_timeout if self._owned else None,
@@ -219,12 +221,14 @@ class Transport:
         return Payload(request.body or _NO_BODY, before_first_byte, self._buffers, is_guarded=self._owned)
 
     def _is_host_fault(self, error: ConnectError, host: Host) -> bool:
-        return is_host_fault(error, is_proxied=is_proxied(host.url, self._proxy, self._http))
+        is_through_proxy = is_proxied(host.url, self._proxy, self._http)
+        return is_host_fault(error, is_proxied=is_through_proxy, is_pool_shared=not self._owned)
 
     def _record_slow_connect(self, host: Host, deadline: Deadline) -> None:
         """Pause a host that was slow to connect until the caller's own, shorter timeout came.
 
-        Otherwise callers with short timeouts would never get past it.
+        Otherwise callers with short timeouts would never get past it. In a borrowed ClientSession, the
+        request may only have waited for somebody else's connection.
         """
         elapsed = asyncio.get_running_loop().time() - deadline.when() + self._deadlines.seconds
         if elapsed >= self._connect_timeout / 2 and not is_proxied(host.url, self._proxy, self._http):
@@ -254,7 +258,7 @@ class Transport:
             raise
         except asyncio.CancelledError:
             if deadline.is_task_cancelled:
-                if self.has_fallbacks and not payload.is_started:
+                if self.has_fallbacks and self._owned and not payload.is_started:
                     self._record_slow_connect(host, deadline)
                 raise
             # Closing a connector cancels the futures that its callers wait for, not the callers.

@@ -100,13 +100,19 @@ def _add_command(name: str, endpoint: wxcv.Endpoint[Any]) -> None:
         sandbox: options.UseSandbox = False,
         concurrency: options.Concurrency = None,
         timeout: options.Timeout = None,
+        fit: options.Fit = False,
         store: options.Store = None,
         daily_limit: options.DailyLimit = None,
         field: options.Field = None,
     ) -> None:
         fields = parse_fields(endpoint, field or [])
         settings = options.SessionSettings(
-            sandbox=sandbox, store=store, concurrency=concurrency, timeout=timeout, daily_limit=daily_limit
+            sandbox=sandbox,
+            store=store,
+            concurrency=concurrency,
+            timeout=timeout,
+            fit=fit,
+            daily_limit=daily_limit,
         )
         _run(_read(images, [endpoint], settings, as_json=as_json, fields=fields))
 
@@ -131,6 +137,7 @@ def call(  # noqa: PLR0913 - the options of the command
     sandbox: options.UseSandbox = False,
     concurrency: options.Concurrency = None,
     timeout: options.Timeout = None,
+    fit: options.Fit = False,
     store: options.Store = None,
     daily_limit: options.DailyLimit = None,
     field: options.Field = None,
@@ -139,7 +146,12 @@ def call(  # noqa: PLR0913 - the options of the command
     found = find_endpoint(endpoint)
     fields = parse_fields(found, field or [])
     settings = options.SessionSettings(
-        sandbox=sandbox, store=store, concurrency=concurrency, timeout=timeout, daily_limit=daily_limit
+        sandbox=sandbox,
+        store=store,
+        concurrency=concurrency,
+        timeout=timeout,
+        fit=fit,
+        daily_limit=daily_limit,
     )
     _run(_read(images, [found], settings, as_json=as_json, fields=fields))
 
@@ -152,12 +164,18 @@ def read(  # noqa: PLR0913 - the options of the command
     sandbox: options.UseSandbox = False,
     concurrency: options.Concurrency = None,
     timeout: options.Timeout = None,
+    fit: options.Fit = False,
     store: options.Store = None,
     daily_limit: options.DailyLimit = None,
 ) -> None:
     """Read both codes and printed text; two calls per image."""
     settings = options.SessionSettings(
-        sandbox=sandbox, store=store, concurrency=concurrency, timeout=timeout, daily_limit=daily_limit
+        sandbox=sandbox,
+        store=store,
+        concurrency=concurrency,
+        timeout=timeout,
+        fit=fit,
+        daily_limit=daily_limit,
     )
     _run(_read(images, [wxcv.SCAN_QRCODE, wxcv.PRINTED_TEXT], settings, as_json=as_json))
 

@@ -54,6 +54,10 @@ Timeout = Annotated[
         "while WeChat cannot be reached. Default: 60.",
     ),
 ]
+Fit = Annotated[
+    bool,
+    typer.Option("--fit", help="Make pictures of 2 MB or more smaller before they are sent (extra: fit)."),
+]
 Field = Annotated[
     list[str] | None,
     typer.Option(metavar="NAME=VALUE", help="An extra field that the endpoint takes; may be repeated."),
@@ -97,11 +101,13 @@ class SessionSettings:
     concurrency: int | None = None
     timeout: float | None = None
     daily_limit: int | None = None
+    fit: bool = False
 
     def as_keywords(self, endpoints: Iterable[wxcv.Endpoint[Any]]) -> dict[str, Any]:
         """Return the keywords of Session, without the store."""
         # The sandbox reads the text of one image at a time, so that more calls would only wait there.
-        keywords: dict[str, Any] = {"concurrency": self.concurrency or (2 if self.sandbox else 8)}
+        concurrency = self.concurrency or (2 if self.sandbox else 8)
+        keywords: dict[str, Any] = {"concurrency": concurrency, "fit": self.fit}
         if self.timeout is not None:
             keywords["call_timeout"] = self.timeout
         if self.daily_limit is not None:

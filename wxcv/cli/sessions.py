@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import re
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -17,6 +19,12 @@ if TYPE_CHECKING:
 
     from wxcv.cli.options import SessionSettings
 
+_REDIS = re.compile(r"(redis|rediss|unix)://", re.IGNORECASE)
+# A scheme (one letter is a drive of Windows), or a user and a password; not an absolute path, nor one with ./
+_LIKE_A_URL = re.compile(
+    r"(?!\.{0,2}/(?!/)|[a-z]:[\\/])(\s*[a-z][a-z0-9+.-]+:|.*:(//|.*@))", re.IGNORECASE | re.DOTALL
+)
+
 
 async def start_sandbox(stack: AsyncExitStack, box: Sandbox, where: str = "") -> Sandbox:
     """Start a sandbox, or exit with a message."""
@@ -30,10 +38,22 @@ async def start_sandbox(stack: AsyncExitStack, box: Sandbox, where: str = "") ->
     raise typer.Exit(exits.USAGE)
 
 
+def _is_redis(place: str) -> bool:
+    """Tell a URL of Redis from a path; refuse what seems to be another URL, which may hold a password."""
+    if _REDIS.match(place):
+        return True
+    if _LIKE_A_URL.match(place):
+        raise ValueError(
+            "it looks like a URL (not shown), but begins with none of redis://, rediss:// and unix://; for "
+            "a file of that name, give its absolute path"
+        )
+    return False
+
+
 async def _open_store(stack: AsyncExitStack, place: str) -> wxcv.Store:
     """Open the store, or exit with a message that never shows a URL, which may hold a password."""
     try:
-        if "://" not in place:
+        if not _is_redis(place):
             return await stack.enter_async_context(wxcv.SQLiteStore(place))
         # In a thread, as redis-py reads files when it makes a client.
         store = await asyncio.to_thread(wxcv.RedisStore.from_url, place)
@@ -44,14 +64,29 @@ async def _open_store(stack: AsyncExitStack, place: str) -> wxcv.Store:
 
 
 def _make_session(box: Sandbox | None, keywords: dict[str, Any]) -> wxcv.Session:
-    if box is not None:
-        credential = wxcv.AppCredential(box.appid, box.secret)
-        return wxcv.Session(credential, base_url=box.base_url, **keywords)
+    """Make the session of the sandbox or of the environment's account, or exit with a message."""
     try:
+        if box is not None:
+            credential = wxcv.AppCredential(box.appid, box.secret)
+            return wxcv.Session(credential, base_url=box.base_url, **keywords)
+        if "daily_limits" in keywords:
+            _require_account()
         return wxcv.Session.from_env(**keywords)
+    except ImportError as error:
+        output.say(f"cannot use --fit: {error}")
+        raise typer.Exit(exits.USAGE) from None
     except ValueError as error:
         output.say(f"cannot open a session: {error} (or use --sandbox, which needs no account)")
     raise typer.Exit(exits.ACCOUNT)
+
+
+def _require_account() -> None:
+    """Refuse a token alone, with the names of variables instead of those of Python."""
+    if os.environ.get("WXCV_ACCESS_TOKEN") and not os.environ.get("WXCV_APPID"):
+        raise ValueError(
+            "--daily-limit needs to know the account, which WXCV_ACCESS_TOKEN does not tell; set WXCV_APPID "
+            "and WXCV_SECRET instead"
+        )
 
 
 async def open_session(

@@ -89,11 +89,12 @@ def check_costs(daily_limits: object, answer_sources: object, *, fit: object, cr
     """Refuse limits that cannot be counted, what is no answer source, and ``fit`` without its extra."""
     if daily_limits is not None and not isinstance(daily_limits, DailyLimits):
         raise TypeError(f"daily_limits must be a DailyLimits, not {class_name(daily_limits)}")
-    check_account(credential, is_limited=daily_limits is not None)
     if isinstance(answer_sources, str) or not isinstance(answer_sources, Sequence):
         raise TypeError(f"answer_sources must be a list of AnswerSources, not {class_name(answer_sources)}")
     for source in answer_sources:
         _check_source(source)
+    is_sharing = any(isinstance(source, AnswerCache) and source.share for source in answer_sources)
+    check_account(credential, is_limited=daily_limits is not None, is_sharing=is_sharing)
     if checks.check_bool("fit", fit):
         require_packages("Session(fit=True)", "fit", PIL="pillow")
 
@@ -142,16 +143,18 @@ def make_answer_sources(sources: Sequence[AnswerSource], store: object) -> Answe
     return AnswerSources(tuple(sources[:position]), caches[0], tuple(sources[position + 1 :]), answers)
 
 
-def check_account(credential: Credential, *, is_limited: bool) -> None:
-    """Refuse a credential whose calls cannot be counted."""
+def check_account(credential: Credential, *, is_limited: bool, is_sharing: bool) -> None:
+    """Refuse a credential whose calls cannot be counted, or whose answers cannot be shared."""
     if is_limited:
         require_account("daily_limits", credential)
+    if is_sharing:
+        require_account("AnswerCache(share=...)", credential)
 
 
-def require_account(method: str, credential: Credential) -> str:
-    """Return the account, or refuse a credential whose calls cannot be counted."""
+def require_account(what: str, credential: Credential) -> str:
+    """Return the account, or refuse a credential with which it is unknown to what needs it."""
     if credential.account is None:
-        raise ValueError(f"{method} needs to know the account: {class_name(credential)}(..., account=...)")
+        raise ValueError(f"{what} needs to know the account: {class_name(credential)}(..., account=...)")
     return credential.account
 
 

@@ -143,12 +143,17 @@ class SessionLifecycle:
         Raises:
             TypeError: it is not a credential.
             ValueError: the session's base URL is plain HTTP, and the credential's secret must not be sent
-                over it; or there are daily limits, and the credential's account is unknown; or it
-                is a CloudRelayCredential, and this session has ``fallback_urls``.
+                over it; or there are daily limits or shared answers, and the credential's account is
+                unknown; or it is a CloudRelayCredential, and this session has ``fallback_urls``.
         """
         arguments.check_credential(credential)
         arguments.check_fallbacks_allowed(credential, has_fallbacks=self._state.transport.has_fallbacks)
-        arguments.check_account(credential, is_limited=self._state.limiter is not None)
+        sources = self._state.answer_sources
+        arguments.check_account(
+            credential,
+            is_limited=self._state.limiter is not None,
+            is_sharing=sources is not None and sources.store is not None,
+        )
         may_use_http = self._allow_http or credential.may_use_http
         checks.check_base_url(self._base_url, allow_http=may_use_http, name="the session's base_url")
         other = object.__new__(type(self))

@@ -63,8 +63,8 @@ class Session(SessionQuotas):
             default. If a host cannot be reached within 5 s (less with several of them, or a short
             ``call_timeout``), a call or token request moves on to the next one, provided that nothing of it
             was sent, and the host is not used for 60 s; then one request tries it. A fallback that answers
-            HTTP 404 or errcode 40066 is not used again. A failing proxy does not count as a failing host. Not
-            with a CloudRelayCredential.
+            HTTP 404 or errcode 40066 is not used again. A failing proxy does not count as a failing host, nor
+            does a wait for the connection pool of ``http``. Not with a CloudRelayCredential.
         allow_http: allow plain HTTP to a host other than the loopback interface; False by default.
         http: a borrowed aiohttp.ClientSession, or None for connections of wxcv's own. It is never closed
             here; its raise_for_status, redirect, middleware, decompression and timeout settings do not apply.

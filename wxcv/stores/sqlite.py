@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from functools import partial
 from typing import TYPE_CHECKING, Self
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from wxcv.clock import Clock
     from wxcv.stores.base import StoredToken, Taken, Usage
 
+_REDIS_URL = re.compile(r"\s*(redis|rediss|unix):", re.IGNORECASE)
+
 
 def _check_path(path: object) -> str:
     if not isinstance(path, (str, os.PathLike)):
@@ -25,6 +28,11 @@ def _check_path(path: object) -> str:
     name = os.fspath(path)
     if not isinstance(name, str) or not name or "\0" in name or name == ":memory:":
         raise ValueError("path must be that of a file: text, not empty, without null bytes, not :memory:")
+    if _REDIS_URL.match(name):  # it may hold a password, which would become the name of a file
+        raise ValueError(
+            "path looks like a URL of Redis (not shown); use RedisStore.from_url, or for a file of that "
+            "name, pass its absolute path"
+        )
     return name
 
 
