@@ -206,20 +206,20 @@ class BatchRunner(Generic[ItemT, AnswerT]):
         return error
 
     async def _process(self, index: int, item: ItemT) -> Outcome[ItemT, AnswerT]:
-        """Return the outcome of an image, and tell of it."""
+        """Return the outcome of an image, after ``on_call`` was called."""
         try:
             image: Any = item if self._key is None else self._key(item)
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - a caller's function
             refusal = UnreadableImageError(f"image {index}", f"key raised {CallbackError(error)}")
-            return self._tell(_fail(index, item, None, refusal, "failed"))
+            return self._notify(_fail(index, item, None, refusal, "failed"))
         result, sends = await self._try_until_final(image)
         if result is not None:
-            return self._tell(self._make_outcome(index, item, image, result, sends), result.report.queued)
+            return self._notify(self._make_outcome(index, item, image, result, sends), result.report.queued)
         stop: Any = self._stop
         failure = self._copy_stop(stop, sends)
-        return self._tell(_fail(index, item, image, failure, "failed" if sends else "not_sent", sends))
+        return self._notify(_fail(index, item, image, failure, "failed" if sends else "not_sent", sends))
 
-    def _tell(self, outcome: Outcome[ItemT, AnswerT], queued: float = 0.0) -> Outcome[ItemT, AnswerT]:
+    def _notify(self, outcome: Outcome[ItemT, AnswerT], queued: float = 0.0) -> Outcome[ItemT, AnswerT]:
         if self._on_call is not None:
             status, source, sends = outcome.status, outcome.source, outcome.sends
             self._on_call(CallEvent(self._endpoint, status, source, sends, outcome.elapsed, queued))

@@ -61,7 +61,7 @@ class Call(Generic[AnswerT]):
         self.report = self._attempts.report
 
     async def run(self, image: Image) -> AnswerT:
-        """Make the call, tell ``on_call`` of it, and return the answer.
+        """Make the call, call ``on_call``, and return the answer.
 
         Raises:
             WxcvError: the call failed; it is completed with what the report knows.
@@ -69,9 +69,9 @@ class Call(Generic[AnswerT]):
         try:
             answer = await self._run(image)
         except WxcvError as error:
-            self._tell(find_status(error, self.report, self.report.all_sends))
+            self._notify(find_status(error, self.report, self.report.all_sends))
             raise
-        self._tell("ok")
+        self._notify("ok")
         return answer
 
     async def run_to_result(self, image: Image) -> CallResult[AnswerT]:
@@ -81,12 +81,12 @@ class Call(Generic[AnswerT]):
         except WxcvError as error:
             return CallResult(None, error, self.report)
 
-    def _tell(self, status: CallStatus) -> None:
+    def _notify(self, status: CallStatus) -> None:
         if self._state.on_call is not None:
             report, name = self.report, self._attempts.endpoint.name
             source = report.source if status == "ok" else None
             event = CallEvent(name, status, source, report.sends, report.elapsed, report.queued)
-            self._state.tell_of_call(event)
+            self._state.notify_call(event)
 
     async def _run(self, image: Image) -> AnswerT:
         """Make the call, with a complete report and error."""
@@ -119,7 +119,7 @@ class Call(Generic[AnswerT]):
             raise complete from error
         except asyncio.CancelledError:
             report.finish(state.clock.monotonic())
-            self._tell("cancelled")
+            self._notify("cancelled")
             raise
         report.finish(state.clock.monotonic())
         return answer

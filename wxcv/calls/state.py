@@ -164,7 +164,7 @@ class SessionState:
             pacer = self.pacers[path] = Pacer()
         return pacer
 
-    def tell_of_call(self, event: CallEvent) -> None:
+    def notify_call(self, event: CallEvent) -> None:
         """Pass the event of a call that has ended to ``on_call``."""
         if self.on_call is not None:
             notify("on_call", self.on_call, event)
