@@ -87,7 +87,7 @@ DailyLimit = Annotated[
         max=10**9,
         metavar="N",
         help="Make at most N sends a day (of UTC+8) to each endpoint, together with all others that share "
-        "the store; without a store, this command alone.",
+        "the store and have a daily limit; without a store, only this run is counted.",
     ),
 ]
 

@@ -82,7 +82,7 @@ class ImageLoader:
         return check_image(read.data, read.name, read.content_type)
 
     def _must_be_fitted(self, read: ReadImage) -> bool:
-        """Return whether an image would be refused; one of the caller's own content type only for its size."""
+        """Return whether an image would be refused; with a type of the caller's own, only for its size."""
         if len(read.data) >= self._fitted_limit:
             if read.content_type is not None and image_type(read.data) is None:
                 raise ImageTooLargeError(read.name, len(read.data), self._fitted_limit)
