@@ -93,7 +93,8 @@ def fit(
         ImageTooLargeError: it has too many bytes or pixels, or cannot be made small enough.
         EmptyImageError: it has no bytes.
         UnreadableImageError: it cannot be read or decoded, or is a URL.
-        UnsupportedImageError: it is no image by its first bytes, or of a kind that Pillow cannot open.
+        UnsupportedImageError: it is no image by its first bytes, of a kind that Pillow cannot open, or a TIFF
+            of a fax compression.
         ValueError: limit is out of its range.
         ImportError: the extra is not installed.
     """

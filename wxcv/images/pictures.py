@@ -29,6 +29,9 @@ _PLUGINS = {
     "image/avif": ("Avif", "AVIF"),
     "image/heic": ("Heif", "HEIF"),
 }
+_FAX = {"tiff_ccitt", "group3", "group4", "tiff_raw_16"}
+"""Pillow's names of compressions; libtiff writes a line on stderr for every line of a fax that is damaged."""
+
 _ORIENTATION = 0x0112
 _ORIENTATIONS = range(2, 9)
 _STRIP = 1_000_000
@@ -142,7 +145,7 @@ def read_pixels(name: str, picture: ImageFile) -> Image.Image:
     Raises:
         ImageTooLargeError: by its header it has `PIXEL_LIMIT` pixels or more; nothing was decoded.
         UnreadableImageError: it cannot be decoded.
-        UnsupportedImageError: its pixels are floating-point numbers.
+        UnsupportedImageError: its pixels are floating-point numbers, or a TIFF has a fax compression.
     """
     width, height = picture.size
     if width * height >= PIXEL_LIMIT:
@@ -151,6 +154,8 @@ def read_pixels(name: str, picture: ImageFile) -> Image.Image:
         raise UnsupportedImageError(
             name, "its pixels are floating-point numbers; convert it to 8 bits a channel"
         )
+    if picture.format == "TIFF" and picture.info.get("compression") in _FAX:
+        raise UnsupportedImageError(name, "a TIFF of a fax compression (CCITT); save it as PNG")
     try:
         pixels = _simplified(_unturned(picture))
         if pixels is not picture:
