@@ -7,17 +7,21 @@ import gc
 import subprocess
 import sys
 import threading
+from concurrent import futures
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from PIL import Image, ImageDraw, ImageFilter
 from support import pictures
+from support.loops import run_by_set_clock
 
 import wxcv
+from wxcv.answer_sources.codes import read_codes
 from wxcv.images.sources import check_image
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from types import FrameType
 
     from wxcv.sandbox import Sandbox
 
@@ -203,6 +207,96 @@ async def test_a_cancelled_search_is_given_up() -> None:
     assert [type(result) for result in results[:49]] == [asyncio.CancelledError] * 49
     assert results[49] is not None
     await reader.aclose()
+
+
+def test_a_search_does_not_wait_for_threads_that_are_kept() -> None:
+    """A search ends without an answer after 2 s in which both threads finished nothing, and is dropped."""
+
+    async def search() -> None:
+        reader = wxcv.LocalCodeReader()
+        go = threading.Event()
+        kept = [reader._readers.submit(go.wait) for _ in range(2)]
+        async with asyncio.timeout(60):
+            assert await find(reader, QR) is None
+        assert asyncio.get_running_loop().time() == 2
+        await asyncio.sleep(0)
+        go.set()
+        await asyncio.to_thread(futures.wait, kept)
+        await reader.aclose()
+        assert reader._finished == 0
+
+    run_by_set_clock(search())
+
+
+def test_a_search_waits_for_threads_that_finish_pictures() -> None:
+    """A search goes on waiting while other pictures are finished, but for 10 s at most."""
+
+    async def search() -> None:
+        loop = asyncio.get_running_loop()
+        reader = wxcv.LocalCodeReader()
+        go = threading.Event()
+        kept = [reader._readers.submit(go.wait) for _ in range(2)]
+        image = check_image(pictures.BLANK, "a.png")
+        for second in range(1, 20, 2):
+            loop.call_at(second, reader._read, image, threading.Event())
+        async with asyncio.timeout(60):
+            assert await find(reader, QR) is None
+        assert loop.time() == 10
+        go.set()
+        await asyncio.to_thread(futures.wait, kept)
+        await reader.aclose()
+
+    run_by_set_clock(search())
+
+
+def test_no_reading_begins_for_a_search_that_was_given_up() -> None:
+    """Once nobody waits for the answer, a picture is not read another time."""
+    asked = iter([False, True])
+    kinds = {"QR_CODE"}
+
+    assert read_codes("a.png", QR, kinds, lambda: False) is not None
+    assert read_codes("a.png", QR, kinds, lambda: True) is None
+    assert read_codes("a.png", QR, kinds, lambda: next(asked)) is None
+
+
+async def test_the_picture_of_a_cancelled_search_is_read_no_further() -> None:
+    """A thread that is reading when its caller leaves begins no other reading of that picture."""
+    begun, go = threading.Event(), threading.Event()
+    seen: list[str] = []
+
+    def note(frame: FrameType, event: str, _argument: object) -> None:
+        function = frame.f_code.co_name
+        if event == "call" and frame.f_globals.get("__name__") == read_codes.__module__:
+            seen.append(function)
+            if function == "_read":
+                begun.set()
+                go.wait(30)
+
+    reader = wxcv.LocalCodeReader()
+    threading.setprofile(note)
+    try:
+        search = asyncio.create_task(find(reader, QR))
+        await asyncio.to_thread(begun.wait, 30)
+    finally:
+        threading.setprofile(None)
+    search.cancel()
+    await asyncio.gather(search, return_exceptions=True)
+    go.set()
+    await reader.aclose()
+
+    assert seen.count("_read") == 1
+    assert "_readings" not in seen
+
+
+@pytest.mark.parametrize(("height", "is_read"), [(1600, True), (1601, False)])
+async def test_pictures_of_more_than_4_megapixels_are_not_read(
+    reader: wxcv.LocalCodeReader, height: int, *, is_read: bool
+) -> None:
+    """4,000,000 pixels are read, and of more the header alone."""
+    canvas = Image.new("L", (2500, height), 255)
+    canvas.paste(pictures.opened(QR), (100, 100))
+
+    assert (await find(reader, pictures.to_bytes(canvas)) is not None) is is_read
 
 
 def test_it_serves_several_event_loops() -> None:

@@ -16,7 +16,7 @@ from PIL import Image
 from support import pictures
 
 import wxcv
-from wxcv.images.sources import IMAGE_LIMIT
+from wxcv.images.sources import IMAGE_LIMIT, check_image
 
 LIMIT = 65_536
 
@@ -113,6 +113,22 @@ def test_a_picture_that_is_cut_off_is_refused() -> None:
         data = pictures.to_bytes(picture, kind)
         with pytest.raises(wxcv.UnreadableImageError, match="damaged or cut off"):
             wxcv.fit(data[: len(data) * 2 // 3], 20_000)
+
+
+@pytest.mark.parametrize("compression", ["group3", "group4", "tiff_ccitt"])
+async def test_a_damaged_fax_writes_nothing_on_stderr(
+    compression: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A TIFF of a fax compression is refused by its header, as libtiff complains of every line of it."""
+    fax = bytearray(pictures.to_bytes(pictures.noise(800, 800, "1"), "TIFF", compression=compression))
+    fax[1000:1010] = bytes(10)
+    reader = wxcv.LocalCodeReader()
+
+    with pytest.raises(wxcv.UnsupportedImageError, match=r"fax compression \(CCITT\); save it as PNG"):
+        wxcv.fit(fax, 16_384)
+    assert await reader.find(wxcv.SCAN_QRCODE, check_image(bytes(fax), "a.tiff"), {}) is None
+    await reader.aclose()
+    assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize("limit", [0, -1, 16_383, 1e6, "2 MB", None, True])

@@ -11,7 +11,7 @@ from wxcv.images.pictures import flatten, open_picture, read_pixels
 from wxcv.images.sources import image_type
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Set as AbstractSet
+    from collections.abc import Callable, Iterator, Set as AbstractSet
 
     from PIL import Image
     from zxingcpp import Barcode
@@ -39,12 +39,27 @@ _MARGIN = 0.05
 _SMALL = 1_000_000
 """Pixels below which a picture is also read at twice its size, rather than at half of it."""
 
+_PIXEL_LIMIT = 4_000_000
+"""Pixels, width times height; a picture of more is not read.
+
+Of a picture full of what looks like the corners of QR codes, the time of a reading grows almost with the
+square of its pixels: at 4 megapixels it takes 6 s, and 0.4 s for a photo; at 12 megapixels it takes 40 s.
+"""
+
 _SIDE_LIMIT = 65_535
 """Maximum pixels of a side for zxing-cpp."""
 
 
-def read_codes(name: str, data: bytes, accepted: AbstractSet[str]) -> QrcodeScan | None:
+def read_codes(
+    name: str, data: bytes, accepted: AbstractSet[str], is_given_up: Callable[[], bool]
+) -> QrcodeScan | None:
     """Return the codes of a picture, or None if there may be others, or one is in doubt.
+
+    Args:
+        name: for errors.
+        data: the file.
+        accepted: names of kinds of codes.
+        is_given_up: asked after every reading; if it is true, no other begins and the result is None.
 
     Raises:
         ImageError: it cannot be decoded as a picture.
@@ -53,14 +68,16 @@ def read_codes(name: str, data: bytes, accepted: AbstractSet[str]) -> QrcodeScan
     if kind is None:
         return None
     with open_picture(name, data, kind) as source:
+        if source.width * source.height > _PIXEL_LIMIT or max(source.size) > _SIDE_LIMIT:
+            return None
         picture = flatten(read_pixels(name, source)).convert("L")
-    if max(picture.size) > _SIDE_LIMIT:
-        return None
     codes = _read(picture, has_errors=False)
     if not codes or not all(_is_accepted(code, accepted) for code in codes):
         return None
     boxes = [_box(code) for code in codes]
-    if has_traces(picture, boxes) or not _is_confirmed(picture, codes, boxes):
+    if is_given_up() or has_traces(picture, boxes):
+        return None
+    if not _is_confirmed(picture, codes, boxes, is_given_up):
         return None
     width, height = picture.size
     return QrcodeScan(tuple(_code_result(code, width, height) for code in codes), ImgSize(width, height))
@@ -116,13 +133,18 @@ def _readings(picture: Image.Image) -> Iterator[tuple[float, list[Barcode]]]:
         yield scale, _read(picture.resize((width, height), Resampling.BICUBIC), has_errors=True)
 
 
-def _is_confirmed(picture: Image.Image, codes: list[Barcode], boxes: list[Box]) -> bool:
+def _is_confirmed(
+    picture: Image.Image, codes: list[Barcode], boxes: list[Box], is_given_up: Callable[[], bool]
+) -> bool:
     """Return whether no other reading has a further code, not even one with errors, or a different text."""
-    return all(
-        any(_is_same(candidate, code, box, scale) for code, box in zip(codes, boxes, strict=True))
-        for scale, candidates in _readings(picture)
-        for candidate in candidates
-    )
+
+    def is_known(candidate: Barcode, scale: float) -> bool:
+        return any(_is_same(candidate, code, box, scale) for code, box in zip(codes, boxes, strict=True))
+
+    for scale, candidates in _readings(picture):
+        if is_given_up() or not all(is_known(candidate, scale) for candidate in candidates):
+            return False
+    return True
 
 
 def _is_same(candidate: Barcode, code: Barcode, box: Box, scale: float) -> bool:

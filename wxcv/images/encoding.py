@@ -6,7 +6,7 @@ import io
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
-from wxcv.images.pictures import ORIENTATION, flatten, has_few_colours
+from wxcv.images.pictures import ORIENTATION, flatten, has_few_colours, strips
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -158,6 +158,9 @@ def _with_palette(picture: Image.Image) -> Image.Image | None:
 
     if picture.mode not in {"L", "RGB"}:
         return None
-    small = picture.convert("RGB").quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
-    is_same = ImageChops.difference(small.convert(picture.mode), picture).getbbox() is None
-    return small if is_same else None
+    coloured = picture if picture.mode == "RGB" else picture.convert("RGB")
+    small = coloured.quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    for box, part in strips(picture):
+        if ImageChops.difference(small.crop(box).convert(picture.mode), part).getbbox() is not None:
+            return None
+    return small

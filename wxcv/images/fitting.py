@@ -98,7 +98,8 @@ def fit(
         ImageTooLargeError: the image has too many bytes or pixels, or cannot be made small enough.
         EmptyImageError: it has no bytes.
         UnreadableImageError: it cannot be read or decoded, or is a URL.
-        UnsupportedImageError: its first bytes are not those of an image, or Pillow cannot open that format.
+        UnsupportedImageError: its first bytes are not those of an image, Pillow cannot open the format, or it
+            is a TIFF of a fax compression.
         ValueError: limit is out of range.
         ImportError: the extra is not installed.
     """

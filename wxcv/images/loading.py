@@ -12,7 +12,7 @@ from wxcv.callbacks import CallbackError, is_cancelled
 from wxcv.errors import ImageError, ImageTooLargeError, UnreadableImageError
 from wxcv.images.files import file_name, path_name, read_async_file, read_file
 from wxcv.images.fitting import CONVERTED, INPUT_LIMIT, fit_data
-from wxcv.images.reading import ReadImage, from_memory, from_path
+from wxcv.images.reading import ReadImage, from_memory, from_path, is_slow
 from wxcv.images.sources import ImageUrl, LocalImage, check_image, image_type, looks_like_url
 from wxcv.masking import class_name
 
@@ -104,9 +104,9 @@ class ImageLoader:
         return LocalImage(name, fitted.data, fitted.content_type, (fitted.size, fitted.original_size))
 
     async def _read(self, image: Any) -> ReadImage | ImageUrl:  # noqa: ANN401 - a caller's
-        if isinstance(image, _IN_MEMORY):
-            return from_memory(image, self.limit)
         try:
+            if isinstance(image, _IN_MEMORY):
+                return await self._read_memory(image)
             return await self._read_path_or_file(image)
         except ImageError:
             raise
@@ -126,6 +126,13 @@ class ImageLoader:
         if not isinstance(image, str) and hasattr(image, "read"):
             data = await self._read_file(image)
             return ReadImage(file_name(image), data)
+        return await self._read_memory(image)
+
+    async def _read_memory(self, image: Any) -> ReadImage | ImageUrl:  # noqa: ANN401 - checked by from_memory
+        if is_slow(image):
+            return await asyncio.get_running_loop().run_in_executor(
+                self.readers, from_memory, image, self.limit
+            )
         return from_memory(image, self.limit)
 
     async def _read_path(self, path: str | PurePath | os.PathLike[str]) -> ReadImage:

@@ -11,7 +11,7 @@ from wxcv.errors import ImageTooLargeError, UnreadableImageError, UnsupportedIma
 from wxcv.masking import class_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from PIL import Image
     from PIL.ImageFile import ImageFile
@@ -32,10 +32,15 @@ _PLUGINS = {
 ORIENTATION = 0x0112
 """The tag of the EXIF orientation."""
 
+_FAX = {"tiff_ccitt", "group3", "group4", "tiff_raw_16"}
+"""Pillow's names of compressions; libtiff writes a line on stderr for every line of a fax that is damaged."""
+
 _ORIENTATIONS = range(2, 9)
-_HEAVY = (
-    1_000_000  # pixels whose colours are counted at a time, as Pillow holds the interpreter's lock meanwhile
-)
+_STRIP = 1_000_000
+"""Pixels of a strip."""
+
+Box = tuple[int, int, int, int]
+"""Left, top, right and bottom, in pixels."""
 
 
 def require_packages(what: str, extra: str, **packages: str) -> None:
@@ -136,12 +141,13 @@ def stored_size(picture: ImageFile) -> tuple[int, int]:
 def read_pixels(name: str, picture: ImageFile) -> Image.Image:
     """Return the first frame as stored, not turned by its orientation, in mode 1, L, RGB or RGBA.
 
-    16 bits a channel become 8, CMYK and other colour spaces RGB.
+    16 bits a channel become 8, CMYK and other colour spaces RGB. Unless it is returned itself, the picture is
+    closed, which frees its memory.
 
     Raises:
         ImageTooLargeError: by its header it has `PIXEL_LIMIT` pixels or more; nothing was decoded.
         UnreadableImageError: it cannot be decoded.
-        UnsupportedImageError: its pixels are floating-point numbers.
+        UnsupportedImageError: its pixels are floating-point numbers, or a TIFF has a fax compression.
     """
     width, height = picture.size
     if width * height >= PIXEL_LIMIT:
@@ -150,10 +156,16 @@ def read_pixels(name: str, picture: ImageFile) -> Image.Image:
         raise UnsupportedImageError(
             name, "its pixels are floating-point numbers; convert it to 8 bits a channel"
         )
+    if picture.format == "TIFF" and picture.info.get("compression") in _FAX:
+        raise UnsupportedImageError(name, "a TIFF of a fax compression (CCITT); save it as PNG")
     try:
-        return _simplify(_load_unturned(picture))
+        pixels = _simplify(_load_unturned(picture))
+        if pixels is not picture:
+            picture.close()
     except Exception as error:  # noqa: BLE001 - a broken file makes Pillow raise anything
         failure = class_name(error)
+    else:
+        return pixels
     raise _unreadable(name, failure)
 
 
@@ -179,36 +191,70 @@ def _load_unturned(picture: ImageFile) -> Image.Image:
 
 def _simplify(picture: Image.Image) -> Image.Image:
     if picture.mode.startswith("I"):  # 0 to 65,535; a plain conversion would turn all over 255 white
-        return picture.convert("I").point(lambda value: value / 257 + 0.5).convert("L")
+        return _grey(picture)
     if picture.has_transparency_data:
-        layer = picture.convert("RGBA")
-        is_opaque = layer.getchannel("A").getextrema() == (255, 255)
+        layer = picture if picture.mode == "RGBA" else picture.convert("RGBA")
+        is_opaque = all(part.getchannel("A").getextrema() == (255, 255) for _, part in strips(layer))
         return layer.convert("RGB") if is_opaque else layer
     return picture if picture.mode in {"1", "L", "RGB"} else picture.convert("RGB")
 
 
+def _grey(picture: Image.Image) -> Image.Image:
+    from PIL import Image  # noqa: PLC0415 - the extra may be missing
+
+    grey = Image.new("L", picture.size)
+    for box, part in strips(picture):
+        grey.paste(part.convert("I").point(lambda value: value / 257 + 0.5).convert("L"), box)
+    return grey
+
+
+def strips(picture: Image.Image) -> Iterator[tuple[Box, Image.Image]]:
+    """Yield the parts of a picture from top to bottom with their places, of at most 1,000,000 pixels each.
+
+    For what holds the interpreter's lock while it works, as much of Pillow does: between two parts other
+    threads go on.
+    """
+    columns = min(picture.width, _STRIP)
+    rows = _STRIP // columns
+    for top in range(0, picture.height, rows):
+        for left in range(0, picture.width, columns):
+            right, bottom = min(left + columns, picture.width), min(top + rows, picture.height)
+            yield (left, top, right, bottom), picture.crop((left, top, right, bottom))
+
+
 def flatten(picture: Image.Image) -> Image.Image:
     """Return a picture in mode L or RGB; transparency becomes black if the picture is light, else white."""
-    from PIL import Image, ImageChops, ImageStat  # noqa: PLC0415 - the extra may be missing
+    from PIL import Image  # noqa: PLC0415 - the extra may be missing
 
     if picture.mode == "1":
         return picture.convert("L")
     if picture.mode != "RGBA":
         return picture
-    alpha = picture.getchannel("A")
-    brightness = ImageStat.Stat(ImageChops.multiply(picture.convert("L"), alpha)).mean[0]
-    is_light = brightness > ImageStat.Stat(alpha).mean[0] / 2
-    background = Image.new("RGBA", picture.size, "black" if is_light else "white")
-    return Image.alpha_composite(background, picture).convert("RGB")
+    colour = "black" if _is_light(picture) else "white"
+    flat = Image.new("RGB", picture.size)
+    for box, part in strips(picture):
+        background = Image.new("RGBA", part.size, colour)
+        flat.paste(Image.alpha_composite(background, part).convert("RGB"), box)
+    return flat
+
+
+def _is_light(picture: Image.Image) -> bool:
+    """Tell whether what can be seen of a transparent picture is rather light than dark."""
+    from PIL import ImageChops, ImageStat  # noqa: PLC0415 - the extra may be missing
+
+    brightness = opacity = 0.0
+    for _, part in strips(picture):
+        alpha = part.getchannel("A")
+        brightness += ImageStat.Stat(ImageChops.multiply(part.convert("L"), alpha)).sum[0]
+        opacity += ImageStat.Stat(alpha).sum[0]
+    return brightness > opacity / 2
 
 
 def has_few_colours(picture: Image.Image, most: int = 256) -> bool:
     """Return whether a picture has at most ``most`` colours."""
-    rows = max(1, _HEAVY // picture.width)
     colours: set[object] = set()
-    for top in range(0, picture.height, rows):
-        strip = picture.crop((0, top, picture.width, min(top + rows, picture.height)))
-        counted = strip.getcolors(most)
+    for _, part in strips(picture):
+        counted = part.getcolors(most)
         if counted is None:
             return False
         colours.update(colour for _, colour in counted)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wxcv.errors import ImageError, UnreadableImageError
@@ -13,6 +14,10 @@ if TYPE_CHECKING:
     import os
 
     from typing_extensions import Buffer
+
+
+_CHUNK = 1_000_000
+"""Bytes that are copied at a time, as that holds the interpreter's lock."""
 
 
 class ReadImage(NamedTuple):
@@ -40,7 +45,27 @@ def copy_buffer(data: Buffer, limit: int, name: str | None = None) -> tuple[str,
     shown = short_name(name) if name else f"image of {view.nbytes:,} bytes"
     if view.nbytes >= limit:
         raise make_too_large_error(shown, view.nbytes, limit)
-    return shown, data if type(data) is bytes else bytes(view)
+    return shown, data if type(data) is bytes else _copy(view)
+
+
+def _copy(view: memoryview) -> bytes:
+    """Return the bytes of a view; between two chunks of a large one other threads go on."""
+    if view.nbytes <= _CHUNK or view.ndim == 0:
+        return bytes(view)
+    step = max(1, _CHUNK * len(view) // view.nbytes)
+    copied = io.BytesIO()
+    for start in range(0, len(view), step):
+        copied.write(bytes(view[start : start + step]))
+    return copied.getvalue()
+
+
+def is_slow(image: object) -> bool:
+    """Return whether ``from_memory`` takes so long with an image that no event loop should wait for it."""
+    data = image.data if isinstance(image, ImageBytes) else image
+    try:
+        return type(data) is not bytes and memoryview(data).nbytes > _CHUNK  # type: ignore[arg-type] # as caught
+    except (TypeError, ValueError, BufferError):
+        return False
 
 
 def from_path(path: str | os.PathLike[str], limit: int) -> ReadImage:
