@@ -35,5 +35,15 @@ class _Loop(asyncio.SelectorEventLoop):
 
 def run_by_set_clock(work: Coroutine[object, object, T]) -> T:
     """Run work that only waits for timers, in an event loop whose clock begins at 0 and is never behind."""
-    with asyncio.Runner(loop_factory=_Loop) as runner:
-        return runner.run(work)
+
+    async def run() -> T:
+        try:
+            return await work
+        finally:  # asyncio.run gives threads 300 s for it, which are over at once here
+            await asyncio.get_running_loop().shutdown_default_executor()
+
+    loop = _Loop()
+    try:
+        return loop.run_until_complete(run())
+    finally:
+        loop.close()
