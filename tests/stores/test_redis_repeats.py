@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 from support.redis_server import RedisServer
@@ -13,7 +13,9 @@ from support.redis_server import RedisServer
 import wxcv
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+T = TypeVar("T")
 
 
 class Proxy:
@@ -64,6 +66,14 @@ async def open_store(kind: str) -> AsyncIterator[tuple[wxcv.RedisStore, Proxy]]:
         await server.aclose()
 
 
+async def repeat_if_lost(operation: Callable[[], Awaitable[T]]) -> T:
+    """Run an operation, again if it fails: older clients of redis-py do not repeat it themselves."""
+    try:
+        return await operation()
+    except wxcv.StoreError:
+        return await operation()
+
+
 @pytest.mark.parametrize("kind", ["url", "client"])
 async def test_a_call_is_given_back_once_though_the_reply_was_lost(kind: str) -> None:
     """If the reply to a ``give_back`` is lost, the call that it gave back is not given back a second time."""
@@ -71,7 +81,7 @@ async def test_a_call_is_given_back_once_though_the_reply_was_lost(kind: str) ->
         taken = [await store.take("k", 9) for _ in range(5)]
         await store.give_back("k", taken[0])  # so that Redis knows the script
         proxy.loses_reply = True
-        await store.give_back("k", taken[1])
+        await repeat_if_lost(lambda: store.give_back("k", taken[1]))
         assert not proxy.loses_reply
 
         assert (await store.load_usage("k")).count == 3
@@ -83,6 +93,6 @@ async def test_a_lease_is_had_though_the_reply_was_lost(kind: str) -> None:
     async with open_store(kind) as (store, proxy):
         await store.acquire("other", "me")
         proxy.loses_reply = True
-        assert await store.acquire("k", "me")
+        assert await repeat_if_lost(lambda: store.acquire("k", "me"))
         assert not proxy.loses_reply
         assert not await store.acquire("k", "another")

@@ -141,7 +141,7 @@ class ImageLoader:
                 path_name(path) if isinstance(path, str) else f"<{class_name(path)}>",
                 "this session reads no local files (local_files=False); pass bytes, or ImageUrl for a URL",
             )
-        if isinstance(path, str) or type(path).__module__ == "pathlib":
+        if isinstance(path, str) or type(path).__module__.partition(".")[0] == "pathlib":
             return await asyncio.get_running_loop().run_in_executor(self.readers, from_path, path, self.limit)
         # A path class of the caller's own may block for any time.
         return await asyncio.to_thread(from_path, path, self.limit)
