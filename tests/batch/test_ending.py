@@ -205,3 +205,14 @@ async def test_a_batch_that_nobody_begins_is_freed_with_its_images() -> None:
         del image
 
         assert kept() is None
+
+
+async def test_a_batch_that_was_closed_before_it_began_ends_at_once() -> None:
+    """A batch that is closed before anything was asked of it gives no outcome and consumes no image."""
+    images = iter([PICTURE])
+    async with wxcv.Session(APP, base_url="http://127.0.0.1:1") as session:
+        batch = session.batch(wxcv.SCAN_QRCODE, images)
+        await batch.aclose()
+
+        assert [outcome async for outcome in batch] == []
+    assert next(images) is PICTURE

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from wxcv import nesting
 from wxcv.batch.outcomes import Answered, Unanswered
-from wxcv.callbacks import CallbackError, is_cancelled
+from wxcv.callbacks import CallbackError, is_cancelled, notify
 from wxcv.calls.events import CallEvent
 from wxcv.calls.reports import find_status
 from wxcv.errors import UnreadableImageError, WxcvError
@@ -67,7 +67,7 @@ class BatchRunner(Generic[ItemT, AnswerT]):
         key: Callable[[ItemT], Any] | None,
         has_sources: bool = False,
         endpoint: str = "",
-        on_call: Callable[[CallEvent], None] | None = None,
+        on_call: Callable[[CallEvent], object] | None = None,
         begin: Callable[[BatchRunner[Any, Any]], None] = lambda _runner: None,
         forget: Callable[[BatchRunner[Any, Any]], None] = lambda _runner: None,
     ) -> None:
@@ -222,7 +222,8 @@ class BatchRunner(Generic[ItemT, AnswerT]):
     def _notify(self, outcome: Outcome[ItemT, AnswerT], queued: float = 0.0) -> Outcome[ItemT, AnswerT]:
         if self._on_call is not None:
             status, source, sends = outcome.status, outcome.source, outcome.sends
-            self._on_call(CallEvent(self._endpoint, status, source, sends, outcome.elapsed, queued))
+            event = CallEvent(self._endpoint, status, source, sends, outcome.elapsed, queued)
+            notify("on_call", self._on_call, event)
         return outcome
 
     async def _try_until_final(self, image: object) -> tuple[CallResult[AnswerT] | None, int]:

@@ -6,6 +6,7 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from wxcv.callbacks import notify
 from wxcv.calls.attempts import Attempts
 from wxcv.calls.deadlines import Deadline
 from wxcv.calls.events import CallEvent
@@ -82,11 +83,12 @@ class Call(Generic[AnswerT]):
             return CallResult(None, error, self.report)
 
     def _notify(self, status: CallStatus) -> None:
-        if self._state.on_call is not None:
+        on_call = self._state.on_call
+        if on_call is not None:
             report, name = self.report, self._attempts.endpoint.name
             source = report.source if status == "ok" else None
             event = CallEvent(name, status, source, report.sends, report.elapsed, report.queued)
-            self._state.notify_call(event)
+            notify("on_call", on_call, event)
 
     async def _run(self, image: Image) -> AnswerT:
         """Make the call, with a complete report and error."""

@@ -42,7 +42,7 @@ class CallReport:
         is_sending: whether the image is being sent, or was answered.
         is_abandoned: whether nobody waits for it any more and nothing may be sent.
         is_waiting_for_token: whether it waits for a token, or ended while waiting.
-        asked_at, started_at: monotonic time at which it began, and at which it got its slot; None before.
+        asked_at, started_at: monotonic time at which it began, and got its slot; None before that.
         queued: seconds for which it waited for its slot.
         elapsed: seconds from when it got its slot to its end.
         source: "wechat", or the name of the AnswerSource that had the answer.
@@ -58,7 +58,7 @@ class CallReport:
     is_sending: bool = False
     is_abandoned: bool = False
     is_waiting_for_token: bool = False
-    asked_at: float | None = None
+    asked_at: float = 0.0
     started_at: float | None = None
     queued: float = 0.0
     elapsed: float = 0.0
@@ -76,8 +76,7 @@ class CallReport:
     def finish(self, now: float) -> None:
         """Record how long the call took, which ends at this monotonic time."""
         self.elapsed = self.elapsed_at(now)
-        if self.asked_at is not None:
-            self.queued = (now if self.started_at is None else self.started_at) - self.asked_at
+        self.queued = (now if self.started_at is None else self.started_at) - self.asked_at
 
     def copy_result_of(self, other: CallReport) -> None:
         """Take over what another call of the same image knows of their common answer or error."""

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import attrs
 
-from wxcv.callbacks import notify
 from wxcv.calls.pacing import Pacer
 from wxcv.calls.retries import RetryPolicy, RetryQuota
 from wxcv.calls.shared_calls import SharedCalls
@@ -163,11 +162,6 @@ class SessionState:
         if pacer is None:
             pacer = self.pacers[path] = Pacer()
         return pacer
-
-    def notify_call(self, event: CallEvent) -> None:
-        """Pass the event of a call that has ended to ``on_call``."""
-        if self.on_call is not None:
-            notify("on_call", self.on_call, event)
 
     def stats(self) -> SessionStats:
         """Return the session's statistics."""

@@ -293,7 +293,7 @@ class Session(SessionQuotas):
             key=key,
             has_sources=state.answer_sources is not None,
             endpoint=endpoint.name,
-            on_call=None if state.on_call is None else state.notify_call,
+            on_call=state.on_call,
             begin=self._begin_batch,
             forget=self._runners.discard,
         )
