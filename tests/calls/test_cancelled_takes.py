@@ -50,7 +50,7 @@ async def _ok(request: web.Request) -> web.StreamResponse:
 async def test_a_cancelled_take_leaves_the_count_as_it_was(
     tmp_path: Path, used: int, *, is_failing: bool
 ) -> None:
-    """Whether the take succeeds, is refused or fails after the cancellation, the count is as it was before."""
+    """Whether the take succeeds, is refused or fails after the cancellation, the count stays."""
     async with (
         api_server(_ok) as url,
         Held(tmp_path / "s.db", is_failing=is_failing) as store,
@@ -67,3 +67,20 @@ async def test_a_cancelled_take_leaves_the_count_as_it_was(
         await session.aclose()
 
         assert (await store.load_usage(f"wx1:{wxcv.PRINTED_TEXT.path}")).count == used
+
+
+async def test_closing_does_not_wait_for_a_store_that_hangs(tmp_path: Path) -> None:
+    """What a store of the caller's does not end in time is cancelled, and no task of it is left."""
+    async with (
+        Held(tmp_path / "s.db", is_failing=False) as store,
+        wxcv.Session(APP, base_url="http://127.0.0.1:9", store=store, daily_limits=LIMITS) as session,
+    ):
+        limiter = session._state.limiter
+        assert limiter is not None
+        taking = asyncio.create_task(limiter.reserve("wx1", wxcv.PRINTED_TEXT))
+        await store.asked.wait()
+        taking.cancel()
+        await asyncio.gather(taking, return_exceptions=True)
+        await limiter.wait_closed(0.0)
+
+        assert "wxcv daily limit" not in {task.get_name() for task in asyncio.all_tasks()}

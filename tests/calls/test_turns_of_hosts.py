@@ -6,7 +6,10 @@ import wxcv
 from wxcv.calls.hosts import Host, Hosts
 from wxcv.protocol.answers import Response
 
-MAIN, OTHER, THIRD = (Host(f"https://{name}", name) for name in ("main", "other", "third"))
+
+def make(*names: str) -> list[Host]:
+    """Make hosts."""
+    return [Host(f"https://{name}", name) for name in names]
 
 
 class Sender:
@@ -26,7 +29,8 @@ class Sender:
 
 async def test_the_next_host_is_tried_until_one_does_not_fail() -> None:
     """A request goes to the hosts in their order, and ends with the first response."""
-    sender, hosts = Sender(MAIN, OTHER), Hosts(MAIN, [OTHER, THIRD], lambda: 0.0)
+    main, other, third = make("main", "other", "third")
+    sender, hosts = Sender(main, other), Hosts(main, [other, third], lambda: 0.0)
     result = await hosts.send_in_turn(sender.send, lambda _error, _host: True, "/p")
 
     assert isinstance(result, Response)
@@ -35,7 +39,8 @@ async def test_the_next_host_is_tried_until_one_does_not_fail() -> None:
 
 async def test_if_all_hosts_fail_the_error_names_them_all() -> None:
     """With no host left, the main one's error tells of the others, too."""
-    sender, hosts = Sender(MAIN, OTHER), Hosts(MAIN, [OTHER], lambda: 0.0)
+    main, other = make("main", "other")
+    sender, hosts = Sender(main, other), Hosts(main, [other], lambda: 0.0)
     result = await hosts.send_in_turn(sender.send, lambda _error, _host: True, "/p")
 
     assert str(result) == "cannot reach main, nothing was sent; nor can other be reached"
@@ -44,7 +49,8 @@ async def test_if_all_hosts_fail_the_error_names_them_all() -> None:
 
 async def test_an_error_that_is_nobodys_fault_ends_the_turn() -> None:
     """What is not the host's fault, such as a proxy's refusal, is not tried at another host."""
-    sender, hosts = Sender(MAIN), Hosts(MAIN, [OTHER], lambda: 0.0)
+    main, other = make("main", "other")
+    sender, hosts = Sender(main), Hosts(main, [other], lambda: 0.0)
     result = await hosts.send_in_turn(sender.send, lambda _error, _host: False, "/p")
 
     assert str(result) == "cannot reach main, nothing was sent"
