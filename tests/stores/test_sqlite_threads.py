@@ -227,7 +227,7 @@ from wxcv.clock import SystemClock
 from wxcv.stores import statements
 from wxcv.stores.database import Database
 def wait(event, arguments):
-    if event == "os.remove":
+    if event == "os.remove" and str(arguments[0]) == sys.argv[1] + "-wal":
         print("removes", flush=True)
         sys.stdin.readline()
 sys.addaudithook(wait)
