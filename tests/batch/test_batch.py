@@ -82,7 +82,7 @@ async def test_the_lines_of_a_file_are_items_only_with_a_key(session: wxcv.Sessi
     with pytest.raises(
         TypeError, match=r"images must be .*, not one file object \(StringIO\); put it into a"
     ):
-        session.batch(wxcv.SCAN_QRCODE, io.StringIO("MARKED"))  # type: ignore[arg-type]
+        session.batch(wxcv.SCAN_QRCODE, io.StringIO("MARKED"))  # type: ignore[arg-type] # on purpose
     names = io.StringIO(f"{mixed[0]}\n{mixed[2]}\n")
     outcomes = await collect(session.batch(wxcv.SCAN_QRCODE, names, key=str.strip))
 

@@ -190,7 +190,7 @@ async def test_a_peer_that_never_reads_ends_at_the_attempt_timeout(
     async with await small_buffers(box.base_url) as http:
         options = {"http": http, "attempt_timeout": FOR_EVER, "retries": wxcv.RetryPolicy(at_most_once=True)}
         async with (
-            wxcv.Session(credential, base_url=box.base_url, **options) as session,  # type: ignore[arg-type]
+            wxcv.Session(credential, base_url=box.base_url, **options) as session,  # type: ignore[arg-type] # any options
             ending_attempts(session, lambda: box.requests[QRCODE]),
         ):
             with pytest.raises(wxcv.CallTimeoutError) as caught:

@@ -308,7 +308,7 @@ class TokensOnly:
 
 def test_a_store_that_cannot_count_is_refused() -> None:
     """With daily limits, a store without the methods of CounterStore is refused by name."""
-    tokens = wxcv.TokenCache(store=TokensOnly())  # type: ignore[arg-type]
+    tokens = wxcv.TokenCache(store=TokensOnly())  # type: ignore[arg-type] # on purpose
     with pytest.raises(TypeError, match="store must be a CounterStore too, to count sends, not TokensOnly"):
         wxcv.Session(APP, tokens=tokens, daily_limits=LIMITS)
 
@@ -325,12 +325,12 @@ def test_an_account_that_is_not_known_cannot_be_counted() -> None:
 @pytest.mark.parametrize(
     "make",
     [
-        lambda: wxcv.DailyLimits([]),  # type: ignore[arg-type]
-        lambda: wxcv.DailyLimits({"printed_text": 1}),  # type: ignore[dict-item]
+        lambda: wxcv.DailyLimits([]),  # type: ignore[arg-type] # on purpose
+        lambda: wxcv.DailyLimits({"printed_text": 1}),  # type: ignore[dict-item] # on purpose
         lambda: wxcv.DailyLimits({wxcv.PRINTED_TEXT: -1}),
-        lambda: wxcv.DailyLimits({wxcv.PRINTED_TEXT: 1.5}),  # type: ignore[dict-item]
+        lambda: wxcv.DailyLimits({wxcv.PRINTED_TEXT: 1.5}),  # type: ignore[dict-item] # on purpose
         lambda: wxcv.DailyLimits({}, reset_hour=24),
-        lambda: wxcv.DailyLimits({}, without_store="go on"),  # type: ignore[arg-type]
+        lambda: wxcv.DailyLimits({}, without_store="go on"),  # type: ignore[arg-type] # on purpose
     ],
 )
 def test_wrong_limits_are_refused(make: Callable[[], object]) -> None:

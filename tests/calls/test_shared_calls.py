@@ -43,8 +43,11 @@ async def test_those_who_wait_leave_their_slots_to_others() -> None:
         tasks = await start_calls(10, session)
         other = asyncio.create_task(session.scan_qrcode(pictures.qr_png("other")))
         await wait_until(lambda: server.calls == 2)
+        assert (session.stats().running, session.stats().waiting) == (2, 0)
         server.go.set()
         await asyncio.gather(other, *tasks)
+
+    assert server.calls == 2
 
 
 async def test_a_failure_is_everybodys_and_sent_once() -> None:
@@ -224,3 +227,16 @@ async def test_a_large_picture_is_known_without_being_fitted_again() -> None:
 
     assert sends == 1
     assert {scan.img_size for scan in scans} == {wxcv.ImgSize(1500, 1000)}
+
+
+async def test_an_answer_may_be_none() -> None:
+    """An endpoint of one's own whose answer is None gives None to all calls that share the send."""
+    server = Server(is_held=True)
+    endpoint = wxcv.Endpoint("own", "/cv/img/own", lambda _fields: None)
+    async with api_server(server.call) as url, make_cached_session(url) as session:
+        calls = [asyncio.create_task(session.call(endpoint, BLANK)) for _ in range(3)]
+        await wait_until(lambda: session.stats().calls == 3)
+        server.go.set()
+        assert await asyncio.gather(*calls) == [None] * 3
+
+    assert server.calls == 1

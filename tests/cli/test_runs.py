@@ -134,7 +134,7 @@ async def test_a_second_ctrl_c_ends_at_once_and_loses_no_answer(names: list[str]
     assert [row["status"] for row in rows].count("ok") == 19
     ended = [row for row in rows if row["status"] != "ok"]
     assert [(row["status"], row["answers"]) for row in ended] == [("unknown", {})] * 8
-    assert [row["error"]["sends"] for row in ended] == [1] * 8  # type: ignore[index]
+    assert [row["error"]["sends"] for row in ended] == [1] * 8  # type: ignore[index] # from JSON
     assert b"WeChat may have counted it" in err
 
 

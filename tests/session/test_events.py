@@ -11,6 +11,7 @@ import pytest
 from support import pictures
 from support.accounts import APP, TOKEN
 from support.pages import QRCODE
+from support.same_image import Server
 from support.servers import answer, api_server
 
 import wxcv
@@ -181,25 +182,19 @@ async def test_every_outcome_is_told_to_on_call() -> None:
 
 async def test_the_seconds_of_a_call_are_told() -> None:
     """on_call is told how long a call waited for its slot, and how long it took from there."""
-    clock, events, arrived, go = wxcv.ManualClock(), [], asyncio.Event(), asyncio.Event()
-
-    async def call(request: web.Request) -> web.StreamResponse:
-        await request.read()
-        arrived.set()
-        await go.wait()
-        return answer(errcode=0, code_results=[])
+    server, clock, events = Server(is_held=True), wxcv.ManualClock(), []
 
     async with (
-        api_server(call) as url,
+        api_server(server.call) as url,
         wxcv.Session(APP, base_url=url, concurrency=1, clock=clock, on_call=events.append) as session,
     ):
         first = asyncio.create_task(session.scan_qrcode(pictures.qr_png("x")))
-        await arrived.wait()
+        await server.arrived.acquire()
         second = asyncio.create_task(session.scan_qrcode(pictures.qr_png("y")))
         while not session.stats().waiting:
             await asyncio.sleep(0)
         clock.advance(3)
-        go.set()
+        server.go.set()
         await asyncio.gather(first, second)
 
     assert [(event.queued, event.seconds) for event in events] == [(0.0, 3.0), (3.0, 0.0)]
@@ -207,25 +202,19 @@ async def test_the_seconds_of_a_call_are_told() -> None:
 
 async def test_a_cancelled_call_is_told_to_on_call() -> None:
     """on_call is told of a call that its caller cancelled, and whether it was sent."""
+    server = Server(is_held=True)
     events: list[wxcv.CallEvent] = []
-    arrived, go = asyncio.Event(), asyncio.Event()
-
-    async def call(request: web.Request) -> web.StreamResponse:
-        await request.read()
-        arrived.set()
-        await go.wait()
-        return answer(errcode=0, code_results=[])
 
     async with (
-        api_server(call) as url,
+        api_server(server.call) as url,
         wxcv.Session(APP, base_url=url, on_call=events.append) as session,
     ):
         task = asyncio.create_task(session.scan_qrcode(pictures.qr_png("x")))
-        await arrived.wait()
+        await server.arrived.acquire()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        go.set()
+        server.go.set()
 
     assert told(events) == [("scan_qrcode", "cancelled", None, 1)]
 

@@ -229,7 +229,7 @@ async def test_the_query_is_for_endpoints_only(session: wxcv.Session) -> None:
     """A path instead of an Endpoint is refused by all three methods before anything is sent."""
     for method in (session.quota, session.usage, session.clear_quota_marks):
         with pytest.raises(TypeError, match=r"wxcv\.SCAN_QRCODE"):
-            await method(COMM)  # type: ignore[arg-type]
+            await method(COMM)  # type: ignore[arg-type] # on purpose
 
 
 async def test_without_a_store_the_usage_is_the_sessions_own(box: Sandbox) -> None:

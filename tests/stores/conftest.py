@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from support.redis_server import RedisServer
 from support.stores import STORES, SharedFile, SharedMemory, SharedRedis, SharedStore
 
 from wxcv.clock import end_of_day
@@ -13,6 +14,8 @@ from wxcv.clock import end_of_day
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
+
+    from redis.asyncio import Redis
 
     import wxcv
 
@@ -45,3 +48,19 @@ async def shared(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
 def store(shared: SharedStore) -> wxcv.Store:
     """A store."""
     return shared.open()
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[RedisServer]:
+    """A Redis of this test alone."""
+    running = RedisServer()
+    await running.start()
+    yield running
+    await running.aclose()
+
+
+@pytest.fixture(params=[False, True], ids=["bytes", "str"])
+async def redis(server: RedisServer, request: pytest.FixtureRequest) -> AsyncIterator[Redis]:
+    """A client that gives bytes, or strings."""
+    async with server.client(decode_responses=request.param) as client:
+        yield client

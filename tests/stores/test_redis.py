@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import pytest
 from redis.asyncio import Redis, RedisCluster
 from support.accounts import SECRET
-from support.redis_server import RedisServer
 from support.wechat import WeChat
 
 import wxcv
@@ -17,29 +16,13 @@ from wxcv.clock import SystemClock
 from wxcv.tokens.manager import TokenManager
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from support.redis_server import RedisServer
 
     from wxcv.protocol.answers import Response
     from wxcv.protocol.requests import Request
 
 NOW = 1_700_000_000.0
 TOKEN = wxcv.StoredToken("MARKED-T1", 1, NOW + 100, 100.0)
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[RedisServer]:
-    """A Redis of this test alone."""
-    running = RedisServer()
-    await running.start()
-    yield running
-    await running.aclose()
-
-
-@pytest.fixture(params=[False, True], ids=["bytes", "str"])
-async def redis(server: RedisServer, request: pytest.FixtureRequest) -> AsyncIterator[Redis]:
-    """A client that gives bytes, or strings."""
-    async with server.client(decode_responses=request.param) as client:
-        yield client
 
 
 async def test_the_newest_refresh_token_is_shared(redis: Redis) -> None:

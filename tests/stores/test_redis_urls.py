@@ -7,34 +7,16 @@ import logging
 from typing import TYPE_CHECKING
 
 import pytest
-from support.redis_server import RedisServer
 
 import wxcv
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from redis.asyncio import Redis
+    from support.redis_server import RedisServer
 
 
 NOW = 1_700_000_000.0
 TOKEN = wxcv.StoredToken("MARKED-T1", 1, NOW + 100, 100.0)
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[RedisServer]:
-    """A Redis of this test alone."""
-    running = RedisServer()
-    await running.start()
-    yield running
-    await running.aclose()
-
-
-@pytest.fixture(params=[False, True], ids=["bytes", "str"])
-async def redis(server: RedisServer, request: pytest.FixtureRequest) -> AsyncIterator[Redis]:
-    """A client that gives bytes, or strings."""
-    async with server.client(decode_responses=request.param) as client:
-        yield client
 
 
 async def own_store(server: RedisServer, prefix: str = "wxcv") -> wxcv.RedisStore:

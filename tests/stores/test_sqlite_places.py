@@ -132,4 +132,4 @@ def test_a_store_checks_its_settings(path: Path) -> None:
     with pytest.raises(ValueError, match="lease must be a number of seconds above 10 and at most"):
         wxcv.SQLiteStore(path, lease=10)
     with pytest.raises(TypeError, match="clock must be a Clock"):
-        wxcv.SQLiteStore(path, clock=5)  # type: ignore[arg-type]
+        wxcv.SQLiteStore(path, clock=5)  # type: ignore[arg-type] # on purpose

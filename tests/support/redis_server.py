@@ -69,7 +69,7 @@ class RedisServer:
 
     def client(self, **options: object) -> Redis:
         """Make a client; close it."""
-        return Redis(**{"unix_socket_path": self.path, **options})  # type: ignore[arg-type]
+        return Redis(**{"unix_socket_path": self.path, **options})  # type: ignore[arg-type] # any options
 
 
 def worker_command(script: str, *words: str) -> Sequence[str]:

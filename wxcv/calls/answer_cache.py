@@ -51,10 +51,10 @@ class _Kept(NamedTuple):
 class AnswerCache:
     """An AnswerSource that keeps WeChat's answers, so that the same image is not sent again.
 
-    Images are the same if their bytes (by SHA-256) or their URLs are equal, for the same account, endpoint
-    and fields. Calls of the same image that run at the same time in one session share one send: the first
-    call has the slot, and the others wait without a slot and without the bytes. Cancelling any of them does
-    not affect the others. If all are cancelled and the image was sent, that call is finished and its answer
+    Images are the same if their bytes (by SHA-256) or their URLs are equal, for the same account, endpoint,
+    content type and fields. Calls of the same image that run at the same time in one session share one send:
+    the first call has the slot, and the others wait without a slot and without the bytes. Cancelling any of
+    them does not affect the others. If all are cancelled, a send that has begun is finished and its answer
     kept. If the send fails, all get its error, with ``sends`` 0 for those that did not send.
 
     Sends at the same time are shared within one session only. Two processes, or two sessions, may send the

@@ -44,7 +44,7 @@ class SharedCall(Generic[AnswerT]):
         self.slot = slot
         self._work = work
         self._forget = forget
-        self._answer: AnswerT | None = None
+        self._answer: tuple[AnswerT] | None = None  # an endpoint of the caller's may answer None
         self._error: WxcvError | None = None
         self._waiters: set[asyncio.Future[None]] = set()
         self.task = asyncio.create_task(self._run(), name="wxcv shared call")
@@ -58,7 +58,7 @@ class SharedCall(Generic[AnswerT]):
             self._error = self.report.complete(error)
 
     def _publish(self, answer: AnswerT) -> None:
-        self._answer = answer
+        self._answer = (answer,)
         self._forget()
         self._wake_waiters()
 
@@ -89,7 +89,7 @@ class SharedCall(Generic[AnswerT]):
             if not self._waiters and self._answer is None:
                 self._abandon()
         if self._answer is not None:
-            return self._answer
+            return self._answer[0]
         error = self._error or self.task.exception()  # raises CancelledError, if it was cancelled
         if report is not self.report and isinstance(error, WxcvError):
             error = copy.copy(error)

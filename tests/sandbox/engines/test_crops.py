@@ -49,8 +49,8 @@ def test_a_ratio_is_that_of_the_largest_crop_with_the_rectangle(ratio: str, size
     """The crop has the ratio, is as large as it can be, and holds what differs."""
     ((left, top, right, bottom),) = boxes(drawn((280, 200, 320, 240)), ratio)
 
-    assert (right - left + 1, bottom - top + 1) == size  # type: ignore[operator]
-    assert left <= 280 and top <= 200 and right >= 320 and bottom >= 240  # type: ignore[operator] # noqa: PT018
+    assert (right - left + 1, bottom - top + 1) == size  # type: ignore[operator] # numbers
+    assert left <= 280 and top <= 200 and right >= 320 and bottom >= 240  # type: ignore[operator] # numbers # noqa: PT018
 
 
 def test_the_edges_belong_to_the_crop_as_in_wechats_sample() -> None:
@@ -74,8 +74,8 @@ def test_a_crop_is_inside_of_any_picture(size: tuple[int, int]) -> None:
     """Also a picture without any difference has crops inside of it, of one pixel at least."""
     data = pictures.blank_png(*size)
     for left, top, right, bottom in boxes(data) + boxes(data, "0.001,1,1000"):
-        assert 0 <= left <= right < size[0]  # type: ignore[operator]
-        assert 0 <= top <= bottom < size[1]  # type: ignore[operator]
+        assert 0 <= left <= right < size[0]  # type: ignore[operator] # numbers
+        assert 0 <= top <= bottom < size[1]  # type: ignore[operator] # numbers
 
 
 def test_what_is_no_picture_has_no_crop() -> None:
