@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import ssl
+import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ import pytest
 import trustme
 import uvloop
 from support.servers import http_answer, raw_server, read_request
+from support.timeouts import one_second_ahead
 
 import wxcv
 from wxcv.calls.connections import GuardedConnection
@@ -69,8 +71,8 @@ class Repeating:
 
 @asynccontextmanager
 async def transport_to(url: str, http: aiohttp.ClientSession | None = None) -> AsyncIterator[Transport]:
-    """Open a transport, with a session of its own or that one."""
-    transport = Transport(url, connections=2, attempt_timeout=5.0, http=http)
+    """Open a transport that uses connections again at once, with a session of its own or that one."""
+    transport = Transport(url, connections=2, attempt_timeout=5.0, http=http, monotonic=one_second_ahead)
     try:
         yield transport
     finally:
@@ -131,6 +133,21 @@ def test_an_answer_that_came_while_the_program_held_the_loop_ends_the_connection
 
     with asyncio.Runner(loop_factory=runner(name)) as loop:
         loop.run(main())
+
+
+async def test_a_connection_is_used_again_only_after_a_delay() -> None:
+    """Requests within REUSE_DELAY of a response open other connections; after it, they use the idle ones."""
+    now = time.monotonic()
+    server = Repeating()
+    async with raw_server(server.serve) as url:
+        transport = Transport(url, connections=1, attempt_timeout=5.0, monotonic=lambda: now)
+        assert await ask(transport) == 1
+        assert await ask(transport) == 2
+        assert server.connections == 2
+        now = one_second_ahead()
+        assert await ask(transport) == 3
+        assert server.connections == 2
+        await transport.aclose()
 
 
 async def test_two_answers_to_one_request_are_none() -> None:

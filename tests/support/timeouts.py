@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,11 @@ if TYPE_CHECKING:
 
 FOR_EVER = 60.0
 """Seconds: a timeout that ends only in a test that fails."""
+
+
+def one_second_ahead() -> float:
+    """Return the time on a monotonic clock at which connections that became idle now may be used again."""
+    return time.monotonic() + 1
 
 
 def end_attempts(transport: Transport) -> None:

@@ -1,4 +1,4 @@
-"""GuardedConnection: keeps a late response on a kept-alive connection from answering the next request."""
+"""What keeps a late response on a kept-alive connection from answering the next request."""
 
 from __future__ import annotations
 
@@ -6,11 +6,46 @@ import asyncio
 import select
 from typing import TYPE_CHECKING, cast
 
+import aiohttp
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from aiohttp.client_proto import ResponseHandler
+    from aiohttp.client_reqrep import ConnectionKey
+    from aiohttp.connector import Connection
+    from aiohttp.tracing import Trace
 
 
+_KEEPALIVE_SECONDS = 15.0
+REUSE_DELAY = 0.02  # seconds
 _TURNS = 3  # of the event loop: one to find that there is something to read, one to read it
+
+
+class DelayedReuseConnector(aiohttp.TCPConnector):
+    """A TCPConnector that uses no connection again within REUSE_DELAY after its last response.
+
+    Whatever arrives within that time arrives while the connection is idle, and GuardedConnection closes it.
+    Under load, up to `calls per second * REUSE_DELAY` idle connections are open beside those in use. aiohttp
+    has no public setting for this.
+
+    Args:
+        limit: maximum connections in use.
+        monotonic: returns monotonic time in seconds.
+    """
+
+    def __init__(self, limit: int, monotonic: Callable[[], float]) -> None:
+        super().__init__(limit=limit, keepalive_timeout=_KEEPALIVE_SECONDS)
+        self._monotonic = monotonic
+
+    async def _get(self, key: ConnectionKey, traces: list[Trace]) -> Connection | None:
+        now = self._monotonic()
+        for protocol, idle_since in self._conns.get(key, ()):  # longest idle first, as aiohttp takes them
+            if protocol.is_connected() and now - idle_since <= _KEEPALIVE_SECONDS:
+                if now - idle_since < REUSE_DELAY:
+                    return None  # aiohttp opens another one
+                break
+        return await super()._get(key, traces)
 
 
 class GuardedConnection(asyncio.Protocol):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import aiohttp
 from yarl import URL
 
+from wxcv.calls.connections import DelayedReuseConnector
 from wxcv.calls.deadlines import Deadline, DeadlineTimer
 from wxcv.calls.hosts import CONNECT_TIMEOUT, Host, Hosts, is_host_fault
 from wxcv.calls.payload import Payload
@@ -31,7 +32,6 @@ from wxcv.protocol.requests import Body, Request, build_target
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-_KEEPALIVE_SECONDS = 15.0
 _SUCCESS = 2  # the hundreds of an HTTP status
 _SWITCHING_PROTOCOLS = 101  # after this status aiohttp does not close the connection by itself
 _HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "wxcv"}
@@ -115,14 +115,14 @@ class Transport:
     Args:
         base_url: scheme, host and port.
         fallback_urls: the same of other hosts, for requests of which nothing was sent to those before them.
-        connections: maximum connections of its own ClientSession.
+        connections: maximum connections in use of its own ClientSession.
         attempt_timeout: seconds for one request to one host, including its body and response.
         connect_timeout: maximum seconds of it for a connection.
         http: a borrowed ClientSession, which is never closed here; its raise_for_status, redirect,
             middleware, decompression and timeout settings do not apply. Or None.
         proxy: the URL of an HTTP proxy, or None.
         trust_env: whether its own ClientSession takes proxies from the environment.
-        monotonic: returns monotonic time in seconds, for the pauses of hosts that failed.
+        monotonic: returns monotonic time in seconds, for idle connections and pauses of hosts that failed.
 
     Attributes:
         has_fallbacks: whether it was constructed with other hosts.
@@ -151,6 +151,7 @@ class Transport:
             lambda base_url, path, query: URL(base_url + build_target(path, query), encoded=True)
         )
         self._connections = connections
+        self._monotonic = monotonic
         self._owned = http is None
         self._http = http
         self._headers = None if self._owned else _HEADERS  # its own ClientSession has them as defaults
@@ -172,9 +173,8 @@ class Transport:
     def _session(self) -> aiohttp.ClientSession:
         self.require_open()
         if self._http is None:
-            connector = aiohttp.TCPConnector(limit=self._connections, keepalive_timeout=_KEEPALIVE_SECONDS)
             self._http = aiohttp.ClientSession(
-                connector=connector,
+                connector=DelayedReuseConnector(self._connections, self._monotonic),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 trust_env=self._trust_env,
                 headers=_HEADERS,

@@ -69,9 +69,9 @@ class Session(SessionQuotas):
         http: a borrowed aiohttp.ClientSession, or None for connections of wxcv's own. It is never closed
             here; its raise_for_status, redirect, middleware, decompression and timeout settings do not apply.
             An unsolicited response is detected there only if it has arrived completely before the next
-            request; on wxcv's own connections it is always detected. The password of a proxy that the
-            ClientSession uses by itself (its ``proxy`` or ``trust_env``) is not known here, and an error may
-            show it if a server repeats it.
+            request; on wxcv's own connections, if it arrives within 20 ms, or before the next request. The
+            password of a proxy that the ClientSession uses by itself (its ``proxy`` or ``trust_env``) is not
+            known here, and an error may show it if a server repeats it.
         proxy: URL of an http or https proxy, with user and password if needed (never shown); None by default.
         trust_env: take the proxy from the environment; False by default. Not with ``http``. A password in the
             proxy's URL is never shown; one from a ``.netrc`` file is not known here, and an error may show
