@@ -206,7 +206,7 @@ def test_a_cycle_is_found_and_named() -> None:
 
 @pytest.mark.parametrize("module", CLIENT, ids=lambda module: module.name)
 def test_third_party_packages_stay_where_they_belong(module: Module) -> None:
-    """Only transport, payload and connections know aiohttp, only the Redis store redis, only its reader zxing-cpp, and so on."""
+    """Only what sends requests knows aiohttp, only the Redis store redis, only its reader zxing-cpp, and so on."""
     for name in foreign(module.runtime):
         assert name in THIRD_PARTY, f"{module.name} imports {name}"
         places = THIRD_PARTY[name]

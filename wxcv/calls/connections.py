@@ -41,9 +41,10 @@ class DelayedReuseConnector(aiohttp.TCPConnector):
     async def _get(self, key: ConnectionKey, traces: list[Trace]) -> Connection | None:
         now = self._monotonic()
         for protocol, idle_since in self._conns.get(key, ()):  # longest idle first, as aiohttp takes them
-            if protocol.is_connected() and now - idle_since <= _KEEPALIVE_SECONDS:
-                if now - idle_since < REUSE_DELAY:
-                    return None  # aiohttp opens another one
+            seconds = now - idle_since
+            if seconds < REUSE_DELAY:
+                return None  # aiohttp opens another one
+            if seconds <= _KEEPALIVE_SECONDS and protocol.is_connected():
                 break
         return await super()._get(key, traces)
 

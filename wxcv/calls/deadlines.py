@@ -32,7 +32,8 @@ class Deadline:
         self._is_expired = False
 
     def __enter__(self) -> Self:
-        task, loop = asyncio.current_task(), asyncio.get_running_loop()
+        loop = asyncio.get_running_loop()
+        task = asyncio.current_task(loop)
         if task is None:
             raise RuntimeError("a deadline must be used inside a task")
         self.task, self._cancelling = task, task.cancelling()
