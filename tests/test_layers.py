@@ -206,7 +206,7 @@ def test_a_cycle_is_found_and_named() -> None:
 
 @pytest.mark.parametrize("module", CLIENT, ids=lambda module: module.name)
 def test_third_party_packages_stay_where_they_belong(module: Module) -> None:
-    """Each package is imported only where it belongs: redis by the Redis store, zxing-cpp by its reader, ..."""
+    """A package is imported only where it belongs: redis by the Redis store, zxing-cpp by its reader."""
     for name in foreign(module.runtime):
         assert name in THIRD_PARTY, f"{module.name} imports {name}"
         places = THIRD_PARTY[name]
