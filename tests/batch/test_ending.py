@@ -216,3 +216,22 @@ async def test_a_batch_that_was_closed_before_it_began_ends_at_once() -> None:
 
         assert [outcome async for outcome in batch] == []
     assert next(images) is PICTURE
+
+
+async def test_no_batch_of_a_closed_session_ends_as_if_it_were_complete() -> None:
+    """If several batches run when their session is closed, each raises SessionClosedError at its end."""
+    server = Server()
+    server.open.clear()
+
+    async def consume(session: wxcv.Session) -> int:
+        return len(await collect(session.batch(wxcv.SCAN_QRCODE, [PICTURE] * 60)))
+
+    async with api_server(server.call) as url:
+        async with wxcv.Session(APP, base_url=url, concurrency=3) as session:
+            consumers = [asyncio.create_task(consume(session)) for _ in range(3)]
+            while server.calls < 3:
+                await asyncio.sleep(0)
+            server.open.set()
+        results = await asyncio.gather(*consumers, return_exceptions=True)
+
+    assert [type(result) for result in results] == [wxcv.SessionClosedError] * 3

@@ -112,9 +112,9 @@ class BatchRunner(Generic[ItemT, AnswerT]):
         await self.end(None)
         self._ready.clear()
 
-    def stop_pulling(self) -> None:
-        """Consume no further images; calls that are running continue."""
-        self._closed = True
+    def stop_pulling(self, fault: WxcvError | None = None) -> None:
+        """Consume no further images; calls that are running continue. ``fault`` is raised after them."""
+        self._closed, self._fault = True, self._fault or (None if self._exhausted else fault)
 
     async def end(self, fault: WxcvError | None) -> None:
         """Cancel and await all work; if images remain, ``fault`` is raised after the ready outcomes."""

@@ -220,8 +220,9 @@ class SessionLifecycle:
             rest.callback(state.loader.close)
             rest.push_async_callback(state.tokens.release, state.transport.send)
             for runner in list(self._runners):
-                runner.stop_pulling()
-                rest.push_async_callback(runner.end, SessionClosedError("the session was closed"))
+                closed = SessionClosedError("the session was closed")
+                runner.stop_pulling(closed)  # it may end by itself before ``end`` is called
+                rest.push_async_callback(runner.end, closed)
             rest.callback(state.transport.stop_sending)  # so that no refresh starts after that
             await state.slots.aclose(grace)
 
