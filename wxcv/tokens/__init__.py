@@ -48,6 +48,22 @@ the token that it stored. If the store fails, a process with a valid token conti
 it fetches a stable token itself; for the other kinds it raises `wxcv.StoreError` rather than invalidate the
 tokens of others.
 
+A store also shares daily limits, and the answers of a `wxcv.AnswerCache` for the endpoints in `share`:
+
+```python
+async with wxcv.SQLiteStore("wxcv.db") as store:
+    async with wxcv.Session(
+        credential,
+        store=store,
+        daily_limits=wxcv.DailyLimits({wxcv.SCAN_QRCODE: 100}),
+        answer_sources=[wxcv.AnswerCache(share=[wxcv.SCAN_QRCODE])],
+    ) as session:
+        scan = await session.scan_qrcode("parcel.png")
+        usage = await session.usage(wxcv.SCAN_QRCODE)  # usage.count is the sends of today
+```
+
+A session closes neither its store nor its answer sources: they may serve other sessions.
+
 Keys hold the kind of credential and the account, never a secret. Values hold tokens, so protect the store
 like any secret store.
 
