@@ -135,19 +135,18 @@ def test_an_answer_that_came_while_the_program_held_the_loop_ends_the_connection
         loop.run(main())
 
 
-async def test_a_connection_is_used_again_only_after_a_delay() -> None:
+async def test_a_connection_is_used_again_only_after_a_delay(opened: Callable[..., Transport]) -> None:
     """Requests within REUSE_DELAY of a response open other connections; after it, they use the idle ones."""
     now = time.monotonic()
     server = Repeating()
     async with raw_server(server.serve) as url:
-        transport = Transport(url, connections=1, attempt_timeout=5.0, monotonic=lambda: now)
+        transport = opened(url, monotonic=lambda: now)
         assert await ask(transport) == 1
         assert await ask(transport) == 2
         assert server.connections == 2
         now = one_second_ahead()
         assert await ask(transport) == 3
         assert server.connections == 2
-        await transport.aclose()
 
 
 async def test_two_answers_to_one_request_are_none() -> None:

@@ -113,7 +113,7 @@ class BatchRunner(Generic[ItemT, AnswerT]):
         self._ready.clear()
 
     def stop_pulling(self, fault: WxcvError | None = None) -> None:
-        """Consume no further images; calls that are running continue. ``fault`` is raised after them."""
+        """Consume no further images; running calls continue. If images may remain, raise ``fault`` last."""
         self._closed, self._fault = True, self._fault or (None if self._exhausted else fault)
 
     async def end(self, fault: WxcvError | None) -> None:

@@ -74,8 +74,10 @@ class ImageLoader:
             ImageError: the image is unusable; the message has its name and the remedy. A file object may have
                 been read up to the limit.
         """
-        in_memory = type(image) is bytes  # the most frequent kind, which cannot change either
-        read = from_memory(image, self.limit) if in_memory else await self._read(image)
+        is_bytes = (
+            type(image) is bytes
+        )  # the most frequent kind, and nothing of it can block
+        read = from_memory(image, self.limit) if is_bytes else await self._read(image)
         if isinstance(read, ImageUrl):
             return read
         if self._fitter is not None and self._must_be_fitted(read):

@@ -59,7 +59,7 @@ async with wxcv.SQLiteStore("wxcv.db") as store:
         answer_sources=[wxcv.AnswerCache(share=[wxcv.SCAN_QRCODE])],
     ) as session:
         scan = await session.scan_qrcode("parcel.png")
-        usage = await session.usage(wxcv.SCAN_QRCODE)  # usage.count is the sends of today
+        usage = await session.usage(wxcv.SCAN_QRCODE)  # usage.count: how many were sent today
 ```
 
 A session closes neither its store nor its answer sources: they may serve other sessions.
