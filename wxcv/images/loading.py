@@ -74,9 +74,7 @@ class ImageLoader:
             ImageError: the image is unusable; the message has its name and the remedy. A file object may have
                 been read up to the limit.
         """
-        is_bytes = (
-            type(image) is bytes
-        )  # the most frequent kind, and nothing of it can block
+        is_bytes = type(image) is bytes  # the most frequent kind, and nothing of it can block
         read = from_memory(image, self.limit) if is_bytes else await self._read(image)
         if isinstance(read, ImageUrl):
             return read
