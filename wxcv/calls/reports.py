@@ -110,11 +110,6 @@ class CallResult(NamedTuple, Generic[AnswerT]):
         """Whether it failed and nothing of it was sent."""
         return self.error is not None and not self.report.all_sends
 
-    @property
-    def answer_if_ok(self) -> Any:  # noqa: ANN401 - the answer, which is not None if there is no error
-        """The answer, for use when ``error`` is None."""
-        return self.answer
-
 
 def find_status(
     error: WxcvError, report: CallReport, sends: int, *, is_stopped: bool = False
