@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterable
-from types import GeneratorType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from wxcv import nesting
@@ -55,8 +54,8 @@ class BatchRunner(Generic[ItemT, AnswerT]):
         forget: Callable[[BatchRunner[Any, Any]], None] = lambda _runner: None,
     ) -> None:
         self._process = process
-        self._source: Generator[ItemT, None, None] | AsyncGenerator[ItemT, None]
-        self._source = _iterate_async(images) if isinstance(images, AsyncIterable) else _iterate(images)
+        self._async_source = _iterate_async(images) if isinstance(images, AsyncIterable) else None
+        self._source = _iterate(() if isinstance(images, AsyncIterable) else images)
         self._concurrency = concurrency
         self._ordered = ordered
         self._begin = begin
@@ -112,10 +111,9 @@ class BatchRunner(Generic[ItemT, AnswerT]):
         if others:
             await asyncio.wait(others)
         if len(others) == len(running):  # else it is the images' iterable that ends its own batch
-            if isinstance(self._source, GeneratorType):
-                self._source.close()
-            else:
-                await self._source.aclose()
+            self._source.close()
+            if self._async_source is not None:
+                await self._async_source.aclose()
         self._forget(self)
 
     def _start(self) -> None:
@@ -156,8 +154,8 @@ class BatchRunner(Generic[ItemT, AnswerT]):
         await self._capacity.acquire()
         try:
             if not self._exhausted and not self._closed:
-                source = self._source
-                item = next(source) if isinstance(source, GeneratorType) else await self._pull_from(source)
+                source = self._async_source
+                item = next(self._source) if source is None else await self._pull_from(source)
                 self._pulled += 1
                 return self._pulled - 1, item
         except (StopIteration, StopAsyncIteration):
