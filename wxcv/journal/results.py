@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wxcv.errors import AnswerLostError, ImageError
 from wxcv.journal.statements import SENDING, CallRow
-from wxcv.journal.stored_errors import dump_error, find_class, load_error, parse_error
+from wxcv.journal.stored_errors import dump_error, find_class, parse_error
 from wxcv.masking import class_name
 
 if TYPE_CHECKING:
     from wxcv.endpoints.base import Endpoint
     from wxcv.errors import WxcvError
-    from wxcv.journal.core import Settings
-
-__all__ = ["Result", "is_final", "load_answer", "load_error", "merge"]
+    from wxcv.journal.settings import Settings
 
 logger = logging.getLogger("wxcv")
 
