@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Self
 from wxcv import checks
 from wxcv.clock import SystemClock
 from wxcv.journal import statements
-from wxcv.journal.core import AfterCommit, JournalCore, Settings
+from wxcv.journal.core import AfterCommit, JournalCore
 from wxcv.journal.files import JournalFile, compact
 from wxcv.journal.runs import JournalRun
+from wxcv.journal.settings import Settings
 from wxcv.journal.statements import CallGroup, dump_fields
 from wxcv.masking import class_name, short_name
 
@@ -88,7 +89,11 @@ class Journal:
         return f"<Journal {short_name(self.path)}>"
 
     async def __aenter__(self) -> Self:
-        await self._core.write(_do_nothing)
+        try:
+            await self._core.write(_do_nothing)
+        except BaseException:
+            await self._core.aclose()
+            raise
         return self
 
     async def __aexit__(self, *_: object) -> None:

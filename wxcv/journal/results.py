@@ -6,17 +6,15 @@ import json
 import logging
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from wxcv.errors import ImageError
+from wxcv.errors import AnswerLostError, ImageError
 from wxcv.journal.statements import SENDING, CallRow
-from wxcv.journal.stored_errors import dump_error, find_class, load_error, parse_error
+from wxcv.journal.stored_errors import dump_error, find_class, parse_error
 from wxcv.masking import class_name
 
 if TYPE_CHECKING:
     from wxcv.endpoints.base import Endpoint
     from wxcv.errors import WxcvError
-    from wxcv.journal.core import Settings
-
-__all__ = ["Result", "is_final", "load_answer", "load_error", "merge"]
+    from wxcv.journal.settings import Settings
 
 logger = logging.getLogger("wxcv")
 
@@ -29,6 +27,10 @@ class Result(NamedTuple):
     error: WxcvError | None
     sends: int
     source: str | None
+
+
+LOST = dump_error(AnswerLostError("the run ended before the answer was recorded"))
+"""The error of a call whose image may have been sent and that has no result."""
 
 
 def is_final(row: CallRow, settings: Settings, started_at: float, image: str) -> bool:
@@ -49,12 +51,21 @@ def is_final(row: CallRow, settings: Settings, started_at: float, image: str) ->
     return row.status not in settings.retry or ended_at >= started_at
 
 
-def merge(earlier: CallRow | None, result: Result, settings: Settings, started_at: float) -> CallRow | None:
-    """Return what is recorded of a call with a new result, or None if what is recorded stays."""
+def merge(
+    earlier: CallRow | None, result: Result, settings: Settings, began_at: float, started_at: float
+) -> CallRow | None:
+    """Return what is recorded of a call with a new result, or None if what is recorded stays.
+
+    Args:
+        earlier: what is recorded of it.
+        result: the result.
+        settings: of the journal.
+        began_at, started_at: Unix times at which the call and its run began.
+    """
     now = settings.clock.wall()
-    answer = dump_answer(result.answer) if result.status == "ok" and settings.answers else None
+    answer = dump_answer(result.answer) if settings.answers else None
     error = None if result.error is None else dump_error(result.error)
-    row = CallRow(result.status, answer, error, result.sends, result.source, now, now)
+    row = CallRow(result.status, answer, error, result.sends, result.source, began_at, now)
     if earlier is None:
         return row
     is_of_this_run = (earlier.ended_at or 0.0) >= started_at
@@ -65,7 +76,9 @@ def merge(earlier: CallRow | None, result: Result, settings: Settings, started_a
 
 
 def dump_answer(answer: Any) -> str | None:  # noqa: ANN401 - of any endpoint
-    """Return an answer as WeChat's JSON; None if it cannot be kept."""
+    """Return an answer as WeChat's JSON; None if it is None or cannot be kept."""
+    if answer is None:
+        return None
     try:
         value = answer if isinstance(answer, dict) else answer.to_dict()
         text = json.dumps(value, ensure_ascii=False)
