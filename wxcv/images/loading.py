@@ -58,6 +58,11 @@ class ImageLoader:
         # Not a lock: the thread of a call that is cancelled goes on, and the next call would fit beside it.
         self._fitter = futures.ThreadPoolExecutor(1, "wxcv fitter") if fit else None
 
+    @property
+    def is_fitting(self) -> bool:
+        """Whether large pictures are made smaller."""
+        return self._fitter is not None
+
     def close(self) -> None:
         """End the thread that fits, without waiting for it."""
         if self._fitter is not None:
