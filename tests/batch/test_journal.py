@@ -47,10 +47,14 @@ async def run(url: str, journal: wxcv.Journal, images: Sequence[Any], **options:
     return sorted(outcomes, key=lambda outcome: outcome.index)
 
 
-def entries(path: Path) -> dict[str, wxcv.JournalEntry]:
+async def entries(path: Path) -> dict[str, wxcv.JournalEntry]:
     """Return what the journal has, by the last part of the image's name."""
-    with wxcv.JournalReader(path) as reader:
-        return {Path(entry.image).name: entry for entry in reader.entries()}
+
+    def read() -> dict[str, wxcv.JournalEntry]:
+        with wxcv.JournalReader(path) as reader:
+            return {Path(entry.image).name: entry for entry in reader.entries()}
+
+    return await asyncio.to_thread(read)
 
 
 async def test_what_is_ok_is_not_sent_again(tmp_path: Path) -> None:
@@ -77,7 +81,8 @@ async def test_an_outcome_is_durable_before_it_is_given(tmp_path: Path) -> None:
         session.batch(wxcv.SCAN_QRCODE, paths, journal=journal) as batch,
     ):
         async for outcome in batch:
-            given[outcome.item.name] = (outcome.status, entries(path)[outcome.item.name].status)
+            recorded = await entries(path)
+            given[outcome.item.name] = (outcome.status, recorded[outcome.item.name].status)
 
     assert given["missing.png"] == ("failed", "failed")
     assert [given[f"{number}.png"] for number in range(4)] == [("ok", "ok")] * 4
@@ -93,7 +98,7 @@ async def test_equal_bytes_are_one_call_and_several_outcomes(tmp_path: Path) -> 
     assert statuses(first + second[19:]) == ["ok"] * 20
     assert sum(one.sends for one in first) == server.calls == 1
     assert second[19].source == "journal"
-    assert entries(tmp_path / "j.sqlite").keys() == {path.name for path in paths}
+    assert (await entries(tmp_path / "j.sqlite")).keys() == {path.name for path in paths}
 
 
 async def test_changed_bytes_are_a_new_image(tmp_path: Path) -> None:
@@ -125,7 +130,7 @@ async def test_a_failure_is_remembered_and_sent_again_on_request(tmp_path: Path)
 
 
 async def test_the_next_run_goes_on_where_the_quota_ended(tmp_path: Path) -> None:
-    """After the quota's end nothing more is sent; the next run sends all that has no answer, and only that."""
+    """After the quota's end nothing more is sent; the next run sends what has no answer."""
     server, paths = Server(), write_files(tmp_path)
 
     async def call(request: web.Request) -> web.StreamResponse:
@@ -160,7 +165,7 @@ async def test_the_intent_to_send_is_durable_before_the_first_byte(tmp_path: Pat
     path, seen = tmp_path / "j.sqlite", []
 
     async def call(request: web.Request) -> web.StreamResponse:
-        seen.append([entry.status for entry in entries(path).values()])
+        seen.append([entry.status for entry in (await entries(path)).values()])
         await request.read()
         return answer(code_results=[])
 
@@ -170,7 +175,7 @@ async def test_the_intent_to_send_is_durable_before_the_first_byte(tmp_path: Pat
         (outcome,) = await run(url, wxcv.Journal(path), [image], retries=retries)
 
     assert seen == [["unknown"]]
-    assert (outcome.status, entries(path)["0.png"].status) == ("ok", "ok")
+    assert (outcome.status, (await entries(path))["0.png"].status) == ("ok", "ok")
 
 
 async def test_a_journal_that_fails_stops_sending(tmp_path: Path) -> None:
@@ -233,7 +238,7 @@ async def test_endpoints_and_fields_are_told_apart(tmp_path: Path) -> None:
         wxcv.Journal(tmp_path / "j.sqlite") as journal,
     ):
         for fields in ({"type": "photo"}, {"type": "scan"}, {"type": "photo"}):
-            endpoint = wxcv.Endpoint("mine", "/cv/mine", dict, ("type",))
+            endpoint = wxcv.Endpoint("mine", "/cv/img/mine", dict, ("type",))
             await collect(session.batch(endpoint, paths, fields=fields, journal=journal))
 
     assert server.calls == 2

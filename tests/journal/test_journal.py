@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from support.journals import ANSWER, make_file, make_image, process, start_run
+from support.journals import ANSWER, make_file, make_image, process, read_entries, start_run
 
 import wxcv
 
@@ -53,8 +53,7 @@ async def test_a_reader_sees_what_was_recorded(path: Path, tmp_path: Path) -> No
     image = make_file(tmp_path)
     async with wxcv.Journal(path) as journal:
         await process(start_run(journal, wxcv.AI_CROP, fields={"ratios": "1"}), image)
-        with wxcv.JournalReader(path) as reader:
-            (entry,) = reader.entries()
+        (entry,) = await read_entries(path)
 
     assert (entry.image, entry.kind, entry.size) == (str(image), "path", 8)
     assert (entry.endpoint, entry.fields, entry.status) == (wxcv.AI_CROP.path, {"ratios": "1"}, "ok")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -53,3 +54,14 @@ async def process(run: JournalRun, image: Any, answer: Any = ANSWER) -> JournalR
             result = ("failed", None, answer) if is_error else ("ok", answer, None)
             await record.save_call(*result, 1, None if is_error else "wechat")
     return record
+
+
+async def read_entries(path: Path, **filters: Any) -> list[wxcv.JournalEntry]:
+    """Return what a reader sees, in a thread, as it blocks."""
+
+    def read() -> list[wxcv.JournalEntry]:
+        with wxcv.JournalReader(path) as reader:
+            assert reader.warning is None
+            return list(reader.entries(**filters))
+
+    return await asyncio.to_thread(read)

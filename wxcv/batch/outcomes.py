@@ -30,8 +30,8 @@ class Answered(Value, Generic[ItemT, AnswerT]):
         sends: how many times the image was sent, in full or in part, over all its tries; 0 if the journal, an
             answer source or another call of the same image had the answer.
         elapsed: seconds from when its last try got a slot to the answer.
-        source: whose answer it is: "wechat", "journal", or the ``name`` of the answer source, such as "cache".
-            With a journal, "journal" is also that of another call of the same image in the same run.
+        source: whose answer it is: "wechat", "journal" (also that of another call of the same image in the
+            same run, if there is a journal), or the ``name`` of the answer source, such as "cache".
     """
 
     index: int

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from typing import TYPE_CHECKING, Generic, TypeGuard, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeGuard, TypeVar
 
 from wxcv.callbacks import notify
 from wxcv.calls.attempts import Attempts
@@ -18,7 +18,7 @@ from wxcv.errors import ImageRejectedError, WxcvError
 from wxcv.images.loading import UnfittedImage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Coroutine, Mapping
 
     from wxcv.calls.answer_cache import CachedAnswers
     from wxcv.calls.events import CallStatus
@@ -52,7 +52,7 @@ class Call(Generic[AnswerT]):
 
     __slots__ = ("_attempts", "_fields", "_record", "_state", "report")
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - made for every image
         self,
         state: SessionState,
         credential: Credential,
@@ -67,19 +67,13 @@ class Call(Generic[AnswerT]):
         self._fields = fields
         self.report = self._attempts.report
 
-    async def run(self, image: Image) -> AnswerT:
+    def run(self, image: Image) -> Coroutine[Any, Any, AnswerT]:
         """Make the call, call ``on_call``, and return the answer.
 
         Raises:
             WxcvError: the call failed; it is completed with what the report knows.
         """
-        try:
-            answer = await self._run(image)
-        except WxcvError as error:
-            self._notify(find_status(error, self.report, self.report.all_sends))
-            raise
-        self._notify("ok")
-        return answer
+        return self._run(image, is_alone=True)
 
     async def run_to_result(self, image: Image) -> CallResult[AnswerT]:
         """Make the call and return its result: the answer or the error, and the report."""
@@ -96,18 +90,19 @@ class Call(Generic[AnswerT]):
             event = CallEvent(name, status, source, report.sends, report.elapsed, report.queued)
             notify("on_call", on_call, event)
 
-    async def _run(self, image: Image) -> AnswerT:
-        """Make the call, with a complete report and error."""
+    async def _run(self, image: Image, *, is_alone: bool = False) -> AnswerT:
+        """Make the call, with a complete report and error; outside a batch, call ``on_call`` too."""
         state, report = self._state, self.report
         report.asked_at = state.clock.monotonic()
-        state.bind_to_running_loop()
         slot = state.slots.acquire(is_limited=self._attempts.before_send is None)
         answer: AnswerT | SharedCall[AnswerT]
         try:
+            state.bind_to_running_loop()
             async with slot as deadline:
                 state.calls += 1
                 report.started_at = state.clock.monotonic()
-                loaded = await state.loader.load(image)
+                load = state.loader.load
+                loaded = state.loader.load_bytes(image) if type(image) is bytes else await load(image)
                 report.image = loaded.name
                 if self._is_sent_as_it_is(loaded):
                     answer = await self._attempts.send(loaded, self._fields, deadline)
@@ -122,6 +117,8 @@ class Call(Generic[AnswerT]):
         except WxcvError as error:
             report.finish(state.clock.monotonic())
             complete = report.complete(error)
+            if is_alone:
+                self._notify(find_status(complete, report, report.all_sends))
             if complete is error:
                 raise
             raise complete from error
@@ -130,6 +127,8 @@ class Call(Generic[AnswerT]):
             self._notify("cancelled")
             raise
         report.finish(state.clock.monotonic())
+        if is_alone and state.on_call is not None:
+            self._notify("ok")
         return answer
 
     def _is_sent_as_it_is(self, image: LoadedImage) -> TypeGuard[LocalImage | ImageUrl]:

@@ -69,9 +69,9 @@ class JournalRecord:
 
     @property
     def may_be_known(self) -> bool:
-        """Whether ``find`` may know an image that ``look_up`` did not."""
-        is_url = self._name is not None and self._name.kind == inputs.URL
-        return not is_url and self._run.may_have_calls
+        """Whether it is worth reading an image that will not be sent, as ``find`` may know it."""
+        may_be_unchanged = self._earlier_content.startswith("sha256:")
+        return self._run.may_have_calls and (self._name is None or may_be_unchanged)
 
     def look_up(self, kind: str, given: str, connection: sqlite3.Connection) -> None:
         """Find the image by its name, in the journal's thread."""

@@ -44,7 +44,7 @@ def is_final(row: CallRow, settings: Settings, started_at: float, image: str) ->
     if row.status == "ok":
         is_old = settings.max_age is not None and settings.clock.wall() - ended_at > settings.max_age
         return not (is_old and image.startswith("url:"))
-    if row.status in {SENDING, "not_sent"} or _is_own_refusal(row):
+    if row.status in {SENDING, "not_sent"} or _is_own_refusal(row) or _is_of_account(row):
         return False
     return row.status not in settings.retry or ended_at >= started_at
 
@@ -99,3 +99,8 @@ def _is_free(row: CallRow) -> bool:
 
 def _is_own_refusal(row: CallRow) -> bool:
     return row.status == "failed" and issubclass(find_class(parse_error(row.error)["type"]), ImageError)
+
+
+def _is_of_account(row: CallRow) -> bool:
+    """Return whether the error says nothing about the image, such as that of a quota that was used up."""
+    return row.status == "failed" and find_class(parse_error(row.error)["type"]).account_wide

@@ -100,7 +100,7 @@ class SessionBatches(SessionQuotas):
         Raises:
             TypeError, ValueError: an argument is unusable; the message names it.
         """
-        state, concurrency = self._state, self._state.slots.count
+        concurrency = self._state.slots.count
         arguments.check_endpoint(endpoint, fields)
         arguments.check_batch(images, key, ordered=ordered)
         widest = 16 * concurrency if window is None else checks.check_integer("window", window)
