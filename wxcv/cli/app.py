@@ -17,6 +17,7 @@ from wxcv.cli.inputs import InputError, Names
 from wxcv.cli.interrupts import Interrupts
 from wxcv.cli.quotas import show_quotas
 from wxcv.cli.reading import ImageReader, ImageReport
+from wxcv.cli.results import results
 from wxcv.cli.running import run
 from wxcv.cli.sessions import open_session, start_sandbox
 from wxcv.sandbox import Sandbox
@@ -195,6 +196,9 @@ def quota(  # noqa: PLR0913 - the options of the command
         raise typer.BadParameter("--reset needs --store or WXCV_STORE, where the marks are")
     settings = options.SessionSettings(sandbox=sandbox, store=store, timeout=timeout)
     run(show_quotas(found, settings, reset=reset, as_json=as_json))
+
+
+app.command()(results)
 
 
 async def _serve(host: str, port: int, *, allow_loopback: bool) -> int:
