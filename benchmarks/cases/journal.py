@@ -68,18 +68,18 @@ async def look_through(
     base_url: str, folder: str, journal_path: str, count: int, sent: int
 ) -> dict[str, float]:
     """Run over so many pictures, of which so many are sent."""
-    first = started = time.perf_counter()
+    first_at: list[float] = []
 
     def seen(number: int) -> None:
-        nonlocal first
         if number == 1:
-            first = time.perf_counter()
+            first_at.append(time.perf_counter())
 
     async with wxcv.Journal(journal_path) as journal, session_of(base_url, CONCURRENCY) as session:
         with expecting(base_url, sent, SMALL):
             started = time.perf_counter()
             await drain(session, paths_in(folder, count), count, journal=journal, seen=seen)
-    return {"seconds": time.perf_counter() - started, "first": first - started, "peak": peak() / MB}
+    numbers = {"seconds": time.perf_counter() - started, "peak": peak() / MB}
+    return numbers | ({"first": first_at[0] - started} if first_at else {})
 
 
 def _pace(settings: Settings) -> Report:
