@@ -21,6 +21,7 @@ BENCHMARKS = {
     "latency": "latency",
     "memory": "memory",
     "cache": "cache",
+    "journal": "journal",
     "rotation": "rotation",
     "parse": "parse",
     "import": "imports",

@@ -18,12 +18,13 @@ def require_batch() -> None:
         raise MissingError("needs Session.batch")
 
 
-async def drain(
+async def drain(  # noqa: PLR0913 - what differs between the benchmarks
     session: wxcv.Session,
     images: Iterable[object],
     count: int,
     *,
     ordered: bool = False,
+    journal: object = None,
     seen: Callable[[int], object] = lambda _number: None,
 ) -> None:
     """Send all images through a batch; fail unless each index comes exactly once, and well.
@@ -33,11 +34,13 @@ async def drain(
         images: bytes or paths.
         count: how many they are.
         ordered: in the order of the images.
+        journal: where the outcomes are recorded, or None.
         seen: called with the number of outcomes so far, after each.
     """
     is_seen, number = bytearray(count), 0
     any_session: Any = session  # for as long as Session.batch is missing
-    async with any_session.batch(wxcv.SCAN_QRCODE, images, ordered=ordered) as outcomes:
+    options = {} if journal is None else {"journal": journal}
+    async with any_session.batch(wxcv.SCAN_QRCODE, images, ordered=ordered, **options) as outcomes:
         async for outcome in outcomes:
             require(is_true=outcome.status == "ok", otherwise=f"{outcome.status}: {outcome.error!r}")
             is_right = outcome.answer.code_results[0].data == DATA

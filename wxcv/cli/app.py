@@ -17,11 +17,13 @@ from wxcv.cli.inputs import InputError, Names
 from wxcv.cli.interrupts import Interrupts
 from wxcv.cli.quotas import show_quotas
 from wxcv.cli.reading import ImageReader, ImageReport
+from wxcv.cli.results import results
+from wxcv.cli.running import run
 from wxcv.cli.sessions import open_session, start_sandbox
 from wxcv.sandbox import Sandbox
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
 # Typer's own tracebacks would show local variables, and with them secrets.
 app = typer.Typer(no_args_is_help=True, help=wxcv.__doc__, pretty_exceptions_enable=False)
@@ -74,22 +76,6 @@ def _report_input(names: Names) -> int:
     return exits.SOME_FAILED
 
 
-def _run(work: Coroutine[Any, Any, int]) -> None:
-    """Run a command and exit with its code, without a traceback if its output fails."""
-    try:
-        code = asyncio.run(work)
-    except KeyboardInterrupt:
-        code = exits.INTERRUPTED
-    except BrokenPipeError:
-        output.discard_stdout()
-        code = exits.BROKEN_PIPE
-    except OSError as error:
-        output.discard_stdout()
-        output.say(f"cannot print: {error.strerror or type(error).__name__}")
-        code = exits.SOME_FAILED
-    raise typer.Exit(code)
-
-
 def _add_command(name: str, endpoint: wxcv.Endpoint[Any]) -> None:
     """Add the command of an endpoint."""
 
@@ -114,7 +100,7 @@ def _add_command(name: str, endpoint: wxcv.Endpoint[Any]) -> None:
             fit=fit,
             daily_limit=daily_limit,
         )
-        _run(_read(images, [endpoint], settings, as_json=as_json, fields=fields))
+        run(_read(images, [endpoint], settings, as_json=as_json, fields=fields))
 
     fields = ", ".join((*endpoint.fields, *endpoint.query_fields))
     text = f"{endpoint.summary} Takes --field: {fields}." if fields else endpoint.summary
@@ -153,7 +139,7 @@ def call(  # noqa: PLR0913 - the options of the command
         fit=fit,
         daily_limit=daily_limit,
     )
-    _run(_read(images, [found], settings, as_json=as_json, fields=fields))
+    run(_read(images, [found], settings, as_json=as_json, fields=fields))
 
 
 @app.command(rich_help_panel=_PANEL)
@@ -177,7 +163,7 @@ def read(  # noqa: PLR0913 - the options of the command
         fit=fit,
         daily_limit=daily_limit,
     )
-    _run(_read(images, [wxcv.SCAN_QRCODE, wxcv.PRINTED_TEXT], settings, as_json=as_json))
+    run(_read(images, [wxcv.SCAN_QRCODE, wxcv.PRINTED_TEXT], settings, as_json=as_json))
 
 
 @app.command()
@@ -209,7 +195,10 @@ def quota(  # noqa: PLR0913 - the options of the command
     if reset and store is None:
         raise typer.BadParameter("--reset needs --store or WXCV_STORE, where the marks are")
     settings = options.SessionSettings(sandbox=sandbox, store=store, timeout=timeout)
-    _run(show_quotas(found, settings, reset=reset, as_json=as_json))
+    run(show_quotas(found, settings, reset=reset, as_json=as_json))
+
+
+app.command()(results)
 
 
 async def _serve(host: str, port: int, *, allow_loopback: bool) -> int:
@@ -242,7 +231,7 @@ def sandbox_command(
     allow_loopback: Annotated[bool, typer.Option(help="Allow img_url to point to this machine.")] = False,
 ) -> None:
     """Serve a local stand-in for WeChat that decodes real images, for trials and tests."""
-    _run(_serve(host, port, allow_loopback=allow_loopback))
+    run(_serve(host, port, allow_loopback=allow_loopback))
 
 
 @app.callback(invoke_without_command=True)
