@@ -13,15 +13,17 @@ import typer
 import wxcv
 from wxcv.cli import exits, options, output
 from wxcv.cli.endpoints import find_endpoint, parse_fields, public_endpoints
-from wxcv.cli.inputs import InputError, Names
+from wxcv.cli.inputs import expand
 from wxcv.cli.interrupts import Interrupts
+from wxcv.cli.names import Names, report_names
 from wxcv.cli.quotas import show_quotas
 from wxcv.cli.reading import ImageReader, ImageReport
+from wxcv.cli.running import run
 from wxcv.cli.sessions import open_session, start_sandbox
 from wxcv.sandbox import Sandbox
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
 # Typer's own tracebacks would show local variables, and with them secrets.
 app = typer.Typer(no_args_is_help=True, help=wxcv.__doc__, pretty_exceptions_enable=False)
@@ -38,7 +40,7 @@ async def _read(
     as_json: bool,
     fields: Mapping[str, str] | None = None,
 ) -> int:
-    names, errors = Names(images), output.ErrorPrinter()
+    names, errors = Names(expand(images)), output.ErrorPrinter()
 
     def print_report(report: ImageReport) -> None:
         (output.print_json if as_json else output.print_rows)(report)
@@ -58,63 +60,23 @@ async def _read(
             await reader.read()
         await reader.print_rest()
         errors.print_summary()
-        return interrupts.exit_code or max(reader.exit_code, _report_input(names))
+        return interrupts.exit_code or max(reader.exit_code, report_names(names, output.say))
     return interrupts.exit_code or exits.SOME_FAILED
-
-
-def _report_input(names: Names) -> int:
-    """Print what is wrong with the names of the images, if anything is, and return the exit code for it."""
-    if names.error is None:
-        if not names.count:
-            output.say("no images were found")
-        return exits.ALL_READ
-    if not isinstance(names.error, InputError):
-        raise names.error
-    output.say(str(names.error))
-    return exits.SOME_FAILED
-
-
-def _run(work: Coroutine[Any, Any, int]) -> None:
-    """Run a command and exit with its code, without a traceback if its output fails."""
-    try:
-        code = asyncio.run(work)
-    except KeyboardInterrupt:
-        code = exits.INTERRUPTED
-    except BrokenPipeError:
-        output.discard_stdout()
-        code = exits.BROKEN_PIPE
-    except OSError as error:
-        output.discard_stdout()
-        output.say(f"cannot print: {error.strerror or type(error).__name__}")
-        code = exits.SOME_FAILED
-    raise typer.Exit(code)
 
 
 def _add_command(name: str, endpoint: wxcv.Endpoint[Any]) -> None:
     """Add the command of an endpoint."""
 
-    def command(  # noqa: PLR0913 - the options of the command
+    @options.declare_options(options.SessionSettings)
+    def command(
         images: options.Images,
         *,
+        settings: options.SessionSettings,
         as_json: options.AsJson = False,
-        sandbox: options.UseSandbox = False,
-        concurrency: options.Concurrency = None,
-        timeout: options.Timeout = None,
-        fit: options.Fit = False,
-        store: options.Store = None,
-        daily_limit: options.DailyLimit = None,
         field: options.Field = None,
     ) -> None:
         fields = parse_fields(endpoint, field or [])
-        settings = options.SessionSettings(
-            sandbox=sandbox,
-            store=store,
-            concurrency=concurrency,
-            timeout=timeout,
-            fit=fit,
-            daily_limit=daily_limit,
-        )
-        _run(_read(images, [endpoint], settings, as_json=as_json, fields=fields))
+        run(_read(images, [endpoint], settings, as_json=as_json, fields=fields))
 
     fields = ", ".join((*endpoint.fields, *endpoint.query_fields))
     text = f"{endpoint.summary} Takes --field: {fields}." if fields else endpoint.summary
@@ -125,59 +87,29 @@ for _name, _endpoint in public_endpoints().items():
     _add_command(_name, _endpoint)
 
 
-@app.command(rich_help_panel=_PANEL)
-def call(  # noqa: PLR0913 - the options of the command
-    endpoint: Annotated[
-        str,
-        typer.Argument(metavar="ENDPOINT", help="The name of a command above, or module:NAME."),
-    ],
+@app.command("call", rich_help_panel=_PANEL)
+@options.declare_options(options.SessionSettings)
+def call(
+    endpoint: options.EndpointName,
     images: options.Images,
     *,
+    settings: options.SessionSettings,
     as_json: options.AsJson = False,
-    sandbox: options.UseSandbox = False,
-    concurrency: options.Concurrency = None,
-    timeout: options.Timeout = None,
-    fit: options.Fit = False,
-    store: options.Store = None,
-    daily_limit: options.DailyLimit = None,
     field: options.Field = None,
 ) -> None:
     """Send images to an endpoint of your own (module:NAME), or to one of those above."""
     found = find_endpoint(endpoint)
     fields = parse_fields(found, field or [])
-    settings = options.SessionSettings(
-        sandbox=sandbox,
-        store=store,
-        concurrency=concurrency,
-        timeout=timeout,
-        fit=fit,
-        daily_limit=daily_limit,
-    )
-    _run(_read(images, [found], settings, as_json=as_json, fields=fields))
+    run(_read(images, [found], settings, as_json=as_json, fields=fields))
 
 
-@app.command(rich_help_panel=_PANEL)
-def read(  # noqa: PLR0913 - the options of the command
-    images: options.Images,
-    *,
-    as_json: options.AsJson = False,
-    sandbox: options.UseSandbox = False,
-    concurrency: options.Concurrency = None,
-    timeout: options.Timeout = None,
-    fit: options.Fit = False,
-    store: options.Store = None,
-    daily_limit: options.DailyLimit = None,
+@app.command("read", rich_help_panel=_PANEL)
+@options.declare_options(options.SessionSettings)
+def read(
+    images: options.Images, *, settings: options.SessionSettings, as_json: options.AsJson = False
 ) -> None:
     """Read both codes and printed text; two calls per image."""
-    settings = options.SessionSettings(
-        sandbox=sandbox,
-        store=store,
-        concurrency=concurrency,
-        timeout=timeout,
-        fit=fit,
-        daily_limit=daily_limit,
-    )
-    _run(_read(images, [wxcv.SCAN_QRCODE, wxcv.PRINTED_TEXT], settings, as_json=as_json))
+    run(_read(images, [wxcv.SCAN_QRCODE, wxcv.PRINTED_TEXT], settings, as_json=as_json))
 
 
 @app.command()
@@ -209,7 +141,7 @@ def quota(  # noqa: PLR0913 - the options of the command
     if reset and store is None:
         raise typer.BadParameter("--reset needs --store or WXCV_STORE, where the marks are")
     settings = options.SessionSettings(sandbox=sandbox, store=store, timeout=timeout)
-    _run(show_quotas(found, settings, reset=reset, as_json=as_json))
+    run(show_quotas(found, settings, reset=reset, as_json=as_json))
 
 
 async def _serve(host: str, port: int, *, allow_loopback: bool) -> int:
@@ -242,7 +174,7 @@ def sandbox_command(
     allow_loopback: Annotated[bool, typer.Option(help="Allow img_url to point to this machine.")] = False,
 ) -> None:
     """Serve a local stand-in for WeChat that decodes real images, for trials and tests."""
-    _run(_serve(host, port, allow_loopback=allow_loopback))
+    run(_serve(host, port, allow_loopback=allow_loopback))
 
 
 @app.callback(invoke_without_command=True)

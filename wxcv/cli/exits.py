@@ -7,8 +7,7 @@ from typing import Any
 
 import wxcv
 
-ALL_READ, SOME_FAILED, USAGE, ACCOUNT, QUOTA = range(5)
-UNREACHABLE = 6
+ALL_READ, SOME_FAILED, USAGE, ACCOUNT, QUOTA, JOURNAL, UNREACHABLE = range(7)
 _UNKNOWN_PATH = {76003, 76021}
 INTERRUPTED = 128 + signal.SIGINT
 BROKEN_PIPE = 128 + 13
@@ -20,6 +19,7 @@ MEANINGS = {
     USAGE: "wrong usage, or a missing extra",
     ACCOUNT: "no credentials, or WeChat refused them or the account",
     QUOTA: "the quota or the daily limit is used up",
+    JOURNAL: "the journal cannot be read or written",
     UNREACHABLE: "WeChat cannot be reached",
     INTERRUPTED: "stopped by Ctrl-C (another signal: 128 plus its number)",
     BROKEN_PIPE: "the output pipe was closed",
