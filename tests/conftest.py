@@ -20,7 +20,7 @@ def _no_blocking_calls() -> Iterator[None]:
     with blockbuster_ctx(scanned_modules=["wxcv"]) as blockbuster:
         # A fork waits for the transactions that run: it happens in the event loop, if at all.
         locking = blockbuster.functions["threading.Lock.acquire"]
-        locking.can_block_in("wxcv/stores/database_thread.py", {"_acquire_all"})
+        locking.can_block_in("wxcv/stores/forks.py", {"_acquire_all"})
         yield
 
 

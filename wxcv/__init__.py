@@ -61,6 +61,7 @@ if TYPE_CHECKING:
         ImageTooLargeError as ImageTooLargeError,
         ImageUrlRejectedError as ImageUrlRejectedError,
         InvalidImageUrlError as InvalidImageUrlError,
+        JournalError as JournalError,
         PermissionDeniedError as PermissionDeniedError,
         ProtocolError as ProtocolError,
         QuotaExhaustedError as QuotaExhaustedError,
@@ -83,6 +84,8 @@ if TYPE_CHECKING:
         ImageUrl as ImageUrl,
         LocalImage as LocalImage,
     )
+    from wxcv.journal.journal import Journal as Journal
+    from wxcv.journal.reader import JournalEntry as JournalEntry, JournalReader as JournalReader
     from wxcv.session.session import Session as Session
     from wxcv.stores.base import (
         AnswerStore as AnswerStore,

@@ -13,6 +13,7 @@ from support.servers import api_server
 
 import wxcv
 from wxcv.batch.outages import OutageDetector
+from wxcv.batch.processing import ImageProcessor
 from wxcv.batch.runner import BatchRunner
 from wxcv.calls.reports import CallReport, CallResult
 
@@ -25,15 +26,17 @@ def batch_of(
 ) -> wxcv.Batch[int, int]:
     """Return a batch of the numbers to 100, on which that function works."""
     clock = wxcv.ManualClock()
-    runner: BatchRunner[int, int] = BatchRunner(
-        work,
-        range(100),
+    processor: ImageProcessor[int, int] = ImageProcessor(
+        lambda image, before_send, _record: work(image, before_send),
         outages=OutageDetector(clock, 60.0, lambda: 0.0),
         clock=clock,
+    )
+    runner: BatchRunner[int, int] = BatchRunner(
+        processor.process,
+        range(100),
         concurrency=concurrency,
         window=2 * concurrency,
         ordered=ordered,
-        key=None,
     )
     return wxcv.Batch(runner)
 

@@ -47,7 +47,7 @@ async def test_waiting_for_a_borrowed_pool_is_no_failure_of_the_host(
     ):
         transport = opened._state.transport
         waiting = asyncio.create_task(opened.scan_qrcode(PICTURE))
-        await until(lambda: transport._deadlines._active)
+        await until(lambda: transport._deadlines.active)
         await turn(20)
         age_attempts(transport, 10)
         if ended_by == "caller":

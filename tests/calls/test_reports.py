@@ -16,7 +16,7 @@ LIMIT = wxcv.DailyLimitError("used up")
 def test_a_call_that_shared_a_send_was_sent() -> None:
     """A call that got the error of another call's send counts as sent, like that one."""
     opener, follower = CallReport(sends=2), CallReport()
-    follower.copy_result_of(opener)
+    follower.copy_result_of(opener, "cache")
 
     assert [CallResult(None, LOST, report).is_unsent for report in (opener, follower, CallReport())] == [
         False,

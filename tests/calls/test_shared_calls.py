@@ -134,8 +134,8 @@ async def test_a_call_that_waits_has_its_own_deadline() -> None:
         await wait_until(lambda: session.stats().running == 1)
         deadlines = session._state.slots.deadlines
         latest = asyncio.get_running_loop().time() + 60
-        assert all(deadline.when() <= latest for deadline in deadlines._active)
-        for deadline in deadlines._active:
+        assert all(deadline.when() <= latest for deadline in deadlines.active)
+        for deadline in deadlines.active:
             if deadline.task is second:
                 deadline.expire()
         with pytest.raises(wxcv.CallTimeoutError, match="within 60 s") as caught:

@@ -174,7 +174,7 @@ async def test_a_waiter_that_is_thrown_away_takes_no_slot() -> None:
 async def test_a_waiter_cancelled_in_the_moment_of_its_turn_hands_it_on() -> None:
     """A call that is cancelled after it got a slot, and before it runs, passes the slot on."""
     slots = Slots(1, 60.0)
-    await slots.wait_for_slot(is_limited=False)
+    assert slots.take_free_slot()
     first, second = (asyncio.create_task(held(slots, free)) for _ in range(2))
     await asyncio.sleep(0)
     slots.release()
@@ -257,7 +257,7 @@ async def test_the_limits_of_waiting_are_not_for_batches() -> None:
 async def test_without_waiters_a_slot_that_is_had_in_the_last_moment_is_kept() -> None:
     """A slot that becomes free at the very moment of the slot_timeout is not lost."""
     slots = Slots(1, 60.0, slot_timeout=60.0)
-    await slots.wait_for_slot(is_limited=False)
+    assert slots.take_free_slot()
     waiting = asyncio.create_task(held(slots, free))
     await asyncio.sleep(0)
     slots.release()

@@ -226,7 +226,7 @@ async def test_a_source_that_is_slow_to_keep_does_not_cost_the_answer(
     ):
         assert await session.scan_qrcode(BLANK) == wxcv.QrcodeScan()
         await source.began.wait()
-        (deadline,) = session._state.slots.deadlines._active
+        (deadline,) = session._state.slots.deadlines.active
         assert deadline.when() > asyncio.get_running_loop().time() + 60  # call_timeout does not count now
         clock.advance(4.9)
         await asyncio.sleep(0)

@@ -47,6 +47,7 @@ ERRORS = [
     errors.TokenSourceError("raised", reason="KeyError", location="app.py:1"),
     errors.SessionClosedError("closed"),
     errors.StoreError("down"),
+    errors.JournalError("damaged"),
 ]
 """An error of every class that is raised."""
 
@@ -86,6 +87,23 @@ VALUES = [
     wxcv.Quota(100, 3, 97, wxcv.RateLimit(10, 60)),
     wxcv.RateLimit(10, 60),
     wxcv.FittedImage(b"x", "image/png", 0.5, (4, 3), (8, 6)),
+    wxcv.JournalEntry(
+        image="a.png",
+        kind="path",
+        label="a.png",
+        size=5,
+        digest="00",
+        account="wx1",
+        endpoint="/cv/img/qrcode",
+        fields={},
+        fit=False,
+        status="ok",
+        answer={},
+        error=None,
+        sends=1,
+        source="wechat",
+        ended_at=datetime(2026, 3, 1, 16, tzinfo=UTC),
+    ),
     wxcv.Taken(3, 1_700_064_000.0),
     wxcv.Usage(3, 1_700_064_000.0),
     wxcv.DailyLimits({wxcv.PRINTED_TEXT: 100}, reset_hour=3),

@@ -31,7 +31,7 @@ def end_attempts(transport: Transport) -> None:
 
 def age_attempts(transport: Transport, seconds: float) -> None:
     """Let every attempt that is under way have begun that many seconds earlier."""
-    for deadline in transport._deadlines._active:
+    for deadline in transport._deadlines.active:
         deadline.reschedule(deadline.when() - seconds)
 
 

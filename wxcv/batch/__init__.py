@@ -52,6 +52,28 @@ server or the store cannot be reached, images are tried again; if the outage las
 An endless iterable never ends after a stop: leave the block when `outcome.status == "not_sent"`. Leaving
 the block cancels the running calls; outcomes that were not consumed are dropped.
 
+## Surviving a crash
+
+With a `wxcv.Journal` every outcome is in an SQLite file before it is given, so that a run that was killed
+goes on where it stopped:
+
+```python
+async with wxcv.Journal("run.sqlite") as journal:
+    async with session.batch(wxcv.PRINTED_TEXT, paths, journal=journal) as outcomes:
+        async for outcome in outcomes:
+            print(outcome.item, outcome.status, outcome.source)
+```
+
+Run the same program again. What the journal holds as "ok" is not sent again; its outcome has the source
+"journal". "not_sent" images are sent now, and so are those that got an account-wide error. Other "failed" and
+"unknown" images have their recorded outcome, unless `Journal(retry={"failed", "unknown"})` asks for another
+try. The images that were being sent when the process was killed, at most `concurrency`, are sent again; with
+`RetryPolicy(at_most_once=True)` the journal has the intent before the first byte is sent, and they are
+"unknown". `wxcv results` prints a journal, also while a run writes it.
+
+If the disk is full or the file is damaged, the batch raises `wxcv.JournalError` and sends nothing more; every
+outcome that it gave is recorded.
+
 ## Speed and quotas
 
 `concurrency` limits the calls that run at a time. After a throttling (45011) the endpoint pauses until the

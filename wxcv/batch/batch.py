@@ -47,6 +47,13 @@ class Batch(Generic[ItemT, AnswerT]):
     ) -> None:
         await self.aclose()
 
+    def stop(self) -> None:
+        """Take no more images: calls that are running finish, and the batch ends after their outcomes.
+
+        An async iterable that is being waited for is cancelled.
+        """
+        self._runner.stop()
+
     async def aclose(self) -> None:
         """Cancel and await all work; outcomes that were not consumed are dropped. May be called again."""
         await self._runner.aclose()

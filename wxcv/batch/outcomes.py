@@ -24,12 +24,14 @@ class Answered(Value, Generic[ItemT, AnswerT]):
         item: the item that the iterable yielded.
         image: the item, or the image that ``key`` returned for it.
         status: "ok".
-        answer: the answer.
+        answer: the answer. If it comes from a journal that keeps no answers, or no longer matches its
+            endpoint, it is None.
         error: None.
-        sends: how many times the image was sent, in full or in part, over all its tries; 0 if an answer
-            source or another call of the same image had the answer.
+        sends: how many times the image was sent, in full or in part, over all its tries; 0 if the journal, an
+            answer source or another call of the same image had the answer.
         elapsed: seconds from when its last try got a slot to the answer.
-        source: whose answer it is: "wechat", or the ``name`` of the answer source, such as "cache".
+        source: whose answer it is: "wechat", "journal" (also that of another call of the same image in the
+            same run, if there is a journal), or the ``name`` of the answer source, such as "cache".
     """
 
     index: int
@@ -68,7 +70,7 @@ class Unanswered(Value, Generic[ItemT]):
         error: the error.
         sends: how many times the image was sent, in full or in part, over all its tries.
         elapsed: seconds from when its last try got a slot to the error; 0.0 if the batch stopped first.
-        source: None.
+        source: "journal" if an earlier run recorded the error; otherwise None.
     """
 
     index: int
@@ -79,7 +81,7 @@ class Unanswered(Value, Generic[ItemT]):
     error: WxcvError
     sends: int = 0
     elapsed: float = 0.0
-    source: None = None
+    source: Literal["journal"] | None = None
 
     def unwrap(self) -> NoReturn:
         """Raise the error."""

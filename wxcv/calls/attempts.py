@@ -69,7 +69,7 @@ class Attempts(Generic[AnswerT]):
         self.before_send = before_send
         self.report = CallReport()
         self._image_secrets: tuple[str, ...] = ()
-        self._tokens: set[str] = set()  # that were sent, also those that were refused
+        self._tokens: tuple[str, ...] = ()  # that were sent, also those that were refused
         self._throttlings = 0
         self._quota_taken = self._uncounted = 0.0
         self._deadline: Deadline
@@ -186,13 +186,17 @@ class Attempts(Generic[AnswerT]):
         status = errcode = None
         started_at = clock.monotonic()
         try:
-            self._tokens.add(token)
+            if token not in self._tokens:
+                self._tokens += (token,)
             authorized = add_token(request, self.credential.token_parameter, token)
             response = await self.state.transport.send(authorized, self._count_send)
             report.unanswered -= 1
             status = response.status
             self.credential.check(response)
-            answer = await self._decode(response)
+            if response.is_slow_to_decode:
+                answer = await self._decode_in_thread(response)
+            else:
+                answer = read_answer(self.endpoint, response, self._iterate_secrets())
             errcode = 0
         except APIError as error:
             errcode = error.errcode
@@ -206,9 +210,7 @@ class Attempts(Generic[AnswerT]):
             if self.state.on_attempt is not None or logger.isEnabledFor(logging.DEBUG):
                 self._report_attempt(status, errcode, clock.monotonic() - started_at)
 
-    async def _decode(self, response: Response) -> AnswerT:
-        if not response.is_slow_to_decode:
-            return read_answer(self.endpoint, response, self._iterate_secrets())
+    async def _decode_in_thread(self, response: Response) -> AnswerT:
         known, threads = tuple(self._iterate_secrets()), self.state.reader_threads
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(threads, read_answer, self.endpoint, response, known)

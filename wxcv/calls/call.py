@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeGuard, TypeVar
 
 from wxcv.callbacks import notify
 from wxcv.calls.attempts import Attempts
@@ -18,18 +18,21 @@ from wxcv.errors import ImageRejectedError, WxcvError
 from wxcv.images.loading import UnfittedImage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Coroutine, Mapping
 
     from wxcv.calls.answer_cache import CachedAnswers
     from wxcv.calls.events import CallStatus
+    from wxcv.calls.records import CallRecord
     from wxcv.calls.slots import Slot
     from wxcv.calls.state import SessionState
     from wxcv.endpoints.base import Endpoint
     from wxcv.images.loading import LoadedImage
-    from wxcv.images.sources import Image
+    from wxcv.images.sources import Image, ImageUrl, LocalImage
     from wxcv.tokens.credential import Credential
 
 AnswerT = TypeVar("AnswerT")
+
+_SAVE_SECONDS = 3600.0  # an answer that was paid for is not given up because the disk is slow
 
 
 class Call(Generic[AnswerT]):
@@ -41,39 +44,36 @@ class Call(Generic[AnswerT]):
         endpoint: the endpoint to call.
         fields: the extra fields of the call.
         before_send: see Attempts. With it, as in a batch, the wait for a slot is not limited either.
+        record: keeps the result before anybody is given it; or None.
 
     Attributes:
         report: what the call has done so far.
     """
 
-    __slots__ = ("_attempts", "_fields", "_state", "report")
+    __slots__ = ("_attempts", "_fields", "_record", "_state", "report")
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - made for every image
         self,
         state: SessionState,
         credential: Credential,
         endpoint: Endpoint[AnswerT],
         fields: Mapping[str, str] | None,
         before_send: Callable[[], None] | None = None,
+        record: CallRecord | None = None,
     ) -> None:
         self._state = state
+        self._record = record
         self._attempts = Attempts(state, credential, endpoint, before_send)
         self._fields = fields
         self.report = self._attempts.report
 
-    async def run(self, image: Image) -> AnswerT:
+    def run(self, image: Image) -> Coroutine[Any, Any, AnswerT]:
         """Make the call, call ``on_call``, and return the answer.
 
         Raises:
             WxcvError: the call failed; it is completed with what the report knows.
         """
-        try:
-            answer = await self._run(image)
-        except WxcvError as error:
-            self._notify(find_status(error, self.report, self.report.all_sends))
-            raise
-        self._notify("ok")
-        return answer
+        return self._run(image, is_alone=True)
 
     async def run_to_result(self, image: Image) -> CallResult[AnswerT]:
         """Make the call and return its result: the answer or the error, and the report."""
@@ -90,20 +90,21 @@ class Call(Generic[AnswerT]):
             event = CallEvent(name, status, source, report.sends, report.elapsed, report.queued)
             notify("on_call", on_call, event)
 
-    async def _run(self, image: Image) -> AnswerT:
-        """Make the call, with a complete report and error."""
+    async def _run(self, image: Image, *, is_alone: bool = False) -> AnswerT:
+        """Make the call, with a complete report and error; outside a batch, call ``on_call`` too."""
         state, report = self._state, self.report
         report.asked_at = state.clock.monotonic()
-        state.bind_to_running_loop()
         slot = state.slots.acquire(is_limited=self._attempts.before_send is None)
         answer: AnswerT | SharedCall[AnswerT]
         try:
+            state.bind_to_running_loop()
             async with slot as deadline:
                 state.calls += 1
                 report.started_at = state.clock.monotonic()
-                loaded = await state.loader.load(image)
+                load = state.loader.load
+                loaded = state.loader.load_bytes(image) if type(image) is bytes else await load(image)
                 report.image = loaded.name
-                if state.answer_sources is None and not isinstance(loaded, UnfittedImage):
+                if self._is_sent_as_it_is(loaded):
                     answer = await self._attempts.send(loaded, self._fields, deadline)
                 else:
                     sources = state.answer_sources or AnswerSources((), None, (), None)
@@ -116,6 +117,8 @@ class Call(Generic[AnswerT]):
         except WxcvError as error:
             report.finish(state.clock.monotonic())
             complete = report.complete(error)
+            if is_alone:
+                self._notify(find_status(complete, report, report.all_sends))
             if complete is error:
                 raise
             raise complete from error
@@ -124,7 +127,14 @@ class Call(Generic[AnswerT]):
             self._notify("cancelled")
             raise
         report.finish(state.clock.monotonic())
+        if is_alone and state.on_call is not None:
+            self._notify("ok")
         return answer
+
+    def _is_sent_as_it_is(self, image: LoadedImage) -> TypeGuard[LocalImage | ImageUrl]:
+        """Return whether there is nothing to ask and nothing to do before the image is sent."""
+        is_asked = self._state.answer_sources is not None or self._record is not None
+        return not is_asked and not isinstance(image, UnfittedImage)
 
     def _make_query(self, image: LoadedImage, sources: AnswerSources) -> SourceQuery[AnswerT]:
         endpoint, loader = self._attempts.endpoint, self._state.loader
@@ -136,11 +146,16 @@ class Call(Generic[AnswerT]):
     ) -> AnswerT | SharedCall[AnswerT]:
         """Return the first answer of a source, or WeChat's, or the shared call that will have it."""
         credential, shared_calls = self._attempts.credential, self._state.shared_calls
-        cache, report = sources.cache, self.report
+        cache, report, record = sources.cache, self.report, self._record
+        if record is not None and (known := await record.find(query.original)) is not None:
+            report.source = "journal"
+            if known.error is not None:
+                raise known.error
+            return known.answer  # type: ignore[no-any-return] # of this call's endpoint
         answer, report.source = await query.find(sources.before)
         if answer is not None:
             return answer
-        if cache is None and not sources.may_keep:
+        if cache is None and record is None and not sources.may_keep:
             return query.scale(await self._attempts.send(await query.fit(), self._fields, deadline))
         cached, key = None, object()
         if cache is not None:
@@ -149,6 +164,8 @@ class Call(Generic[AnswerT]):
             if answer is not None:
                 return answer
             key = cached.key or key  # without a key, its hash could not be computed, and it is not shared
+        if record is not None:
+            key = record.key
         # No other task runs between the search in the cache and this, so that nothing is sent twice.
         shared_call: SharedCall[AnswerT] | None = shared_calls.join(key)
         if shared_call is None:
@@ -167,10 +184,11 @@ class Call(Generic[AnswerT]):
         """Get the answer for all calls that wait for it, and keep it, in the task of the shared call."""
         answer, self.report.source = await query.find(sources.after)
         if answer is not None:
+            await self._save(answer, deadline)
             publish(answer)
             return
         try:
-            answer = await self._attempts.send(await query.fit(), self._fields, deadline)
+            answer = await self._send(query, deadline)
         except ImageRejectedError as error:
             if cached is not None:
                 cached.keep_rejection(error)
@@ -178,9 +196,39 @@ class Call(Generic[AnswerT]):
         scaled = query.scale(answer)
         if cached is not None:
             cached.remember(scaled)
+        await self._save(scaled, deadline)
         publish(scaled)
         deadline.reschedule(deadline.when() + KEEP_SECONDS)
         await query.keep((*sources.before, *sources.after), cached, answer, self._state.clock)
+
+    async def _send(self, query: SourceQuery[AnswerT], deadline: Deadline) -> AnswerT:
+        """Send the image; an error that cost a send is kept before it is raised."""
+        image, record, report = await query.fit(), self._record, self.report
+        if record is None:
+            return await self._attempts.send(image, self._fields, deadline)
+        await record.begin()
+        try:
+            return await self._attempts.send(image, self._fields, deadline)
+        except WxcvError as error:
+            report.finish(self._state.clock.monotonic())
+            failure = report.complete(error)
+            if report.unanswered or (report.sends and not report.is_waiting_for_token):
+                status = find_status(failure, report, report.sends)
+                deadline.reschedule(deadline.when() + _SAVE_SECONDS)
+                await record.save_call(status, None, failure, report.sends, None)
+            if failure is error:
+                raise
+            raise failure from error
+        finally:
+            if not report.sends:
+                await asyncio.shield(record.withdraw())
+
+    async def _save(self, answer: AnswerT, deadline: Deadline) -> None:
+        """Have the answer kept before anybody is given it."""
+        if self._record is not None:
+            deadline.reschedule(deadline.when() + _SAVE_SECONDS)
+            report = self.report
+            await self._record.save_call("ok", answer, None, report.sends, report.source)
 
     async def _wait_for_shared(self, shared_call: SharedCall[AnswerT], until: float) -> AnswerT:
         """Return the answer of a shared call, which has the slot and the deadline of its first call."""
@@ -194,4 +242,4 @@ class Call(Generic[AnswerT]):
                 return await shared_call.wait(report)
             raise slots.make_end_error()
         finally:
-            report.copy_result_of(shared_call.report)
+            report.copy_result_of(shared_call.report, "cache" if self._record is None else "journal")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import select
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import aiohttp
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
     from aiohttp.client_proto import ResponseHandler
     from aiohttp.client_reqrep import ConnectionKey
@@ -38,15 +38,19 @@ class DelayedReuseConnector(aiohttp.TCPConnector):
         super().__init__(limit=limit, keepalive_timeout=_KEEPALIVE_SECONDS)
         self._monotonic = monotonic
 
-    async def _get(self, key: ConnectionKey, traces: list[Trace]) -> Connection | None:
+    def _get(self, key: ConnectionKey, traces: list[Trace]) -> Coroutine[Any, Any, Connection | None]:
         now = self._monotonic()
         for protocol, idle_since in self._conns.get(key, ()):  # longest idle first, as aiohttp takes them
             seconds = now - idle_since
             if seconds < REUSE_DELAY:
-                return None  # aiohttp opens another one
+                return _find_none()  # aiohttp opens another one
             if seconds <= _KEEPALIVE_SECONDS and protocol.is_connected():
                 break
-        return await super()._get(key, traces)
+        return super()._get(key, traces)
+
+
+async def _find_none() -> None:
+    """Return no connection."""
 
 
 class GuardedConnection(asyncio.Protocol):

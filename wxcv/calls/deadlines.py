@@ -38,13 +38,15 @@ class Deadline:
             raise RuntimeError("a deadline must be used inside a task")
         self.task, self._cancelling = task, task.cancelling()
         self._when = loop.time() + self._all.seconds if self._until is None else self._until
-        self._all.add(self, self._when, loop)
+        self._all.active[self] = None
+        if self._all.loop is not loop:
+            self._all.set_timer(self._when, loop)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
-        self._all.remove(self)
+        del self._all.active[self]
         if not self._is_expired:
             return False
         # As in asyncio.timeout: a task that was also cancelled from elsewhere stays cancelled.
@@ -80,40 +82,34 @@ class DeadlineTimer:
 
     Args:
         seconds: the length of the deadlines.
+
+    Attributes:
+        active: the deadlines whose blocks are running.
+        loop: the loop in which the timer is set, which fires no later than the first deadline; or None.
     """
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
-        self._active: dict[Deadline, None] = {}
-        # The loop in which the timer is set, which fires no later than the first deadline; None without one.
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self.active: dict[Deadline, None] = {}
+        self.loop: asyncio.AbstractEventLoop | None = None
 
-    def add(self, deadline: Deadline, when: float, loop: asyncio.AbstractEventLoop) -> None:
-        """Add the deadline of a block that begins."""
-        self._active[deadline] = None
-        if self._loop is not loop:
-            self._set_timer(when, loop)
-
-    def remove(self, deadline: Deadline) -> None:
-        """Remove the deadline of a block that has ended."""
-        del self._active[deadline]
-
-    def _set_timer(self, when: float, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
+    def set_timer(self, when: float, loop: asyncio.AbstractEventLoop) -> None:
+        """Have the timer fire at this time of the loop's clock."""
+        self.loop = loop
         loop.call_at(when, self._expire_due, loop)
 
     def _expire_due(self, loop: asyncio.AbstractEventLoop) -> None:
         """End the blocks that are due, and set the timer for the next possible deadline."""
-        self._loop = None
+        self.loop = None
         now = loop.time()
-        for deadline in self._active:
+        for deadline in self.active:
             if deadline.when() <= now:
                 deadline.expire()
-        later = [deadline.when() for deadline in self._active if not deadline.expired()]
+        later = [deadline.when() for deadline in self.active if not deadline.expired()]
         if later:
-            self._set_timer(min(*later, now + self.seconds), loop)
+            self.set_timer(min(*later, now + self.seconds), loop)
 
     def expire_all(self) -> None:
         """End all blocks now."""
-        for deadline in self._active:
+        for deadline in self.active:
             deadline.expire()

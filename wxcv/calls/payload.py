@@ -73,7 +73,13 @@ class Payload(aiohttp.Payload):
         # aiohttp repeats a GET by itself, but a second token request may end the first one's token.
         if self.is_started:
             raise RuntimeError("a request is sent once")
-        transport = await self._claim(getattr(writer, "transport", None))
+        connected: asyncio.Transport | None = getattr(writer, "transport", None)
+        if connected is not None and self._is_guarded:
+            self.connection = GuardedConnection.of(connected)
+            if self.connection.may_have_received():
+                await self.connection.settle()
+            self.connection.user = self
+        transport = _require_usable(connected, self.connection)
         self._before_first_byte()
         self.is_started = True
         buffer = self._buffers.pop() if self._buffers else memoryview(bytearray(_WHOLE))
@@ -87,21 +93,16 @@ class Payload(aiohttp.Payload):
                 await writer.write(view[start : start + size])
         self.is_complete = True
 
-    async def _claim(self, transport: asyncio.Transport | None) -> asyncio.Transport:
-        """Return the transport if the request may use it.
 
-        Raises:
-            ClientConnectionResetError: it is closed, or an unsolicited response has arrived on it.
-        """
-        handler: asyncio.BaseProtocol | None = None if transport is None else transport.get_protocol()
-        if transport is not None and self._is_guarded:
-            self.connection = GuardedConnection.of(transport)
-            if self.connection.may_have_received():
-                await self.connection.settle()
-            self.connection.user, handler = self, self.connection.handler
-        if transport is None or transport.is_closing() or getattr(handler, "should_close", False):
-            raise aiohttp.ClientConnectionResetError("the connection cannot be used any more")
-        return transport
+def _require_usable(
+    transport: asyncio.Transport | None, guard: GuardedConnection | None
+) -> asyncio.Transport:
+    """Return the transport, unless it is closed or an unsolicited response has arrived on it."""
+    if transport is not None and not transport.is_closing():
+        handler = transport.get_protocol() if guard is None else guard.handler
+        if not getattr(handler, "should_close", False):
+            return transport
+    raise aiohttp.ClientConnectionResetError("the connection cannot be used any more")
 
 
 def _fill(buffer: memoryview, body: Body) -> tuple[int, list[memoryview]]:

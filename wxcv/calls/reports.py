@@ -75,12 +75,12 @@ class CallReport:
 
     def finish(self, now: float) -> None:
         """Record how long the call took, which ends at this monotonic time."""
-        self.elapsed = self.elapsed_at(now)
-        self.queued = (now if self.started_at is None else self.started_at) - self.asked_at
+        started_at = now if self.started_at is None else self.started_at
+        self.elapsed, self.queued = now - started_at, started_at - self.asked_at
 
-    def copy_result_of(self, other: CallReport) -> None:
+    def copy_result_of(self, other: CallReport, source: str) -> None:
         """Take over what another call of the same image knows of their common answer or error."""
-        self.source = "cache"
+        self.source = source
         self.shared_sends, self.unanswered = other.all_sends, other.unanswered
         self.is_waiting_for_token = other.is_waiting_for_token
 

@@ -12,6 +12,7 @@ from wxcv.calls.deadlines import Deadline, DeadlineTimer
 from wxcv.errors import CallTimeoutError, SessionClosedError, SlotTimeoutError, WxcvError
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
     from types import TracebackType
 
 
@@ -27,7 +28,7 @@ class Slot:
         self._is_entered = self._is_handed_over = False
 
     async def __aenter__(self) -> Deadline:
-        if self._until is None:
+        if self._until is None and not self._slots.take_free_slot():
             await self._slots.wait_for_slot(is_limited=self._is_limited)
         self._is_entered = True
         self._token = nesting.enter(self)
@@ -120,20 +121,27 @@ class Slots:
         """
         return Slot(self, is_limited=is_limited)
 
-    async def wait_for_slot(self, *, is_limited: bool) -> None:
-        """Wait until a slot is free and take it; ``release`` must follow."""
+    def take_free_slot(self) -> bool:
+        """Take a slot, for which ``release`` must follow, or return False if none is free."""
         self._require_open()
-        if self.free_count:
+        is_free = self.free_count > 0
+        if is_free:
             self.free_count -= 1
-            return
+        return is_free
+
+    def wait_for_slot(self, *, is_limited: bool) -> Awaitable[None]:
+        """Wait until a slot is passed on, when none is free; ``release`` must follow."""
         if is_limited and self._max_waiting is not None and self.waiting_count >= self._max_waiting:
             raise SlotTimeoutError(
                 f"nothing was sent: {self.waiting_count} calls are already waiting for a slot (max_waiting)"
             )
+        # Not a coroutine of its own: with thousands of callers, each would have one more.
         if not is_limited or self._queue_deadlines is None:
-            await self._queue_up()
-            return
-        with Deadline(self._queue_deadlines):
+            return self._queue_up()
+        return self._queue_up_in_time(self._queue_deadlines)
+
+    async def _queue_up_in_time(self, deadlines: DeadlineTimer) -> None:
+        with Deadline(deadlines):
             await self._queue_up()
             return
         raise SlotTimeoutError(f"nothing was sent: no slot within {self._slot_timeout:g} s (slot_timeout)")

@@ -59,6 +59,11 @@ class SourceQuery(Generic[AnswerT]):
         self._loader = loader
         self._fitted: LocalImage | ImageUrl | None = None
 
+    @property
+    def original(self) -> LoadedImage:
+        """The image as it was read, before ``fit`` was called."""
+        return self._image
+
     async def fit(self) -> LocalImage | ImageUrl:
         """Return what would be sent, which is made once.
 

@@ -117,7 +117,8 @@ class SessionState:
         Raises:
             SessionClosedError: it is closed, or belongs to another event loop or process.
         """
-        self.require_same_process()
+        if self.pid != os.getpid():
+            self.require_same_process()
         loop = asyncio.get_running_loop()
         if self.loop is not loop:
             if self.loop is not None:

@@ -171,8 +171,8 @@ class Transport:
         )
 
     def _session(self) -> aiohttp.ClientSession:
-        self.require_open()
-        if self._http is None:
+        if self._closed or self._http is None or self._http.closed:
+            self.require_open()
             self._http = aiohttp.ClientSession(
                 connector=DelayedReuseConnector(self._connections, self._monotonic),
                 cookie_jar=aiohttp.DummyCookieJar(),

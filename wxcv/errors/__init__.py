@@ -29,7 +29,8 @@
     │   └── ImageUrlRejectedError
     ├── TokenSourceError                * the caller's own token or ticket function failed
     ├── SessionClosedError (RuntimeError)
-    └── StoreError                      the store failed; this attempt was not sent
+    ├── StoreError                      the store failed; this attempt was not sent
+    └── JournalError                    the journal failed; nothing more is sent
 
     * account-wide: every other image sent to the same endpoint would get the same error
 
@@ -53,6 +54,7 @@ from wxcv.errors.api import (
 )
 from wxcv.errors.base import (
     DailyLimitError,
+    JournalError,
     SessionClosedError,
     SlotTimeoutError,
     StoreError,
@@ -89,6 +91,7 @@ __all__ = [
     "ImageTooLargeError",
     "ImageUrlRejectedError",
     "InvalidImageUrlError",
+    "JournalError",
     "PermissionDeniedError",
     "ProtocolError",
     "QuotaExhaustedError",

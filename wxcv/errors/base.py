@@ -129,3 +129,13 @@ class StoreError(WxcvError):
 
     retryable = True
     user_message = UNREACHABLE
+
+
+class JournalError(WxcvError):
+    """The journal of a batch cannot be read or written, and nothing more is sent.
+
+    The message has the cause and the remedy. Every outcome that was given is in the journal. What was being
+    sent at that moment may be sent again by the next run.
+    """
+
+    user_message = UNAVAILABLE

@@ -12,7 +12,7 @@ from wxcv.callbacks import CallbackError, is_cancelled
 from wxcv.errors import ImageError, ImageTooLargeError, UnreadableImageError
 from wxcv.images.files import file_name, path_name, read_async_file, read_file
 from wxcv.images.fitting import CONVERTED, INPUT_LIMIT, fit_data
-from wxcv.images.reading import ReadImage, from_memory, from_path, is_slow
+from wxcv.images.reading import ReadImage, copy_buffer, from_memory, from_path, is_slow
 from wxcv.images.sources import ImageUrl, LocalImage, check_image, image_type, looks_like_url
 from wxcv.masking import class_name
 
@@ -58,6 +58,11 @@ class ImageLoader:
         # Not a lock: the thread of a call that is cancelled goes on, and the next call would fit beside it.
         self._fitter = futures.ThreadPoolExecutor(1, "wxcv fitter") if fit else None
 
+    @property
+    def is_fitting(self) -> bool:
+        """Whether large pictures are made smaller."""
+        return self._fitter is not None
+
     def close(self) -> None:
         """End the thread that fits, without waiting for it."""
         if self._fitter is not None:
@@ -74,10 +79,14 @@ class ImageLoader:
             ImageError: the image is unusable; the message has its name and the remedy. A file object may have
                 been read up to the limit.
         """
-        is_bytes = type(image) is bytes  # the most frequent kind, and nothing of it can block
-        read = from_memory(image, self.limit) if is_bytes else await self._read(image)
-        if isinstance(read, ImageUrl):
-            return read
+        read = await self._read(image)
+        return read if isinstance(read, ImageUrl) else self._check(read)
+
+    def load_bytes(self, image: bytes) -> LocalImage | UnfittedImage:
+        """Check an image as ``load`` does, but without waiting: bytes are the most frequent kind of image."""
+        return self._check(ReadImage(*copy_buffer(image, self.limit)))
+
+    def _check(self, read: ReadImage) -> LocalImage | UnfittedImage:
         if self._fitter is not None and self._must_be_fitted(read):
             return UnfittedImage(read.name, read.data)
         return check_image(read.data, read.name, read.content_type)

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Literal, TypeVar
 
-from wxcv import checks
-from wxcv.batch.batch import Batch
-from wxcv.batch.outages import OutageDetector
-from wxcv.batch.runner import BatchRunner
 from wxcv.calls.call import Call
 from wxcv.endpoints.printed_text import PRINTED_TEXT
 from wxcv.endpoints.qrcode import SCAN_QRCODE
-from wxcv.images.sources import Image
 from wxcv.session import arguments
-from wxcv.session.quotas import SessionQuotas
+from wxcv.session.batches import SessionBatches
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
     from wxcv.endpoints.ai_crop import Crops
     from wxcv.endpoints.bankcard import Bankcard
@@ -30,13 +25,12 @@ if TYPE_CHECKING:
     from wxcv.endpoints.qrcode import QrcodeScan
     from wxcv.endpoints.superresolution import Superresolution
     from wxcv.endpoints.vehicle_license import VehicleLicense
+    from wxcv.images.sources import Image
 
-ItemT = TypeVar("ItemT")
-ImageT = TypeVar("ImageT", bound=Image)
 AnswerT = TypeVar("AnswerT")
 
 
-class Session(SessionQuotas):
+class Session(SessionBatches):
     """Calls WeChat's image endpoints for one account.
 
     Use it as ``async with Session(...) as session``, or close it with ``aclose()``. It belongs to the event
@@ -210,91 +204,3 @@ class Session(SessionQuotas):
         """
         arguments.check_endpoint(endpoint, fields)
         return await Call(self._state, self._credential, endpoint, fields).run(image)
-
-    @overload
-    def batch(
-        self,
-        endpoint: Endpoint[AnswerT],
-        images: Iterable[ImageT] | AsyncIterable[ImageT],
-        *,
-        ordered: bool = False,
-        key: None = None,
-        fields: Mapping[str, str] | None = None,
-        window: int | None = None,
-    ) -> Batch[ImageT, AnswerT]: ...
-
-    @overload
-    def batch(
-        self,
-        endpoint: Endpoint[AnswerT],
-        images: Iterable[ItemT] | AsyncIterable[ItemT],
-        *,
-        ordered: bool = False,
-        key: Callable[[ItemT], Image],
-        fields: Mapping[str, str] | None = None,
-        window: int | None = None,
-    ) -> Batch[ItemT, AnswerT]: ...
-
-    @overload  # for a list of several kinds of images, which has no type of its own
-    def batch(
-        self,
-        endpoint: Endpoint[AnswerT],
-        images: Iterable[Image] | AsyncIterable[Image],
-        *,
-        ordered: bool = False,
-        key: None = None,
-        fields: Mapping[str, str] | None = None,
-        window: int | None = None,
-    ) -> Batch[Image, AnswerT]: ...
-
-    def batch(  # noqa: PLR0913 - the settings of one batch
-        self,
-        endpoint: Endpoint[AnswerT],
-        images: Iterable[Any] | AsyncIterable[Any],
-        *,
-        ordered: bool = False,
-        key: Callable[[Any], Image] | None = None,
-        fields: Mapping[str, str] | None = None,
-        window: int | None = None,
-    ) -> Batch[Any, AnswerT]:
-        """Return a Batch that sends any number of images; see Batch for its contract.
-
-        Args:
-            endpoint: the endpoint, such as ``wxcv.SCAN_QRCODE``.
-            images: an iterable or async iterable of images, of any length, even endless; consumed lazily.
-            ordered: yield the outcomes in the order of the images rather than as they are ready.
-            key: a function that returns the image of an item, so that items can be the messages of a queue;
-                None if the items are the images.
-            fields: extra fields for the endpoint, by name.
-            window: with ``ordered``, the maximum number of images in progress or waiting for an earlier one;
-                1 to 10 ** 9, and ``16 * concurrency`` by default. Below ``concurrency``, it reduces the
-                concurrency. Without ``ordered`` it has no effect.
-
-        Raises:
-            TypeError, ValueError: an argument is unusable; the message names it.
-        """
-        state, credential = self._state, self._credential
-        arguments.check_endpoint(endpoint, fields)
-        arguments.check_batch(images, key, ordered=ordered)
-        concurrency = state.slots.count
-        widest = 16 * concurrency if window is None else checks.check_integer("window", window)
-        runner: BatchRunner[Any, AnswerT] = BatchRunner(
-            lambda image, before_send: Call(state, credential, endpoint, fields, before_send).run_to_result(
-                image
-            ),
-            images,
-            outages=OutageDetector(
-                state.clock, state.call_timeout, lambda: state.tokens.seconds_until_retry(credential)
-            ),
-            clock=state.clock,
-            concurrency=concurrency,
-            window=widest if ordered else 2 * concurrency,
-            ordered=ordered,
-            key=key,
-            has_sources=state.answer_sources is not None,
-            endpoint=endpoint.name,
-            on_call=state.on_call,
-            begin=self._begin_batch,
-            forget=self._runners.discard,
-        )
-        return Batch(runner)

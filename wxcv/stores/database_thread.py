@@ -11,11 +11,11 @@ from contextlib import suppress
 from functools import partial
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, NamedTuple
-from weakref import WeakSet
 
 from wxcv.errors import StoreError
 from wxcv.masking import short_name
 from wxcv.stores.base import OPERATION_SECONDS
+from wxcv.stores.forks import make_fork_lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,38 +23,6 @@ if TYPE_CHECKING:
     from wxcv.stores.database import Database, Work
 
 _BATCH = 100  # operations in one transaction, so that other processes get their turn
-
-# A fork waits until no transaction runs: in the child, locks inside SQLite would stay locked for ever. There
-# is a lock for each thread, so that a locked file does not delay the stores on other files.
-_registering = threading.Lock()
-_working: WeakSet[threading.Lock] = WeakSet()
-_held: list[threading.Lock] = []  # by the thread that forks
-
-
-def _register() -> threading.Lock:
-    """Return a new lock for the transactions of a thread."""
-    working = threading.Lock()
-    with _registering:
-        _working.add(working)
-    return working
-
-
-def _acquire_all() -> None:
-    _registering.acquire()
-    _held.extend(_working)
-    for working in _held:
-        working.acquire()
-
-
-def _release_all() -> None:
-    while _held:
-        _held.pop().release()
-    _registering.release()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_acquire_all, after_in_parent=_release_all, after_in_child=_release_all)
-
 
 _inherited: list[threading.Thread] = []  # with their connections, which a forked child may not even close
 
@@ -96,7 +64,7 @@ def _execute(database: Database, jobs: list[_Job]) -> None:
 
 
 def _serve(database: Database, queue: _Queue) -> None:
-    working, has_ended = _register(), False
+    working, has_ended = make_fork_lock(), False
     while not has_ended:
         jobs, has_ended = _next_jobs(queue)
         with working:

@@ -1,0 +1,97 @@
+"""RunContext: what the records of one batch share."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from wxcv.errors import JournalError
+from wxcv.journal import statements
+from wxcv.journal.statements import CallKey
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from wxcv.endpoints.base import Endpoint
+    from wxcv.journal.core import JournalCore
+    from wxcv.journal.statements import CallGroup
+    from wxcv.journal.threads import Work
+
+
+class RunContext:
+    """What the records of one batch share.
+
+    Args:
+        core: the journal's threads.
+        endpoint: the endpoint of the batch.
+        group: what its calls have in common.
+        local_files: whether paths may be looked at.
+        at_most_once: whether an image that may have been sent is never sent again.
+        concurrency: how many images may be sent at the same time.
+
+    Attributes:
+        started_at: Unix time; what was recorded later is of this run.
+    """
+
+    def __init__(  # noqa: PLR0913 - the settings of one batch
+        self,
+        core: JournalCore,
+        endpoint: Endpoint[Any],
+        group: CallGroup,
+        *,
+        local_files: bool,
+        at_most_once: bool,
+        concurrency: int,
+    ) -> None:
+        self.core = core
+        self.endpoint = endpoint
+        self.group = group
+        self.local_files = local_files
+        self.at_most_once = at_most_once
+        self.started_at = core.settings.clock.wall()
+        self._concurrency = concurrency
+        self._has_calls: bool | None = None
+
+    @property
+    def may_have_calls(self) -> bool:
+        """Whether an image of this run may be known by its content."""
+        return self._has_calls is not False
+
+    def make_key(self, image: str) -> CallKey:
+        """Return the key of the call of an image."""
+        return CallKey(*self.group, image)
+
+    async def read(self, work: Work) -> Any:  # noqa: ANN401 - what work returns
+        """Return what ``work(connection)`` returns; see JournalCore."""
+        return await self.core.read(partial(self._examine, work) if self._has_calls is None else work)
+
+    async def write(self, work: Work) -> Any:  # noqa: ANN401 - what work returns
+        """Return what ``work(connection)`` returned, once it is durable; see JournalCore."""
+        try:
+            result = await self.core.write(work)
+        except JournalError as error:
+            message = self._add_promise(error)
+        else:
+            self._has_calls = True
+            return result
+        raise JournalError(message)
+
+    def require_writable(self) -> None:
+        """Raise JournalError if nothing can be recorded any more."""
+        try:
+            self.core.require_writable()
+        except JournalError as error:
+            message = self._add_promise(error)
+        else:
+            return
+        raise JournalError(message)
+
+    def _examine(self, work: Work, connection: sqlite3.Connection) -> Any:  # noqa: ANN401 - what work returns
+        self._has_calls = self._has_calls or statements.has_calls(connection, self.group)
+        return work(connection)
+
+    def _add_promise(self, error: JournalError) -> str:
+        return (
+            f"{error}; every outcome that was given is recorded, and at most {self._concurrency} images were "
+            "sent without a record"
+        )

@@ -1,0 +1,177 @@
+"""JournalCore: the two threads of a journal, one that reads and one that writes, and their failures."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import weakref
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, NamedTuple
+from weakref import WeakSet
+
+from wxcv.errors import JournalError
+from wxcv.journal.saves import Saves
+from wxcv.journal.threads import OperationThread
+from wxcv.stores import sqlite_files
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable, Sequence
+
+    from wxcv.clock import Clock
+    from wxcv.journal.files import JournalFile
+    from wxcv.journal.threads import Work
+
+
+class Settings(NamedTuple):
+    """The settings of a Journal; see there."""
+
+    answers: bool
+    checksum: bool
+    max_age: float | None
+    retry: frozenset[str]
+    clock: Clock
+
+
+class AfterCommit(NamedTuple):
+    """What an operation returns that must go on outside of the transaction, once that is durable."""
+
+    work: Callable[[sqlite3.Connection], Any]
+
+
+class _Side:
+    """One thread's connection to the file.
+
+    Attributes:
+        failure: the sentence about the first failure of a write, after which nothing more is written.
+    """
+
+    def __init__(self, file: JournalFile, clock: Clock, *, is_writer: bool) -> None:
+        self._file = file
+        self._clock = clock
+        self._run_all = self._transact if is_writer else self._read
+        self._connection: sqlite3.Connection | None = None
+        self.failure = ""
+
+    def run(self, works: Sequence[Work]) -> Sequence[Any]:
+        """Run the operations, for a writer in one transaction; return the result or the error of each."""
+        if self.failure:
+            return [JournalError(self.failure) for _ in works]
+        try:
+            if self._connection is None:
+                self._connection = self._file.connect(self._clock.wall())
+        except Exception as error:  # noqa: BLE001 - also of the caller's clock; nobody may be left waiting
+            reason = self._file.explain(error)
+            return [JournalError(reason) for _ in works]
+        return self._run_all(self._connection, works)
+
+    def close(self) -> None:
+        """Close the connection."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            self._file.disconnect(connection)
+
+    def _transact(self, connection: sqlite3.Connection, works: Sequence[Work]) -> list[Any]:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            results = [work(connection) for work in works]
+            self._file.check()
+            connection.execute("COMMIT")
+        except Exception as error:  # noqa: BLE001 - nobody may be left waiting
+            self.failure = self._file.explain(error)
+            with suppress(sqlite_files.Error):
+                connection.rollback()
+            return [JournalError(self.failure) for _ in works]
+        return [
+            self._try(connection, result.work) if isinstance(result, AfterCommit) else result
+            for result in results
+        ]
+
+    def _read(self, connection: sqlite3.Connection, works: Sequence[Work]) -> list[Any]:
+        return [self._try(connection, work) for work in works]
+
+    def _try(self, connection: sqlite3.Connection, work: Work) -> Any:  # noqa: ANN401 - what work returns
+        try:
+            return work(connection)
+        except Exception as error:  # noqa: BLE001 - the others of the group are not affected
+            return JournalError(self._file.explain(error))
+
+
+class JournalCore:
+    """The threads of a journal, which belong to the process that made them.
+
+    Attributes:
+        settings: of the Journal.
+        saves: the calls that are being looked for.
+        is_closed: whether it was closed.
+    """
+
+    def __init__(self, file: JournalFile, settings: Settings) -> None:
+        self.settings = settings
+        self.is_closed = False
+        self._pid = os.getpid()
+        self._reader, self._writer = (
+            _Side(file, settings.clock, is_writer=is_writer) for is_writer in (False, True)
+        )
+        self.saves = Saves()
+        self._threads: list[OperationThread] = []
+        _cores.add(self)
+
+    async def read(self, work: Work) -> Any:  # noqa: ANN401 - what work returns
+        """Return what ``work(connection)`` returns, outside of any transaction.
+
+        Raises:
+            JournalError: the file cannot be read, or the journal is closed.
+        """
+        return await self._start()[0].submit(work)
+
+    async def write(self, work: Work) -> Any:  # noqa: ANN401 - what work returns
+        """Return what ``work(connection)`` returned, in a transaction that is durable.
+
+        Raises:
+            JournalError: the file cannot be written, or could not before, or the journal is closed.
+        """
+        return await self._start()[1].submit(work)
+
+    def require_writable(self) -> None:
+        """Raise JournalError if the journal is closed or of another process, or if a write has failed."""
+        if self._pid != os.getpid():
+            raise JournalError(
+                "the journal was made before this process was forked; make another one, for another file"
+            )
+        if self.is_closed:
+            raise JournalError("the journal is closed; make another Journal")
+        if self._writer.failure:
+            raise JournalError(self._writer.failure)
+
+    async def aclose(self) -> None:
+        """Finish what is queued and close the file; may be called again."""
+        if self._pid != os.getpid():
+            return
+        self.is_closed = True
+        _stop(self._threads)
+        for thread in self._threads:
+            await asyncio.to_thread(thread.join)
+
+    def _start(self) -> list[OperationThread]:
+        self.require_writable()
+        if not self._threads:
+            self._threads = [
+                OperationThread("wxcv journal reader", self._reader.run, self._reader.close),
+                OperationThread("wxcv journal writer", self._writer.run, self._writer.close),
+            ]
+            weakref.finalize(self, _stop, self._threads).atexit = False
+        return self._threads
+
+
+def _stop(threads: Sequence[OperationThread]) -> None:
+    for thread in threads:
+        thread.stop()
+
+
+_cores: WeakSet[JournalCore] = WeakSet()
+_inherited: list[JournalCore] = []  # with their connections, which a forked child may not even close
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=lambda: _inherited.extend(_cores))

@@ -1,0 +1,177 @@
+"""JournalFile: checks, locks and opens the file of a journal."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wxcv.journal import statements
+from wxcv.journal.locks import FileLock
+from wxcv.masking import short_name
+from wxcv.stores import sqlite_files
+from wxcv.stores.sqlite_files import MOUNTS, FileKind, UnusableFileError
+
+if TYPE_CHECKING:
+    import sqlite3
+
+KIND = FileKind(
+    0x7778636A,  # "wxcj"
+    1,
+    statements.TABLES,
+    damage_remedy="move it away and start a new one, or put back a copy",
+    network_remedy="give a path on a local disk",
+)
+
+
+class JournalFile:
+    """The file of a journal, opened and locked for all threads by the first one that needs it.
+
+    Args:
+        path: the path of the file.
+        mounts: the path of the system's table of mounts, which may be missing.
+    """
+
+    def __init__(self, path: str, mounts: str = MOUNTS) -> None:
+        self._path = Path(path)
+        self._mounts = Path(mounts)
+        self._opening = threading.Lock()
+        self._lock: FileLock | None = None
+        self._identity = (0, 0)
+        self._connected = 0
+
+    def connect(self, now: float) -> sqlite3.Connection:
+        """Return a connection for the calling thread; ``now`` is the Unix time.
+
+        Raises:
+            UnusableFileError, OSError, sqlite3.Error: it cannot be used; a file of others is unchanged.
+        """
+        with self._opening:
+            if self._lock is None:
+                self._open(now)
+            connection = sqlite_files.connect(self._path)
+            _use_fully(connection)
+            self._connected += 1
+            return connection
+
+    def disconnect(self, connection: sqlite3.Connection) -> None:
+        """Close a connection; the last one empties the log and lets others use the file."""
+        with self._opening:
+            self._connected -= 1
+            with suppress(sqlite_files.Error):
+                if not self._connected:
+                    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            with suppress(sqlite_files.Error):
+                connection.close()
+            if not self._connected:
+                self._release()
+
+    def check(self) -> None:
+        """Raise UnusableFileError if the file or its lock is not the one that was opened."""
+        if self._lock is None or not self._lock.is_held:
+            raise UnusableFileError("is no longer locked, as its .lock file was deleted; leave that alone")
+        if sqlite_files.identify(self._path) != self._identity:
+            raise UnusableFileError("was deleted or replaced while it was in use; leave it alone")
+
+    def explain(self, error: Exception) -> str:
+        """Return a sentence about an error, with the cause and the remedy."""
+        return describe(self._path, error)
+
+    def _open(self, now: float) -> None:
+        self._path = self._path.resolve()
+        sqlite_files.require_local(self._path, self._mounts, KIND)
+        _refuse_foreign(self._path)
+        lock = _lock(self._path)
+        try:
+            _refuse_foreign(self._path)  # which another process may have made
+            _refuse_leftovers(self._path)
+            sqlite_files.create(self._path)
+            _require_undamaged(self._path)
+            self._identity = sqlite_files.identify(self._path)
+            with closing(sqlite_files.connect(self._path)) as connection:
+                _make_tables(connection)
+                sqlite_files.use_wal(connection)
+                sqlite_files.restrict(self._path)
+                _use_fully(connection)
+                statements.mark_lost(connection, now)
+                self._lock = lock
+        finally:
+            if self._lock is None:
+                lock.release()
+
+    def _release(self) -> None:
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            lock.release()
+
+
+def describe(path: Path, error: Exception) -> str:
+    """Return a sentence about an error with a journal, with the cause and the remedy."""
+    return f"the journal {short_name(str(path))} {sqlite_files.explain(error, KIND)}"
+
+
+def require_journal(path: Path, **flags: str) -> None:
+    """Raise UnusableFileError, or an error of SQLite, if there is no journal; no file is touched."""
+    with closing(sqlite_files.connect(path, mode="ro", immutable="1", **flags)) as connection:
+        if not sqlite_files.is_ours(connection, KIND):
+            raise UnusableFileError("is empty; give the path of a journal")
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def _refuse_foreign(path: Path) -> None:
+    if path.exists():
+        sqlite_files.require_file(path)
+        if path.stat().st_size:
+            require_journal(path)
+
+
+def _lock(path: Path) -> FileLock:
+    try:
+        return FileLock(path)
+    except FileNotFoundError:
+        raise UnusableFileError("cannot be created, as its directory does not exist; create it") from None
+
+
+def _refuse_leftovers(path: Path) -> None:
+    """Refuse to begin a new journal beside what SQLite has kept of another one."""
+    log = sqlite_files.beside(path)[0]
+    if not _size(path) and _size(log):
+        raise UnusableFileError(
+            f"is missing or empty, but its {log.name} is not; put it back, or move that away"
+        )
+
+
+def _require_undamaged(path: Path) -> None:
+    """Look for damage before anything is written; as a reader, which leaves the file as it is."""
+    if not _size(path):
+        return
+    with closing(sqlite_files.connect(path, mode="ro")) as connection:
+        (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    if found != "ok":
+        raise UnusableFileError(f"is damaged; {KIND.damage_remedy}")
+
+
+def _make_tables(connection: sqlite3.Connection) -> None:
+    """Make the tables of a new file, before it has a log, so that it is never seen without them."""
+    connection.execute("BEGIN IMMEDIATE")
+    if not sqlite_files.is_ours(connection, KIND):
+        sqlite_files.create_tables(connection, KIND)
+    connection.execute("COMMIT")
+
+
+def _use_fully(connection: sqlite3.Connection) -> None:
+    """Make every commit durable, and leave nothing of what is deleted."""
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA secure_delete=ON")
+
+
+def compact(connection: sqlite3.Connection) -> None:
+    """Write the file anew, without a trace of what was deleted, and empty the log."""
+    connection.execute("VACUUM")
+    (is_busy, *_) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    if is_busy:
+        raise UnusableFileError("is being read by another process, so that a trace remains; try again later")

@@ -1,0 +1,121 @@
+"""What tells the images of a journal apart: their names, what the disk says of their files, their content."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from wxcv.images.files import path_name
+from wxcv.images.sources import URL_LIMIT, ImageBytes, ImageUrl, looks_like_url
+from wxcv.masking import short_name
+
+if TYPE_CHECKING:
+    from wxcv.images.loading import LoadedImage
+
+PATH, URL, BYTES = "path", "url", "bytes"
+
+_LONGEST_PATH = 32_768
+_TICK = 2 * 10**9
+"""Nanoseconds; a file that changed less than that ago may change again without a change of its times."""
+
+
+class FileState(NamedTuple):
+    """What the disk says of a file; a change of its content changes one of these."""
+
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    file_id: str
+
+
+class InputName(NamedTuple):
+    """The name of an image.
+
+    Attributes:
+        kind: PATH, URL or BYTES.
+        name: unique among those of its kind.
+        label: a short name, for people.
+        path: as it was given, if it may be looked at; else "".
+    """
+
+    kind: str
+    name: bytes
+    label: str
+    path: str = ""
+
+    @property
+    def image(self) -> str:
+        """What identifies the image if its content is not known."""
+        if self.kind == URL:
+            return "url:" + self.name.decode(errors="surrogateescape")
+        return "path:" + hashlib.sha256(self.name).hexdigest()
+
+
+def find_given_name(image: object) -> tuple[str, str]:
+    """Return PATH or URL and the name by which a caller gave an image; two empty texts if by no name."""
+    if isinstance(image, ImageUrl):
+        return URL, image.url
+    if isinstance(image, str):
+        return (URL if looks_like_url(image) else PATH), image
+    if isinstance(image, os.PathLike) and type(image).__module__.partition(".")[0] == "pathlib":
+        return PATH, os.fspath(image)
+    return "", ""
+
+
+def name_input(kind: str, given: str, *, local_files: bool) -> InputName | None:
+    """Return the name of an image that was given by path or URL; None for one that cannot be recorded."""
+    limit = URL_LIMIT if kind == URL else _LONGEST_PATH
+    try:
+        if not given or len(given) > limit:
+            return None
+        if kind == URL:
+            return InputName(URL, given.encode(), short_name(given.partition("?")[0]))
+        path = os.path.abspath(os.fsencode(given))  # noqa: PTH100 - resolve() would follow links
+        return InputName(PATH, path, path_name(given), given if local_files else "")
+    except (OSError, ValueError):  # the current folder was deleted, or the text is none that a name can have
+        return None
+
+
+def name_content(content: str, label: str) -> InputName:
+    """Return the name of an image that was given without one."""
+    return InputName(BYTES, f"{content} {label}".encode(errors="surrogateescape"), label)
+
+
+def read_state(name: InputName) -> FileState | None:
+    """Return what the disk says of the file; None if it is no regular file, or not to be looked at."""
+    if not name.path:
+        return None
+    try:
+        status = os.stat(name.name)  # noqa: PTH116 - a name in bytes, which Path does not take
+    except (OSError, ValueError):
+        return None
+    if not stat.S_ISREG(status.st_mode):
+        return None
+    file_id = f"{status.st_dev}:{status.st_ino}"
+    return FileState(status.st_size, status.st_mtime_ns, status.st_ctime_ns, file_id)
+
+
+def is_settled(state: FileState, now_ns: int) -> bool:
+    """Return whether a later change of the file would be seen in its state."""
+    return max(state.mtime_ns, state.ctime_ns) < now_ns - _TICK
+
+
+def now_ns() -> int:
+    """Return the time by the clock that file systems use."""
+    return time.time_ns()
+
+
+def given_type(image: object) -> str:
+    """Return the content type that a caller gave, or ""."""
+    return (image.content_type or "") if isinstance(image, ImageBytes) else ""
+
+
+def identify(image: LoadedImage, content_type: str) -> str:
+    """Return what identifies the content of an image that was read; this takes 1 to 5 ms a megabyte."""
+    if isinstance(image, ImageUrl):
+        return f"url:{image.url}"
+    digest: Any = hashlib.sha256(image.data)
+    return f"sha256:{digest.hexdigest()}" + (f";type={content_type}" if content_type else "")

@@ -1,0 +1,178 @@
+"""Journal: what became of every image of bulk runs, in a file that survives crashes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from functools import partial
+from typing import TYPE_CHECKING, Any, Self
+
+from wxcv import checks
+from wxcv.clock import SystemClock
+from wxcv.journal import statements
+from wxcv.journal.core import AfterCommit, JournalCore, Settings
+from wxcv.journal.files import JournalFile, compact
+from wxcv.journal.runs import JournalRun
+from wxcv.journal.statements import CallGroup, dump_fields
+from wxcv.masking import class_name, short_name
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Mapping
+
+    from wxcv.clock import Clock
+    from wxcv.endpoints.base import Endpoint
+
+_RETRIES = ("failed", "unknown")
+
+
+class Journal:
+    """Records what becomes of every image of a batch, in an SQLite file; see ``Session.batch(journal=...)``.
+
+    Every outcome of such a batch is in the file, durably, before it is given. Killed at any moment and begun
+    again with the same images, the batch goes on: what has an answer is not sent again, and its outcome comes
+    from here (``source="journal"``, ``sends=0``). At most ``concurrency`` images, those that were being sent
+    when the process was killed, are sent twice; with ``RetryPolicy(at_most_once=True)`` none is, and they are
+    "unknown".
+
+    Images are the same if their bytes (by SHA-256) or their URLs are equal, for the same account, endpoint,
+    fields and ``fit``: equal bytes are one call with several outcomes. A file whose size and times are as
+    recorded is not even read; a file that was changed is another image.
+
+    Args:
+        path: the path of the file, in a directory that exists. It is created if it is missing. Only its owner
+            can read it (mode 0600), as it holds answers, and URLs with their queries. While it is open there
+            are three more files beside it (``-wal``, ``-shm`` and ``.lock``).
+        answers: whether answers are kept. If not, an outcome from the journal has ``answer=None``.
+        checksum: read every file and compare its bytes, also where its size and times are as recorded.
+        max_age: seconds after which a URL is sent again; None for never.
+        retry: which outcomes of earlier runs are tried again: "failed", "unknown", or both. What was not
+            sent, and an image that wxcv itself refused, is tried again always.
+        clock: the source of the time of day; None uses the system's clock.
+
+    ``async with`` opens the file, and closes it at the end. One journal may be used for any number of batches
+    of any endpoint and account, by one process and one event loop at a time: a second Journal on the same
+    file raises JournalError at once. A journal that was never closed does not keep the process from ending,
+    and loses nothing.
+
+    A file that cannot be used raises JournalError: one that is damaged, of another program, on a network file
+    system, read-only, or on a full disk. The message has the cause and the remedy, the file is left as it
+    is, and a batch sends nothing more.
+
+    Raises:
+        TypeError, ValueError: an argument is unusable; the message names it.
+    """
+
+    def __init__(  # noqa: PLR0913 - the settings of a journal
+        self,
+        path: str | os.PathLike[str],
+        *,
+        answers: bool = True,
+        checksum: bool = False,
+        max_age: float | None = None,
+        retry: Iterable[str] = (),
+        clock: Clock | None = None,
+    ) -> None:
+        self.path = _check_path(path)
+        checks.check_optional("clock", clock, "Clock", "monotonic", "wall", "sleep")
+        settings = Settings(
+            answers=checks.check_bool("answers", answers),
+            checksum=checks.check_bool("checksum", checksum),
+            max_age=None if max_age is None else checks.check_seconds("max_age", max_age),
+            retry=_check_retry(retry),
+            clock=clock or SystemClock(),
+        )
+        self._core = JournalCore(JournalFile(self.path), settings)
+
+    def __repr__(self) -> str:
+        return f"<Journal {short_name(self.path)}>"
+
+    async def __aenter__(self) -> Self:
+        await self._core.write(_do_nothing)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Finish what is being recorded, close the file and unlock it; may be called again."""
+        await self._core.aclose()
+
+    async def forget(self, pattern: str) -> int:
+        """Delete images, their outcomes and their answers from the file, so that no trace of them remains.
+
+        The whole file is written anew, for which the disk needs room. Images that are being sent are recorded
+        when they have their outcomes.
+
+        Args:
+            pattern: what is deleted: the images whose path, URL or name matches it, or the last part of
+                that, as with ``fnmatch``: "*.jpg", "/scans/2024/*".
+
+        Returns:
+            How many images were deleted. Their answers are deleted unless another image has the same bytes.
+
+        Raises:
+            JournalError: the file cannot be written, or another process is reading it.
+        """
+        checks.check_text("pattern", pattern)
+        deleted: int = await self._core.write(partial(_forget, pattern))
+        return deleted
+
+    def start_run(  # noqa: PLR0913 - the settings of one batch
+        self,
+        endpoint: Endpoint[Any],
+        *,
+        account: str,
+        fields: Mapping[str, str],
+        fit: bool,
+        local_files: bool,
+        at_most_once: bool,
+        concurrency: int,
+    ) -> JournalRun:
+        """Return the records of one batch; ``Session.batch`` calls this.
+
+        Raises:
+            ValueError: the account is not known.
+        """
+        if not account:
+            raise ValueError("a journal needs credential.account: pass the appid to the credential")
+        return JournalRun(
+            self._core,
+            endpoint,
+            CallGroup(account, endpoint.path, dump_fields(fields), int(fit)),
+            local_files=local_files,
+            at_most_once=at_most_once,
+            concurrency=concurrency,
+        )
+
+
+def _do_nothing(_connection: sqlite3.Connection) -> None:
+    """Let the file be opened."""
+
+
+def _forget(pattern: str, connection: sqlite3.Connection) -> AfterCommit:
+    deleted = statements.forget(connection, pattern)
+
+    def finish(connection: sqlite3.Connection) -> int:
+        compact(connection)
+        return deleted
+
+    return AfterCommit(finish)
+
+
+def _check_path(path: object) -> str:
+    if not isinstance(path, (str, os.PathLike)):
+        raise TypeError(f"path must be a str or a pathlib.Path, not {class_name(path)}")
+    name = os.fspath(path)
+    if not isinstance(name, str) or not name or "\0" in name or name == ":memory:":
+        raise ValueError("path must be that of a file: text, not empty, without null bytes, not :memory:")
+    return name
+
+
+def _check_retry(retry: object) -> frozenset[str]:
+    statuses: list[Any] = (
+        list(retry) if isinstance(retry, Iterable) and not isinstance(retry, str) else [None]
+    )
+    if not all(status in _RETRIES for status in statuses):
+        raise ValueError('retry must be a list or a set, such as {"failed", "unknown"}')
+    return frozenset(statuses)

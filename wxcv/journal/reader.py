@@ -1,0 +1,191 @@
+"""JournalReader: reads the journals of this and other processes."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+import attrs
+
+from wxcv.errors import JournalError
+from wxcv.journal import statements
+from wxcv.journal.files import describe, require_journal
+from wxcv.journal.statements import show_name
+from wxcv.journal.stored_errors import parse_error
+from wxcv.stores import sqlite_files
+from wxcv.values import Value
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterator
+
+_PAGE = 500
+"""Entries that are read at a time, so that a run that writes can empty its log in between."""
+
+
+@attrs.frozen(repr=False, kw_only=True)
+class JournalEntry(Value):
+    """What a journal has of one image at one endpoint.
+
+    Attributes:
+        image: its path, its URL, or its name if it was given as bytes. A path that is not UTF-8 has surrogate
+            escapes, as with ``os.fsdecode``.
+        kind: how it was given: "path", "url" or "bytes".
+        label: a short name of it, printable.
+        size: its size in bytes; None for a URL, or if it was not read.
+        digest: the SHA-256 of its bytes as hexadecimal digits; None for a URL, or if it was not read.
+        account: the appid of the account.
+        endpoint: the path of the endpoint.
+        fields: the extra fields of the call.
+        fit: whether large images were made smaller.
+        status: "ok", "failed", "not_sent" or "unknown". What is being sent is "unknown".
+        answer: the answer as WeChat's JSON object; None if there is none, or if it was not kept.
+        error: ``type``, ``message`` and the attributes of the error; None if there was an answer.
+        sends: how many times it was sent, in full or in part, over all runs.
+        source: whose answer it is; None if there is none.
+        ended_at: the UTC time of the outcome; None while it is being sent.
+    """
+
+    image: str
+    kind: Literal["path", "url", "bytes"]
+    label: str
+    size: int | None
+    digest: str | None
+    account: str
+    endpoint: str
+    fields: dict[str, str]
+    fit: bool
+    status: Literal["ok", "failed", "not_sent", "unknown"]
+    answer: Any = attrs.field(repr=False)
+    error: dict[str, Any] | None
+    sends: int
+    source: str | None
+    ended_at: datetime | None
+
+
+class JournalReader:
+    """Reads a journal, also while a run writes it, and also on a copy in a folder that is read-only.
+
+    Use it as ``with JournalReader(path) as reader``; it changes nothing, and belongs to one thread.
+
+    Args:
+        path: the path of the journal.
+
+    Attributes:
+        warning: what cannot be seen of this journal and how to see it; None if everything can.
+
+    Raises:
+        JournalError: on ``with``, if the file is missing, damaged, or no journal.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._path = Path(path)
+        self._connection: sqlite3.Connection | None = None
+        self.warning: str | None = None
+
+    def __enter__(self) -> Self:
+        try:
+            self._connection = self._open()
+        except (sqlite_files.UnusableFileError, sqlite3.Error, OSError) as error:
+            message = describe(self._path, error)
+        else:
+            return self
+        raise JournalError(message)
+
+    def __exit__(self, *_: object) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(sqlite3.Error):
+                connection.close()
+
+    def entries(self, *, status: str | None = None, endpoint: str | None = None) -> Iterator[JournalEntry]:
+        """Yield what the journal has, read as it is consumed: for each endpoint, in the order of the names.
+
+        An entry that is recorded meanwhile may be among them or not.
+
+        Args:
+            status: only entries of this status.
+            endpoint: only entries of the endpoint with this path.
+
+        Raises:
+            JournalError: the file cannot be read, or the reader is not open.
+        """
+        if self._connection is None:
+            raise JournalError("the journal's reader is not open; use it in a with block")
+        try:
+            for row in statements.iterate(self._connection, status, endpoint, _PAGE):
+                yield _make_entry(*row)
+        except sqlite3.Error as error:
+            message = describe(self._path, error)
+        else:
+            return
+        raise JournalError(message)
+
+    def _open(self) -> sqlite3.Connection:
+        path = self._path.resolve()
+        if not path.exists():
+            raise sqlite_files.UnusableFileError("does not exist; check the path")
+        sqlite_files.require_file(path)
+        require_journal(path)
+        connection = sqlite_files.connect(path, mode="ro")
+        try:
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        except sqlite3.OperationalError:
+            connection.close()
+            connection = sqlite_files.connect(path, mode="ro", immutable="1")
+            self.warning = _warn_of_log(path)
+        return connection
+
+
+def _warn_of_log(path: Path) -> str | None:
+    log = sqlite_files.beside(path)[0]
+    try:
+        is_empty = not log.stat().st_size
+    except OSError:
+        is_empty = True
+    if is_empty:
+        return None
+    return (
+        f"the newest entries are in {log.name}, which cannot be applied in a read-only folder; copy both "
+        "files to another one"
+    )
+
+
+def _make_entry(*row: Any) -> JournalEntry:  # noqa: ANN401 - the columns
+    kind, name, label, size, image, account, endpoint, fields, fit, *rest = row
+    status, answer, error, sends, source, ended_at = rest
+    digest = image.removeprefix("sha256:").partition(";")[0] if image.startswith("sha256:") else None
+    return JournalEntry(
+        image=show_name(kind, name, label),
+        kind=kind,
+        label=label,
+        size=size,
+        digest=digest,
+        account=account,
+        endpoint=endpoint,
+        fields=_parse(fields) or {},
+        fit=bool(fit),
+        status=status,
+        answer=_parse(answer),
+        error=None if error is None else _show_error(error),
+        sends=sends,
+        source=source,
+        ended_at=None if ended_at is None else datetime.fromtimestamp(ended_at, UTC),
+    )
+
+
+def _parse(text: str | None) -> Any:  # noqa: ANN401 - what JSON has
+    try:
+        return None if text is None else json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _show_error(text: str) -> dict[str, Any]:
+    stored = parse_error(text)
+    message = stored["args"][0] if stored["args"] else ""
+    return {"type": stored["type"], "message": message, **stored["attributes"]}

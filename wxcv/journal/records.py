@@ -1,0 +1,213 @@
+"""JournalRecord: one image in one batch."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from wxcv.images.sources import ImageUrl
+from wxcv.journal import inputs, results, statements
+from wxcv.journal.statements import SENDING, CallKey, CallRow
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Hashable
+
+    from wxcv.errors import WxcvError
+    from wxcv.images.loading import LoadedImage
+    from wxcv.journal.contexts import RunContext
+    from wxcv.journal.inputs import FileState, InputName
+
+_HASHED_AT_ONCE = 64 * 1024
+"""Bytes that are hashed in the event loop; that takes less than a quarter of a millisecond."""
+
+
+class KnownCall(NamedTuple):
+    """The result of an earlier call.
+
+    Attributes:
+        status: "ok", "failed" or "unknown".
+        answer: the endpoint's answer; None if there is none, or if it was not kept.
+        error: the error, as that of this image; None if there was an answer.
+    """
+
+    status: Literal["ok", "failed", "unknown"]
+    answer: Any
+    error: WxcvError | None
+
+
+class JournalRecord:
+    """One image in one batch.
+
+    Args:
+        run: the batch.
+        image: as the caller gave it; it is not held.
+
+    Attributes:
+        known: the result of an earlier call, with which there is nothing to do; or None.
+        is_saved: whether ``save_call`` has succeeded.
+    """
+
+    def __init__(self, run: RunContext, image: object) -> None:
+        self._run = run
+        self._content_type = inputs.given_type(image)
+        self._name: InputName | None = None
+        self._state: FileState | None = None  # before the file was read, if a later change would be seen
+        self._size: int | None = None
+        self._content = ""  # what identifies the image, once it was read
+        self._earlier_content = ""  # what it was when it was recorded
+        self._intent: CallRow | None = None
+        self._has_intent = False
+        self.known: KnownCall | None = None
+        self.is_saved = False
+
+    @property
+    def key(self) -> Hashable:
+        """Equal for equal calls of this journal, once ``find`` has been called."""
+        return self._run.make_key(self._content) if self._content else id(self)
+
+    @property
+    def may_be_known(self) -> bool:
+        """Whether it is worth reading an image that will not be sent, as ``find`` may know it."""
+        may_be_unchanged = self._earlier_content.startswith("sha256:")
+        return self._run.may_have_calls and (self._name is None or may_be_unchanged)
+
+    def look_up(self, kind: str, given: str, connection: sqlite3.Connection) -> None:
+        """Find the image by its name, in the journal's thread."""
+        self._name = inputs.name_input(kind, given, local_files=self._run.local_files)
+        if self._name is None:
+            return
+        now_ns = inputs.now_ns()
+        state = inputs.read_state(self._name)
+        row = statements.find_input(connection, self._name)
+        if state is not None and inputs.is_settled(state, now_ns):
+            self._state = state
+        if row is None:
+            return
+        self._earlier_content = row.image
+        is_same = kind == inputs.URL or (state is not None and state == row[1:])
+        if is_same and not self._run.core.settings.checksum:
+            self.known = self._find_known(connection, row.image, self._name.label)
+
+    async def find(self, image: LoadedImage) -> KnownCall | None:
+        """Return the result of an earlier call of the same content, or None.
+
+        Raises:
+            JournalError: the journal cannot be read.
+        """
+        await self._identify(image)
+        label = image.name
+        if self._name is None:
+            self._name = inputs.name_content(self._content, label)
+        find = partial(self._find_known, image=self._content, label=label)
+        self.known = await self._run.core.saves.read_again_if_saved(self.key, partial(self._run.read, find))
+        return self.known
+
+    async def begin(self) -> None:
+        """Prepare for a send: with ``at_most_once``, the intent is durable when this returns.
+
+        Raises:
+            JournalError: the journal is closed or cannot be written; nothing may be sent.
+        """
+        self._run.require_writable()
+        if self._run.at_most_once and self._content and not self._has_intent:
+            self._intent = await self._run.write(self._write_intent)
+            self._has_intent = True
+
+    async def withdraw(self) -> None:
+        """Restore what was recorded before ``begin``, as nothing was sent.
+
+        Raises:
+            JournalError: the journal cannot be written; the call stays recorded as sending.
+        """
+        if self._has_intent:
+            await self._run.write(self._restore)
+            self._has_intent = False
+
+    async def save_call(
+        self,
+        status: Literal["ok", "failed", "not_sent", "unknown"],
+        answer: Any,  # noqa: ANN401 - of any endpoint
+        error: WxcvError | None,
+        sends: int,
+        source: str | None,
+    ) -> None:
+        """Record a result; it is durable when this returns. An image without name or content is not recorded.
+
+        Raises:
+            JournalError: the journal cannot be written; the result may be recorded all the same.
+        """
+        work = partial(self._write_call, results.Result(status, answer, error, sends, source))
+        await self._run.write(work)
+        self._has_intent = False
+        self.is_saved = True
+        self._run.core.saves.notify(self.key)
+
+    async def save_input(self) -> None:
+        """Record which content this image has; its call is recorded by another record of the same key.
+
+        Raises:
+            JournalError: the journal cannot be written.
+        """
+        if self._content:
+            await self._run.write(self._write_input)
+
+    async def _identify(self, image: LoadedImage) -> None:
+        self._size = None if isinstance(image, ImageUrl) else len(image.data)
+        if (self._size or 0) <= _HASHED_AT_ONCE:
+            self._content = inputs.identify(image, self._content_type)
+        else:
+            self._content = await asyncio.to_thread(inputs.identify, image, self._content_type)
+
+    def _find_known(self, connection: sqlite3.Connection, image: str, label: str) -> KnownCall | None:
+        row = statements.find_call(connection, self._run.make_key(image))
+        if row is None or not results.is_final(row, self._run.core.settings, self._run.started_at, image):
+            return None
+        if self.is_saved and row.status != "ok":  # its own result, which the batch does not take as final
+            return None
+        if row.status == "ok":
+            return KnownCall("ok", results.load_answer(row.answer, self._run.endpoint), None)
+        status: Any = row.status
+        return KnownCall(status, None, results.load_error(row.error, label))
+
+    def _write_intent(self, connection: sqlite3.Connection) -> CallRow | None:
+        key = self._run.make_key(self._content)
+        earlier = statements.find_call(connection, key)
+        now = self._run.core.settings.clock.wall()
+        sends = 0 if earlier is None else earlier.sends
+        statements.put_call(connection, key, CallRow(SENDING, None, None, sends, None, now, None))
+        self._write_input(connection)
+        return earlier
+
+    def _restore(self, connection: sqlite3.Connection) -> None:
+        key = self._run.make_key(self._content)
+        if self._intent is None:
+            statements.delete_call(connection, key)
+        else:
+            statements.put_call(connection, key, self._intent)
+
+    def _write_call(self, result: results.Result, connection: sqlite3.Connection) -> None:
+        if self._has_intent:
+            self._restore(connection)
+        image = self._content or self._earlier_content or ("" if self._name is None else self._name.image)
+        if not image:
+            return
+        key: CallKey = self._run.make_key(image)
+        settings, started_at = self._run.core.settings, self._run.started_at
+        row = results.merge(statements.find_call(connection, key), result, settings, started_at)
+        if row is not None:
+            statements.put_call(connection, key, row)
+        self._write_input(connection, image)
+
+    def _write_input(self, connection: sqlite3.Connection, image: str = "") -> None:
+        name, content = self._name, image or self._content
+        if name is None:
+            return
+        if content == self._earlier_content and not self._content:
+            return  # nothing new is known of it
+        is_unchanged = self._state is not None and self._state == inputs.read_state(name)
+        state = self._state if is_unchanged and self._content else None
+        statements.save_input(
+            connection, name, content, self._size, state, self._run.core.settings.clock.wall()
+        )
