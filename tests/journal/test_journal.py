@@ -4,19 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
 from support.journals import ANSWER, make_file, make_image, process, read_entries, start_run
 
 import wxcv
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    """Where there is no journal yet."""
-    return tmp_path / "run.sqlite"
 
 
 async def test_what_was_answered_is_known_by_its_content(path: Path, tmp_path: Path) -> None:

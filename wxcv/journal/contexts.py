@@ -91,6 +91,8 @@ class RunContext:
         return work(connection)
 
     def _add_promise(self, error: JournalError) -> str:
+        if not self.core.failure:
+            return str(error)
         return (
             f"{error}; every outcome that was given is recorded, and at most {self._concurrency} images were "
             "sent without a record"

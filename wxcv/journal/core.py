@@ -7,7 +7,7 @@ import os
 import weakref
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
-from weakref import WeakSet
+from weakref import WeakSet, WeakValueDictionary
 
 from wxcv.errors import JournalError
 from wxcv.journal.saves import Saves
@@ -16,7 +16,7 @@ from wxcv.stores import sqlite_files
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Hashable, Sequence
 
     from wxcv.clock import Clock
     from wxcv.journal.files import JournalFile
@@ -103,6 +103,7 @@ class JournalCore:
     Attributes:
         settings: of the Journal.
         saves: the calls that are being looked for.
+        senders: what may be sending now, by the key of its call.
         is_closed: whether it was closed.
     """
 
@@ -114,8 +115,14 @@ class JournalCore:
             _Side(file, settings.clock, is_writer=is_writer) for is_writer in (False, True)
         )
         self.saves = Saves()
+        self.senders: WeakValueDictionary[Hashable, object] = WeakValueDictionary()
         self._threads: list[OperationThread] = []
         _cores.add(self)
+
+    @property
+    def failure(self) -> str:
+        """The sentence about the first failure of a write; "" if there was none."""
+        return self._writer.failure
 
     async def read(self, work: Work) -> Any:  # noqa: ANN401 - what work returns
         """Return what ``work(connection)`` returns, outside of any transaction.
@@ -141,8 +148,8 @@ class JournalCore:
             )
         if self.is_closed:
             raise JournalError("the journal is closed; make another Journal")
-        if self._writer.failure:
-            raise JournalError(self._writer.failure)
+        if self.failure:
+            raise JournalError(self.failure)
 
     async def aclose(self) -> None:
         """Finish what is queued and close the file; may be called again."""

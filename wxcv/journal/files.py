@@ -7,7 +7,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wxcv.journal import statements
+from wxcv.journal import results, statements
 from wxcv.journal.locks import FileLock
 from wxcv.masking import short_name
 from wxcv.stores import sqlite_files
@@ -94,7 +94,7 @@ class JournalFile:
                 sqlite_files.use_wal(connection)
                 sqlite_files.restrict(self._path)
                 _use_fully(connection)
-                statements.mark_lost(connection, now)
+                statements.mark_lost(connection, results.LOST, now)
                 self._lock = lock
         finally:
             if self._lock is None:

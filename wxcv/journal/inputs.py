@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wxcv.images.files import path_name
@@ -18,8 +17,8 @@ if TYPE_CHECKING:
 PATH, URL, BYTES = "path", "url", "bytes"
 
 _LONGEST_PATH = 32_768
-_TICK = 2 * 10**9
-"""Nanoseconds; a file that changed less than that ago may change again without a change of its times."""
+_TICK = 2.0
+"""Seconds; a file that changed less than that ago may change again without a change of its times."""
 
 
 class FileState(NamedTuple):
@@ -98,14 +97,9 @@ def read_state(name: InputName) -> FileState | None:
     return FileState(status.st_size, status.st_mtime_ns, status.st_ctime_ns, file_id)
 
 
-def is_settled(state: FileState, now_ns: int) -> bool:
-    """Return whether a later change of the file would be seen in its state."""
-    return max(state.mtime_ns, state.ctime_ns) < now_ns - _TICK
-
-
-def now_ns() -> int:
-    """Return the time by the clock that file systems use."""
-    return time.time_ns()
+def is_settled(state: FileState, now: float) -> bool:
+    """Return whether, at this Unix time, a later change of the file would be seen in its state."""
+    return max(state.mtime_ns, state.ctime_ns) / 1e9 < now - _TICK
 
 
 def given_type(image: object) -> str:

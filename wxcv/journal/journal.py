@@ -88,7 +88,11 @@ class Journal:
         return f"<Journal {short_name(self.path)}>"
 
     async def __aenter__(self) -> Self:
-        await self._core.write(_do_nothing)
+        try:
+            await self._core.write(_do_nothing)
+        except BaseException:
+            await self._core.aclose()
+            raise
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 _PAGE = 500
 """Entries that are read at a time, so that a run that writes can empty its log in between."""
 
+_NOT_WRITABLE = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
+
 
 @attrs.frozen(repr=False, kw_only=True)
 class JournalEntry(Value):
@@ -90,7 +92,7 @@ class JournalReader:
     def __enter__(self) -> Self:
         try:
             self._connection = self._open()
-        except (sqlite_files.UnusableFileError, sqlite3.Error, OSError) as error:
+        except (sqlite_files.UnusableFileError, sqlite3.Error, OSError, ValueError, RuntimeError) as error:
             message = describe(self._path, error)
         else:
             return self
@@ -131,14 +133,23 @@ class JournalReader:
             raise sqlite_files.UnusableFileError("does not exist; check the path")
         sqlite_files.require_file(path)
         require_journal(path)
-        connection = sqlite_files.connect(path, mode="ro")
+        # The last one that has a log open may delete it, which a reader cannot; but it could apply one.
+        connection = sqlite_files.connect(path, mode="ro" if _has_log(path) else "rw")
         try:
+            connection.execute("PRAGMA query_only=ON")
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        except sqlite3.OperationalError:
+        except sqlite3.OperationalError as error:
             connection.close()
-            connection = sqlite_files.connect(path, mode="ro", immutable="1")
-            self.warning = _warn_of_log(path)
-        return connection
+            if error.sqlite_errorcode & 0xFF not in _NOT_WRITABLE:
+                raise
+        else:
+            return connection
+        self.warning = _warn_of_log(path)
+        return sqlite_files.connect(path, mode="ro", immutable="1")
+
+
+def _has_log(path: Path) -> bool:
+    return sqlite_files.beside(path)[0].exists()
 
 
 def _warn_of_log(path: Path) -> str | None:

@@ -57,6 +57,7 @@ class JournalRecord:
         self._size: int | None = None
         self._content = ""  # what identifies the image, once it was read
         self._earlier_content = ""  # what it was when it was recorded
+        self._began_at = 0.0
         self._intent: CallRow | None = None
         self._has_intent = False
         self.known: KnownCall | None = None
@@ -78,10 +79,10 @@ class JournalRecord:
         self._name = inputs.name_input(kind, given, local_files=self._run.local_files)
         if self._name is None:
             return
-        now_ns = inputs.now_ns()
+        now = self._run.core.settings.clock.wall()
         state = inputs.read_state(self._name)
         row = statements.find_input(connection, self._name)
-        if state is not None and inputs.is_settled(state, now_ns):
+        if state is not None and inputs.is_settled(state, now):
             self._state = state
         if row is None:
             return
@@ -111,7 +112,9 @@ class JournalRecord:
             JournalError: the journal is closed or cannot be written; nothing may be sent.
         """
         self._run.require_writable()
+        self._began_at = self._run.core.settings.clock.wall()
         if self._run.at_most_once and self._content and not self._has_intent:
+            self._run.core.senders[self.key] = self
             self._intent = await self._run.write(self._write_intent)
             self._has_intent = True
 
@@ -161,7 +164,10 @@ class JournalRecord:
             self._content = await asyncio.to_thread(inputs.identify, image, self._content_type)
 
     def _find_known(self, connection: sqlite3.Connection, image: str, label: str) -> KnownCall | None:
-        row = statements.find_call(connection, self._run.make_key(image))
+        key = self._run.make_key(image)
+        row = statements.find_call(connection, key)
+        if row is not None and row.status == SENDING and key not in self._run.core.senders:
+            row = row._replace(status="unknown", error=results.LOST)  # its batch was cancelled
         if row is None or not results.is_final(row, self._run.core.settings, self._run.started_at, image):
             return None
         if self.is_saved and row.status != "ok":  # its own result, which the batch does not take as final
@@ -174,9 +180,8 @@ class JournalRecord:
     def _write_intent(self, connection: sqlite3.Connection) -> CallRow | None:
         key = self._run.make_key(self._content)
         earlier = statements.find_call(connection, key)
-        now = self._run.core.settings.clock.wall()
         sends = 0 if earlier is None else earlier.sends
-        statements.put_call(connection, key, CallRow(SENDING, None, None, sends, None, now, None))
+        statements.put_call(connection, key, CallRow(SENDING, None, None, sends, None, self._began_at, None))
         self._write_input(connection)
         return earlier
 
@@ -195,7 +200,8 @@ class JournalRecord:
             return
         key: CallKey = self._run.make_key(image)
         settings, started_at = self._run.core.settings, self._run.started_at
-        row = results.merge(statements.find_call(connection, key), result, settings, started_at)
+        began_at = self._began_at or settings.clock.wall()
+        row = results.merge(statements.find_call(connection, key), result, settings, began_at, started_at)
         if row is not None:
             statements.put_call(connection, key, row)
         self._write_input(connection, image)

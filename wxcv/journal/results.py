@@ -6,7 +6,7 @@ import json
 import logging
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from wxcv.errors import ImageError
+from wxcv.errors import AnswerLostError, ImageError
 from wxcv.journal.statements import SENDING, CallRow
 from wxcv.journal.stored_errors import dump_error, find_class, load_error, parse_error
 from wxcv.masking import class_name
@@ -31,6 +31,10 @@ class Result(NamedTuple):
     source: str | None
 
 
+LOST = dump_error(AnswerLostError("the run ended before the answer was recorded"))
+"""The error of a call whose image may have been sent and that has no result."""
+
+
 def is_final(row: CallRow, settings: Settings, started_at: float, image: str) -> bool:
     """Return whether a recorded call is not made again.
 
@@ -49,12 +53,21 @@ def is_final(row: CallRow, settings: Settings, started_at: float, image: str) ->
     return row.status not in settings.retry or ended_at >= started_at
 
 
-def merge(earlier: CallRow | None, result: Result, settings: Settings, started_at: float) -> CallRow | None:
-    """Return what is recorded of a call with a new result, or None if what is recorded stays."""
+def merge(
+    earlier: CallRow | None, result: Result, settings: Settings, began_at: float, started_at: float
+) -> CallRow | None:
+    """Return what is recorded of a call with a new result, or None if what is recorded stays.
+
+    Args:
+        earlier: what is recorded of it.
+        result: the result.
+        settings: of the journal.
+        began_at, started_at: Unix times at which the call and its run began.
+    """
     now = settings.clock.wall()
     answer = dump_answer(result.answer) if result.status == "ok" and settings.answers else None
     error = None if result.error is None else dump_error(result.error)
-    row = CallRow(result.status, answer, error, result.sends, result.source, now, now)
+    row = CallRow(result.status, answer, error, result.sends, result.source, began_at, now)
     if earlier is None:
         return row
     is_of_this_run = (earlier.ended_at or 0.0) >= started_at

@@ -7,9 +7,6 @@ import re
 from fnmatch import translate
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from wxcv.errors import AnswerLostError
-from wxcv.journal.stored_errors import dump_error
-
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterator, Mapping
@@ -147,9 +144,8 @@ def delete_call(connection: sqlite3.Connection, key: CallKey) -> None:
     connection.execute(f"DELETE FROM calls WHERE {_CALL}", key)  # noqa: S608 - ours
 
 
-def mark_lost(connection: sqlite3.Connection, now: float) -> None:
-    """Record the calls that were running when an earlier run was killed as unknown."""
-    error = dump_error(AnswerLostError("the run ended before the answer was recorded"))
+def mark_lost(connection: sqlite3.Connection, error: str, now: float) -> None:
+    """Record the calls that were running when an earlier run was killed as unknown, with this error."""
     connection.execute(
         "UPDATE calls SET status = 'unknown', answer = NULL, error = ?, source = NULL, ended_at = ? "
         "WHERE status = ?",
