@@ -12,6 +12,7 @@ import typer
 
 import wxcv
 from wxcv.cli import exits, options, output
+from wxcv.cli.batch_command import batch
 from wxcv.cli.endpoints import find_endpoint, parse_fields, public_endpoints
 from wxcv.cli.inputs import expand
 from wxcv.cli.interrupts import Interrupts
@@ -110,6 +111,9 @@ def read(
 ) -> None:
     """Read both codes and printed text; two calls per image."""
     run(_read(images, [wxcv.SCAN_QRCODE, wxcv.PRINTED_TEXT], settings, as_json=as_json))
+
+
+app.command("batch", rich_help_panel=_PANEL)(batch)
 
 
 @app.command()
