@@ -12,16 +12,18 @@ import typer
 
 import wxcv
 from wxcv.cli import exits, options, output
+from wxcv.cli.annotate import plan_annotation
 from wxcv.cli.endpoints import find_endpoint, parse_fields, public_endpoints
-from wxcv.cli.inputs import InputError, Names
+from wxcv.cli.image_run import read_images
+from wxcv.cli.inputs import may_be_several
 from wxcv.cli.interrupts import Interrupts
 from wxcv.cli.quotas import show_quotas
-from wxcv.cli.reading import ImageReader, ImageReport
-from wxcv.cli.sessions import open_session, start_sandbox
+from wxcv.cli.running import run
+from wxcv.cli.sessions import start_sandbox
 from wxcv.sandbox import Sandbox
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
 # Typer's own tracebacks would show local variables, and with them secrets.
 app = typer.Typer(no_args_is_help=True, help=wxcv.__doc__, pretty_exceptions_enable=False)
@@ -30,68 +32,14 @@ app = typer.Typer(no_args_is_help=True, help=wxcv.__doc__, pretty_exceptions_ena
 _PANEL = "Read images"
 
 
-async def _read(
-    images: Sequence[str],
-    endpoints: Sequence[wxcv.Endpoint[Any]],
-    settings: options.SessionSettings,
-    *,
-    as_json: bool,
-    fields: Mapping[str, str] | None = None,
-) -> int:
-    names, errors = Names(images), output.ErrorPrinter()
-
-    def print_report(report: ImageReport) -> None:
-        (output.print_json if as_json else output.print_rows)(report)
-        errors.print_errors(report)
-
-    reader: ImageReader | None = None
-
-    def end() -> bool:
-        if reader is not None:
-            reader.end()
-        return reader is not None
-
-    with Interrupts(names.stop, end) as interrupts:
-        async with AsyncExitStack() as stack:
-            session = await open_session(stack, settings, endpoints)
-            reader = ImageReader(session, names, endpoints, print_report, fields)
-            await reader.read()
-        await reader.print_rest()
-        errors.print_summary()
-        return interrupts.exit_code or max(reader.exit_code, _report_input(names))
-    return interrupts.exit_code or exits.SOME_FAILED
+def _make_printer(images: Sequence[str], *, as_json: bool, annotate: str | None = None) -> output.Printer:
+    if annotate is not None:
+        return plan_annotation(images, annotate, as_json=as_json)
+    return output.JsonPrinter() if as_json else output.Printer()
 
 
-def _report_input(names: Names) -> int:
-    """Print what is wrong with the names of the images, if anything is, and return the exit code for it."""
-    if names.error is None:
-        if not names.count:
-            output.say("no images were found")
-        return exits.ALL_READ
-    if not isinstance(names.error, InputError):
-        raise names.error
-    output.say(str(names.error))
-    return exits.SOME_FAILED
-
-
-def _run(work: Coroutine[Any, Any, int]) -> None:
-    """Run a command and exit with its code, without a traceback if its output fails."""
-    try:
-        code = asyncio.run(work)
-    except KeyboardInterrupt:
-        code = exits.INTERRUPTED
-    except BrokenPipeError:
-        output.discard_stdout()
-        code = exits.BROKEN_PIPE
-    except OSError as error:
-        output.discard_stdout()
-        output.say(f"cannot print: {error.strerror or type(error).__name__}")
-        code = exits.SOME_FAILED
-    raise typer.Exit(code)
-
-
-def _add_command(name: str, endpoint: wxcv.Endpoint[Any]) -> None:
-    """Add the command of an endpoint."""
+def _make_command(endpoint: wxcv.Endpoint[Any]) -> Callable[..., None]:
+    """Return the command of an endpoint that has no options of its own."""
 
     def command(  # noqa: PLR0913 - the options of the command
         images: options.Images,
@@ -114,15 +62,75 @@ def _add_command(name: str, endpoint: wxcv.Endpoint[Any]) -> None:
             fit=fit,
             daily_limit=daily_limit,
         )
-        _run(_read(images, [endpoint], settings, as_json=as_json, fields=fields))
+        run(read_images(images, [endpoint], settings, _make_printer(images, as_json=as_json), fields))
 
-    fields = ", ".join((*endpoint.fields, *endpoint.query_fields))
-    text = f"{endpoint.summary} Takes --field: {fields}." if fields else endpoint.summary
-    app.command(name, help=text, rich_help_panel=_PANEL)(command)
+    return command
 
 
+def _scan_qrcode(  # noqa: PLR0913 - the options of the command
+    images: options.Images,
+    *,
+    as_json: options.AsJson = False,
+    annotate: options.Annotate = None,
+    sandbox: options.UseSandbox = False,
+    concurrency: options.Concurrency = None,
+    timeout: options.Timeout = None,
+    fit: options.Fit = False,
+    store: options.Store = None,
+    daily_limit: options.DailyLimit = None,
+    field: options.Field = None,
+) -> None:
+    fields = parse_fields(wxcv.SCAN_QRCODE, field or [])
+    settings = options.SessionSettings(
+        sandbox=sandbox,
+        store=store,
+        concurrency=concurrency,
+        timeout=timeout,
+        fit=fit,
+        daily_limit=daily_limit,
+    )
+    printer = _make_printer(images, as_json=as_json, annotate=annotate)
+    run(read_images(images, [wxcv.SCAN_QRCODE], settings, printer, fields))
+
+
+def _printed_text(  # noqa: PLR0913 - the options of the command
+    images: options.Images,
+    *,
+    as_json: options.AsJson = False,
+    form: options.Format = options.TextFormat.TABLE,
+    annotate: options.Annotate = None,
+    sandbox: options.UseSandbox = False,
+    concurrency: options.Concurrency = None,
+    timeout: options.Timeout = None,
+    fit: options.Fit = False,
+    store: options.Store = None,
+    daily_limit: options.DailyLimit = None,
+    field: options.Field = None,
+) -> None:
+    fields = parse_fields(wxcv.PRINTED_TEXT, field or [])
+    settings = options.SessionSettings(
+        sandbox=sandbox,
+        store=store,
+        concurrency=concurrency,
+        timeout=timeout,
+        fit=fit,
+        daily_limit=daily_limit,
+    )
+    if form is options.TextFormat.TABLE:
+        printer = _make_printer(images, as_json=as_json, annotate=annotate)
+    elif as_json or annotate is not None:
+        raise typer.BadParameter("--format text cannot be combined with --json or --annotate")
+    else:
+        printer = output.TextPrinter(has_names=may_be_several(images))
+    run(read_images(images, [wxcv.PRINTED_TEXT], settings, printer, fields))
+
+
+_OWN_COMMANDS = {wxcv.SCAN_QRCODE: _scan_qrcode, wxcv.PRINTED_TEXT: _printed_text}
 for _name, _endpoint in public_endpoints().items():
-    _add_command(_name, _endpoint)
+    _fields = ", ".join((*_endpoint.fields, *_endpoint.query_fields))
+    _help = f"{_endpoint.summary} Takes --field: {_fields}." if _fields else _endpoint.summary
+    _command = _OWN_COMMANDS.get(_endpoint) or _make_command(_endpoint)
+    app.command(_name, help=_help, rich_help_panel=_PANEL)(_command)
 
 
 @app.command(rich_help_panel=_PANEL)
@@ -153,7 +161,7 @@ def call(  # noqa: PLR0913 - the options of the command
         fit=fit,
         daily_limit=daily_limit,
     )
-    _run(_read(images, [found], settings, as_json=as_json, fields=fields))
+    run(read_images(images, [found], settings, _make_printer(images, as_json=as_json), fields))
 
 
 @app.command(rich_help_panel=_PANEL)
@@ -161,6 +169,7 @@ def read(  # noqa: PLR0913 - the options of the command
     images: options.Images,
     *,
     as_json: options.AsJson = False,
+    annotate: options.Annotate = None,
     sandbox: options.UseSandbox = False,
     concurrency: options.Concurrency = None,
     timeout: options.Timeout = None,
@@ -177,7 +186,8 @@ def read(  # noqa: PLR0913 - the options of the command
         fit=fit,
         daily_limit=daily_limit,
     )
-    _run(_read(images, [wxcv.SCAN_QRCODE, wxcv.PRINTED_TEXT], settings, as_json=as_json))
+    printer = _make_printer(images, as_json=as_json, annotate=annotate)
+    run(read_images(images, [wxcv.SCAN_QRCODE, wxcv.PRINTED_TEXT], settings, printer))
 
 
 @app.command()
@@ -209,7 +219,7 @@ def quota(  # noqa: PLR0913 - the options of the command
     if reset and store is None:
         raise typer.BadParameter("--reset needs --store or WXCV_STORE, where the marks are")
     settings = options.SessionSettings(sandbox=sandbox, store=store, timeout=timeout)
-    _run(show_quotas(found, settings, reset=reset, as_json=as_json))
+    run(show_quotas(found, settings, reset=reset, as_json=as_json))
 
 
 async def _serve(host: str, port: int, *, allow_loopback: bool) -> int:
@@ -242,7 +252,7 @@ def sandbox_command(
     allow_loopback: Annotated[bool, typer.Option(help="Allow img_url to point to this machine.")] = False,
 ) -> None:
     """Serve a local stand-in for WeChat that decodes real images, for trials and tests."""
-    _run(_serve(host, port, allow_loopback=allow_loopback))
+    run(_serve(host, port, allow_loopback=allow_loopback))
 
 
 @app.callback(invoke_without_command=True)

@@ -65,6 +65,11 @@ def expand(words: Sequence[str]) -> Iterator[str]:
             yield word
 
 
+def may_be_several(words: Sequence[str]) -> bool:
+    """Return whether these words may name several images, even if they name one."""
+    return len(words) != 1 or words[0] == "-" or os.path.isdir(words[0])  # noqa: PTH112 - as above
+
+
 class Names:
     """An async iterable of names, which a thread reads ahead; it can be stopped early.
 
