@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import wxcv
-from wxcv.cli import exits, options, output
+from wxcv.cli import doctor, exits, options, output
 from wxcv.cli.annotate import plan_annotation
 from wxcv.cli.endpoints import find_endpoint, parse_fields, public_endpoints
 from wxcv.cli.image_run import read_images
@@ -220,6 +220,9 @@ def quota(  # noqa: PLR0913 - the options of the command
         raise typer.BadParameter("--reset needs --store or WXCV_STORE, where the marks are")
     settings = options.SessionSettings(sandbox=sandbox, store=store, timeout=timeout)
     run(show_quotas(found, settings, reset=reset, as_json=as_json))
+
+
+app.command(help=doctor.HELP, short_help=doctor.SUMMARY)(doctor.doctor)
 
 
 async def _serve(host: str, port: int, *, allow_loopback: bool) -> int:
