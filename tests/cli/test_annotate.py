@@ -212,6 +212,28 @@ async def test_nothing_found_is_a_copy_without_boxes(tmp_path: Path, picture: Pa
         assert copy.getcolors() == [(400 * 300, (255, 255, 255))]
 
 
+@pytest.mark.parametrize(
+    ("mode", "pixel", "shown"),
+    [
+        ("RGBA", (0, 0, 0, 0), (255, 255, 255)),
+        ("I;16", 0x4000, (64, 64, 64)),
+        ("LA", (80, 255), (80, 80, 80)),
+        ("1", 0, (0, 0, 0)),
+        ("P", 0, (0, 0, 0)),
+    ],
+)
+async def test_the_copy_looks_like_the_picture(tmp_path: Path, mode: str, pixel: Any, shown: Any) -> None:
+    """Transparent parts are white in the copy, 16 bits become 8, and colours stay what they are."""
+    path, place = tmp_path / "a.png", tmp_path / "out.png"
+    path.write_bytes(pictures.to_bytes(Image.new(mode, (60, 60), pixel)))
+    code, _, err = await run_against(one_code, "scan-qrcode", str(path), "--annotate", str(place))
+
+    assert (code, err) == (0, "")
+    with Image.open(place) as copy:
+        assert (copy.mode, copy.getpixel((59, 59))) == ("RGB", shown)
+    assert places(place)
+
+
 async def test_without_an_answer_nothing_is_drawn(tmp_path: Path, picture: Path) -> None:
     """If WeChat refuses the picture, there is the error alone."""
     words = ("scan-qrcode", str(picture), "--annotate", str(tmp_path / "out.png"))

@@ -8,10 +8,12 @@ import os
 import signal
 import socket
 import sqlite3
+import ssl
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import trustme
 from support.commands import command, environment, run
 from support.servers import http_answer, raw_server, read_request
 
@@ -158,6 +160,28 @@ async def test_a_host_that_does_not_answer_is_given_up(
 
     assert (code, found["token"]["status"]) == (6, "skipped")
     assert told in found["host"]["message"]
+
+
+@pytest.mark.parametrize("is_trusted", [True, False])
+async def test_a_certificate_that_is_not_trusted_is_a_problem(tmp_path: Path, is_trusted: bool) -> None:
+    """Over TLS, a host that is trusted answers; a certificate of an unknown authority is told."""
+    authority, context = trustme.CA(), ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("localhost").configure_cert(context)
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        writer.write(http_answer(b"", headers="Connection: close\r\n"))
+        await writer.drain()
+
+    async with raw_server(serve, ssl=context) as url:
+        env = environment(url.replace("127.0.0.1", "localhost"))
+        _, found = await findings(
+            env=env | ({"SSL_CERT_FILE": str(tmp_path / "ca.pem")} if is_trusted else {})
+        )
+
+    assert found["host"]["status"] == ("ok" if is_trusted else "problem")
+    assert ("has no valid certificate" in found["host"]["message"]) != is_trusted
 
 
 @pytest.mark.parametrize(
