@@ -245,7 +245,12 @@ def test_the_commands_use_public_names_only() -> None:
     assert packages(names) <= {"", "cli", "sandbox"}
     assert {name for name in ours(names) if name.startswith("sandbox")} <= {"sandbox"}
     assert not [name for name in names if re.search(r"(^|\.)_", name.removeprefix("__future__."))]
-    assert foreign(names) <= {"attrs", "rich", "typer"}
+    assert foreign(names) <= {"attrs", "rich", "typer", "PIL"}
+    assert [
+        module.name
+        for module in MODULES.values()
+        if module.package == "cli" and "PIL" in foreign(module.typed)
+    ] == ["cli.drawing"]
 
 
 def loaded(statement: str) -> set[str]:

@@ -230,6 +230,7 @@ async def test_the_version_is_printed() -> None:
         ("zxingcpp", ["read", "--sandbox", "x.png"], 'python -m pip install "wxcv[sandbox]"'),
         ("PIL", ["sandbox", "--port", "0"], 'python -m pip install "wxcv[sandbox]"'),
         ("PIL", ["scan-qrcode", "--fit", "x.png"], 'python -m pip install "wxcv[fit]"'),
+        ("PIL", ["scan-qrcode", "--annotate", "o.png", "x.png"], 'python -m pip install "wxcv[fit]"'),
     ],
 )
 async def test_a_missing_extra_is_one_line(tmp_path: Path, missing: str, words: list[str], line: str) -> None:

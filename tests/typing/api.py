@@ -24,6 +24,7 @@ async def calls(session: wxcv.Session) -> None:
     assert_type(scan.code_results, tuple[wxcv.CodeResult, ...])
     assert_type(scan.code_results[0].pos, wxcv.Pos | None)
     assert_type(page.text, str)
+    assert_type(page.rows, tuple[str, ...])
 
 
 async def pages(session: wxcv.Session) -> None:

@@ -11,21 +11,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import wxcv
-from wxcv.cli import exits, options, output
+from wxcv.cli import doctor, exits, options, output
+from wxcv.cli.annotate import plan_annotation
 from wxcv.cli.batch_command import batch
 from wxcv.cli.endpoints import find_endpoint, parse_fields, public_endpoints
-from wxcv.cli.inputs import expand
+from wxcv.cli.image_run import read_images
+from wxcv.cli.inputs import may_be_several
 from wxcv.cli.interrupts import Interrupts
-from wxcv.cli.names import Names, report_names
 from wxcv.cli.quotas import show_quotas
-from wxcv.cli.reading import ImageReader, ImageReport
 from wxcv.cli.results import results
 from wxcv.cli.running import run
-from wxcv.cli.sessions import open_session, start_sandbox
+from wxcv.cli.sessions import start_sandbox
 from wxcv.sandbox import Sandbox
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
 # Typer's own tracebacks would show local variables, and with them secrets.
 app = typer.Typer(no_args_is_help=True, help=wxcv.__doc__, pretty_exceptions_enable=False)
@@ -34,40 +34,14 @@ app = typer.Typer(no_args_is_help=True, help=wxcv.__doc__, pretty_exceptions_ena
 _PANEL = "Read images"
 
 
-async def _read(
-    images: Sequence[str],
-    endpoints: Sequence[wxcv.Endpoint[Any]],
-    settings: options.SessionSettings,
-    *,
-    as_json: bool,
-    fields: Mapping[str, str] | None = None,
-) -> int:
-    names, errors = Names(expand(images)), output.ErrorPrinter()
-
-    def print_report(report: ImageReport) -> None:
-        (output.print_json if as_json else output.print_rows)(report)
-        errors.print_errors(report)
-
-    reader: ImageReader | None = None
-
-    def end() -> bool:
-        if reader is not None:
-            reader.end()
-        return reader is not None
-
-    with Interrupts(names.stop, end) as interrupts:
-        async with AsyncExitStack() as stack:
-            session = await open_session(stack, settings, endpoints)
-            reader = ImageReader(session, names, endpoints, print_report, fields)
-            await reader.read()
-        await reader.print_rest()
-        errors.print_summary()
-        return interrupts.exit_code or max(reader.exit_code, report_names(names, output.say))
-    return interrupts.exit_code or exits.SOME_FAILED
+def _make_printer(images: Sequence[str], *, as_json: bool, annotate: str | None = None) -> output.Printer:
+    if annotate is not None:
+        return plan_annotation(images, annotate, as_json=as_json)
+    return output.JsonPrinter() if as_json else output.Printer()
 
 
-def _add_command(name: str, endpoint: wxcv.Endpoint[Any]) -> None:
-    """Add the command of an endpoint."""
+def _make_command(endpoint: wxcv.Endpoint[Any]) -> Callable[..., None]:
+    """Return the command of an endpoint that has no options of its own."""
 
     @options.declare_options(options.SessionSettings)
     def command(
@@ -78,15 +52,52 @@ def _add_command(name: str, endpoint: wxcv.Endpoint[Any]) -> None:
         field: options.Field = None,
     ) -> None:
         fields = parse_fields(endpoint, field or [])
-        run(_read(images, [endpoint], settings, as_json=as_json, fields=fields))
+        printer = _make_printer(images, as_json=as_json)
+        run(read_images(images, [endpoint], settings, printer, fields))
 
-    fields = ", ".join((*endpoint.fields, *endpoint.query_fields))
-    text = f"{endpoint.summary} Takes --field: {fields}." if fields else endpoint.summary
-    app.command(name, help=text, rich_help_panel=_PANEL)(command)
+    return command
 
 
+@options.declare_options(options.SessionSettings)
+def _scan_qrcode(
+    images: options.Images,
+    *,
+    settings: options.SessionSettings,
+    as_json: options.AsJson = False,
+    annotate: options.Annotate = None,
+    field: options.Field = None,
+) -> None:
+    fields = parse_fields(wxcv.SCAN_QRCODE, field or [])
+    printer = _make_printer(images, as_json=as_json, annotate=annotate)
+    run(read_images(images, [wxcv.SCAN_QRCODE], settings, printer, fields))
+
+
+@options.declare_options(options.SessionSettings)
+def _printed_text(  # noqa: PLR0913 - the options of the command
+    images: options.Images,
+    *,
+    settings: options.SessionSettings,
+    as_json: options.AsJson = False,
+    form: options.Format = options.TextFormat.TABLE,
+    annotate: options.Annotate = None,
+    field: options.Field = None,
+) -> None:
+    fields = parse_fields(wxcv.PRINTED_TEXT, field or [])
+    if form is options.TextFormat.TABLE:
+        printer = _make_printer(images, as_json=as_json, annotate=annotate)
+    elif as_json or annotate is not None:
+        raise typer.BadParameter("--format text cannot be combined with --json or --annotate")
+    else:
+        printer = output.TextPrinter(has_names=may_be_several(images))
+    run(read_images(images, [wxcv.PRINTED_TEXT], settings, printer, fields))
+
+
+_OWN_COMMANDS = {wxcv.SCAN_QRCODE: _scan_qrcode, wxcv.PRINTED_TEXT: _printed_text}
 for _name, _endpoint in public_endpoints().items():
-    _add_command(_name, _endpoint)
+    _fields = ", ".join((*_endpoint.fields, *_endpoint.query_fields))
+    _help = f"{_endpoint.summary} Takes --field: {_fields}." if _fields else _endpoint.summary
+    _command = _OWN_COMMANDS.get(_endpoint) or _make_command(_endpoint)
+    app.command(_name, help=_help, rich_help_panel=_PANEL)(_command)
 
 
 @app.command("call", rich_help_panel=_PANEL)
@@ -102,16 +113,22 @@ def call(
     """Send images to an endpoint of your own (module:NAME), or to one of those above."""
     found = find_endpoint(endpoint)
     fields = parse_fields(found, field or [])
-    run(_read(images, [found], settings, as_json=as_json, fields=fields))
+    printer = _make_printer(images, as_json=as_json)
+    run(read_images(images, [found], settings, printer, fields))
 
 
 @app.command("read", rich_help_panel=_PANEL)
 @options.declare_options(options.SessionSettings)
 def read(
-    images: options.Images, *, settings: options.SessionSettings, as_json: options.AsJson = False
+    images: options.Images,
+    *,
+    settings: options.SessionSettings,
+    as_json: options.AsJson = False,
+    annotate: options.Annotate = None,
 ) -> None:
     """Read both codes and printed text; two calls per image."""
-    run(_read(images, [wxcv.SCAN_QRCODE, wxcv.PRINTED_TEXT], settings, as_json=as_json))
+    printer = _make_printer(images, as_json=as_json, annotate=annotate)
+    run(read_images(images, [wxcv.SCAN_QRCODE, wxcv.PRINTED_TEXT], settings, printer))
 
 
 app.command("batch", rich_help_panel=_PANEL)(batch)
@@ -150,6 +167,7 @@ def quota(  # noqa: PLR0913 - the options of the command
 
 
 app.command()(results)
+app.command(help=doctor.HELP, short_help=doctor.SUMMARY)(doctor.doctor)
 
 
 async def _serve(host: str, port: int, *, allow_loopback: bool) -> int:

@@ -15,7 +15,7 @@ BROKEN_PIPE = 128 + 13
 
 MEANINGS = {
     ALL_READ: "success: all images were read",
-    SOME_FAILED: "some image or quota query failed (reported on stderr), or the output could not be written",
+    SOME_FAILED: "an image, quota query or check of `wxcv doctor` failed, or the output could not be written",
     USAGE: "wrong usage, or a missing extra",
     ACCOUNT: "no credentials, or WeChat refused them or the account",
     QUOTA: "the quota or the daily limit is used up",
@@ -34,6 +34,11 @@ def code_of(outcome: wxcv.Unanswered[Any]) -> int:
 def code_of_query(error: wxcv.WxcvError) -> int:
     """Return the exit code for a quota that is not known; a path that WeChat does not know is no failure."""
     return ALL_READ if is_unknown_path(error) else _code_of_error(error, is_unsent=True)
+
+
+def code_of_token(error: wxcv.WxcvError) -> int:
+    """Return the exit code for a token that could not be fetched."""
+    return _code_of_error(error, is_unsent=True)
 
 
 def is_unknown_path(error: wxcv.WxcvError) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import tempfile
+import secrets
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -13,24 +13,29 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def replace_file(path: str) -> Iterator[IO[bytes]]:
+def replace_file(path: str, mode: int = 0o600) -> Iterator[IO[bytes]]:
     """Write a new file beside ``path``, which takes its place at the end of the block.
 
-    Only its owner can read it. If the block raises, the new file is removed, and what was at ``path`` stays.
-    A link is followed.
+    If the block raises, the new file is removed, and what was at ``path`` stays. A link is followed.
+
+    Args:
+        path: of the file.
+        mode: who may read and write it, less what the umask takes away; by default only its owner.
 
     Raises:
         OSError: the file cannot be written.
     """
     target = Path(path).resolve()
-    descriptor, name = tempfile.mkstemp(prefix=".wxcv-", suffix=".part", dir=target.parent)
+    beside = target.with_name(f".wxcv-{secrets.token_hex(8)}.part")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    descriptor = os.open(beside, flags, mode)
     try:
         with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor is no path
             yield file
             file.flush()
             os.fsync(descriptor)
-        Path(name).replace(target)
+        beside.replace(target)
     except BaseException:
         with suppress(OSError):
-            Path(name).unlink()
+            beside.unlink()
         raise

@@ -124,3 +124,9 @@ def _guard(read: Callable[[], Iterator[str]], place: str) -> Iterator[str]:
     else:
         return
     raise InputError(f"cannot read {place}: {reason}")
+
+
+def may_be_several(words: Sequence[str]) -> bool:
+    """Return whether these words may name several images, even if they name one."""
+    is_one = len(words) == 1 and words[0] != "-" and not words[0].startswith("@")
+    return not is_one or os.path.isdir(words[0])  # noqa: PTH112 - a name may be anything

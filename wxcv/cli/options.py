@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import attrs
@@ -66,6 +67,32 @@ Fit = Annotated[
 Field = Annotated[
     list[str] | None,
     typer.Option(metavar="NAME=VALUE", help="An extra field that the endpoint takes; may be repeated."),
+]
+Annotate = Annotated[
+    str | None,
+    typer.Option(
+        metavar="OUT",
+        help="Draw numbered boxes over a copy of the picture, of which there must be exactly one, and print "
+        "what the numbers stand for; - is for what WeChat returns no position of. OUT ends in .png or .jpg "
+        "(extra: fit).",
+    ),
+]
+
+
+class TextFormat(StrEnum):
+    """The forms in which printed text is printed."""
+
+    TABLE = "table"
+    TEXT = "text"
+
+
+Format = Annotated[
+    TextFormat,
+    typer.Option(
+        "--format",
+        help="text: only the text in reading order, a line for each row of the page, an empty line between "
+        "images, and a line with the image's name before each if IMAGE may be several.",
+    ),
 ]
 _STORE_HELP = (
     "Where commands share tokens and daily limits: an SQLite file, made if it is missing, or a redis://, "

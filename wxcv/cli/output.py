@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 import wxcv
+from wxcv.cli import exits
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -30,13 +31,61 @@ def display_name(image: str) -> str:
     return printable(image.split("?", maxsplit=1)[0] if "://" in image else image)
 
 
-def print_rows(report: ImageReport) -> None:
-    """Print what was read in one image, a line each; no line is broken, however narrow the terminal is."""
-    rows = report.rows
+class Printer:
+    """Prints what was read in each image, a line each; its subclasses print it in other forms."""
+
+    def print_report(self, report: ImageReport) -> None:
+        """Print what was read in one image."""
+        print_named_rows(report.image, report.rows)
+
+    def finish(self) -> int:
+        """Do what remains to be done after the last image; return the exit code of that."""
+        return exits.ALL_READ
+
+
+class JsonPrinter(Printer):
+    """Prints one JSON object for each image."""
+
+    def print_report(self, report: ImageReport) -> None:
+        """See ``print_json``."""
+        print_json(report)
+
+
+class TextPrinter(Printer):
+    """Prints printed text only, a line for each row, with an empty line between images.
+
+    Args:
+        has_names: whether the name of the image is printed before its text.
+    """
+
+    def __init__(self, *, has_names: bool) -> None:
+        self._has_names = has_names
+        self._is_first = True
+
+    def print_report(self, report: ImageReport) -> None:
+        """Print the rows of one image, or nothing if it was not read."""
+        for outcome in report.outcomes.values():
+            if outcome.status != "ok":
+                continue
+            lines = list(map(printable, outcome.answer.rows))
+            if self._has_names:
+                lines.insert(0, f"==> {display_name(report.image)} <==")
+            if not self._is_first:
+                lines.insert(0, "")
+            self._is_first = False
+            if lines:
+                _write("\n".join(lines))
+
+
+def print_named_rows(image: str, rows: Sequence[tuple[str, str]]) -> None:
+    """Print the name of an image and labels with texts below it, if there are any.
+
+    Each is one line, however narrow the terminal is.
+    """
     if not rows:
         return
     width = max(len(printable(kind)) for kind, _ in rows)
-    name = display_name(report.image)
+    name = display_name(image)
     lines = [typer.style(name, bold=True) if sys.stdout.isatty() else name]
     lines += [f"  {printable(kind):<{width}}  {printable(said)}" for kind, said in rows]
     _write("\n".join(lines))

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
     Outcome = wxcv.Outcome[str, Any]
 
+NONE_FOUND = "(none found)"
+"""What is printed for an answer with nothing in it."""
+
 
 @attrs.define
 class ImageReport:
@@ -49,7 +52,7 @@ class ImageReport:
             rows = [(str(label), str(text)) for label, text in endpoint.table(answer)]
         except Exception:  # noqa: BLE001 - of an endpoint of the caller's own; the answer was paid for
             return [(endpoint.name, repr(answer))]
-        return rows or [(endpoint.name, "(none found)")]
+        return rows or [(endpoint.name, NONE_FOUND)]
 
     @property
     def failures(self) -> list[tuple[str, wxcv.Unanswered[str]]]:

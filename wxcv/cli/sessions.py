@@ -50,14 +50,23 @@ def _is_redis(place: str) -> bool:
     return False
 
 
+async def enter_store(stack: AsyncExitStack, place: str) -> wxcv.Store:
+    """Make the store at a path or URL, which the stack closes.
+
+    Raises:
+        ValueError, ImportError: there can be none; the message never shows a URL, which may hold a password.
+    """
+    if not _is_redis(place):
+        return await stack.enter_async_context(wxcv.SQLiteStore(place))
+    # In a thread, as redis-py reads files when it makes a client.
+    store = await asyncio.to_thread(wxcv.RedisStore.from_url, place)
+    return await stack.enter_async_context(store)
+
+
 async def _open_store(stack: AsyncExitStack, place: str) -> wxcv.Store:
-    """Open the store, or exit with a message that never shows a URL, which may hold a password."""
+    """Make the store, or exit with a message."""
     try:
-        if not _is_redis(place):
-            return await stack.enter_async_context(wxcv.SQLiteStore(place))
-        # In a thread, as redis-py reads files when it makes a client.
-        store = await asyncio.to_thread(wxcv.RedisStore.from_url, place)
-        return await stack.enter_async_context(store)
+        return await enter_store(stack, place)
     except (ValueError, ImportError) as error:
         output.say(f"cannot open the store of --store or WXCV_STORE: {error}")
     raise typer.Exit(exits.USAGE)
