@@ -167,7 +167,8 @@ class BatchRun:
 
     def _sum_up(self, signal_code: int | None) -> Iterator[str]:
         """Yield the summary, and how to go on."""
-        yield from self._tally.summary()
+        if self._run is not None:
+            yield from self._tally.summary()
         if self._fault is not None:
             yield str(self._fault)
             return
