@@ -192,7 +192,7 @@ async def test_a_server_that_is_down_is_told() -> None:
 
     assert code == 6
     assert {row["status"] for row in objects(out)} == {"not_sent"}
-    assert "then go on with the same command" in err
+    assert "when that error is gone, go on with the same command" in err
 
 
 async def test_an_account_that_is_refused_is_told() -> None:
@@ -248,3 +248,27 @@ async def test_lines_of_json_take_the_place_of_a_bar() -> None:
             await screen.until("30 images in ")
 
     assert not any(line.startswith("scan_qrcode ") for line in screen.lines)
+
+
+async def test_a_journal_that_cannot_grow_ends_the_run() -> None:
+    """If the journal cannot be written any more, sending ends with exit code 5; a later run does the rest."""
+    shell = f"ulimit -f 400; exec {sys.executable} -m wxcv {' '.join(WORDS)} --json"
+    long = [{"type_name": "QR_CODE", "data": "x" * 10_000}]
+
+    async def call(request: web.Request) -> web.StreamResponse:
+        await request.read()
+        return answer(errcode=0, code_results=long)
+
+    async with api_server(call) as url:
+        process = await asyncio.create_subprocess_shell(
+            shell, env=environment(url), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        out, err = await process.communicate()
+        code, again, _ = await run(*WORDS, "--json", env=environment(url))
+    given = {row["image"] for row in objects(out)}
+    known = {row["image"] for row in objects(again) if row["source"] == "journal"}
+
+    assert (process.returncode, code) == (5, 0)
+    assert b"Traceback" not in err
+    assert given <= known
+    assert 0 < len(given) < len(objects(again)) == 30

@@ -170,7 +170,7 @@ class BatchRun:
         if self._run is not None:
             yield from self._tally.summary()
         if self._fault is not None:
-            yield str(self._fault)
+            yield output.reason_of(self._fault)
             return
         rest = self._names.found - self._tally.done
         rest_text = f"{rest:,} images were not tried" if self._names.is_complete and rest > 0 else ""
@@ -185,7 +185,7 @@ class BatchRun:
     @staticmethod
     def _how_to_go_on(error: wxcv.WxcvError) -> str:
         if not is_quota_error(error):
-            return f"{output.reason_of(error)}; then go on with the same command"
+            return "when that error is gone, go on with the same command"
         resets_at: datetime | None = getattr(error, "resets_at", None)
         when = "tomorrow" if resets_at is None else f"after {format_time(resets_at)}"
         return f"the quota is used up; go on {when} with the same command, or add --wait"
