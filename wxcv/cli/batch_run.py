@@ -78,6 +78,8 @@ class BatchRun:
             except wxcv.JournalError as error:
                 self._fault = error
             await self._writer.flush()
+        if self._names.is_stopped:
+            self._view.pause = "stopped"
         code = interrupts.exit_code or self._find_code()
         if code != exits.BROKEN_PIPE and (code or not self._settings.quiet):
             for line in self._sum_up(interrupts.exit_code):
@@ -87,6 +89,7 @@ class BatchRun:
 
     def _stop(self) -> None:
         self._names.stop()
+        self._view.pause = "finishing the running calls"
         if self._run is not None:
             self._run.stop()
 

@@ -150,4 +150,6 @@ class Progress:
 
     def _print_messages(self) -> None:
         while self._messages:
-            self._console.print(self._messages.popleft(), markup=False, emoji=False, soft_wrap=True)
+            # Elsewhere than on a terminal a message stays one line.
+            is_whole = not self._console.is_terminal
+            self._console.print(self._messages.popleft(), markup=False, emoji=False, soft_wrap=is_whole)
