@@ -82,19 +82,16 @@ async def test_a_call_that_is_recorded_while_it_is_looked_for_is_found(path: Pat
             await save
 
 
-@pytest.mark.parametrize("is_known", [False, True])
-async def test_a_record_tells_whether_reading_the_image_may_help(path: Path, is_known: bool) -> None:
-    """Without any call of its kind no image is known by its content, and a URL never is."""
+async def test_reading_an_image_may_help_if_its_content_may_be_known(path: Path) -> None:
+    """Bytes, and a file that was recorded but may have changed; never a new file or a URL."""
     async with wxcv.Journal(path) as journal:
-        if is_known:
-            await process(start_run(journal), PNG)
-        run = start_run(journal)
-        by_url = await run.look_up("https://example.com/a.png")
-        by_path = await run.look_up("a.png")
+        run, file = start_run(journal), make_file(path.parent)
+        assert not (await run.look_up(PNG)).may_be_known  # as there is no call yet
+        await process(run, file)  # its ctime is of this moment, so that a change might not be seen
 
-        assert (by_url.may_be_known, by_path.may_be_known) == (False, is_known)
-        await process(run, PNG)
-        assert by_path.may_be_known
+        images = [PNG, file, path.parent / "new.png", "https://example.com/a.png"]
+        records = [await run.look_up(image) for image in images]
+        assert [record.may_be_known for record in records] == [True, True, False, False]
 
 
 # --- the intent
