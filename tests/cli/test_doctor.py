@@ -10,6 +10,7 @@ import socket
 import sqlite3
 import ssl
 from contextlib import closing
+from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,7 +21,6 @@ from support.servers import http_answer, raw_server, read_request
 from wxcv.sandbox import Fault, Sandbox
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
 TOKEN_PAGE = "/cgi-bin/stable_token"
@@ -31,6 +31,12 @@ def fail(*_):
     raise socket.gaierror(-3, "Temporary failure in name resolution")
 
 socket.getaddrinfo = fail
+"""
+HANGING = """
+import socket
+import threading
+
+socket.getaddrinfo = lambda *_: threading.Event().wait()
 """
 WITHOUT_REDIS = """
 import importlib.metadata
@@ -136,30 +142,30 @@ async def test_a_host_that_refuses_connections_is_a_problem() -> None:
     assert "cannot be reached (Connection refused)" in found["host"]["message"]
 
 
-async def silent(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
-    """Never answer."""
-    await reader.read()
+async def test_a_host_that_does_not_speak_http_is_told() -> None:
+    """A server that speaks something else is a problem, and gets no token request."""
+    arrived = 0
 
+    async def greet(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal arrived
+        arrived += 1
+        writer.write(b"220 mail.example.com ESMTP\r\n" * 3)
+        await writer.drain()
 
-async def other_protocol(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Greet like a mail server."""
-    writer.write(b"220 mail.example.com ESMTP\r\n" * 3)
-    await writer.drain()
-
-
-@pytest.mark.parametrize(
-    ("serve", "told"),
-    [(silent, "does not answer within 5 s"), (other_protocol, "does not answer in HTTP")],
-)
-async def test_a_host_that_does_not_answer_is_given_up(
-    serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]], told: str
-) -> None:
-    """A server that is silent, or speaks something else, ends the check with a sentence."""
-    async with raw_server(serve) as url:
+    async with raw_server(greet) as url:
         code, found = await findings(env=environment(url))
 
+    assert (code, found["token"]["status"], arrived) == (6, "skipped", 1)
+    assert "does not answer in HTTP" in found["host"]["message"]
+
+
+async def test_a_check_that_hangs_is_given_up(tmp_path: Path) -> None:
+    """A name lookup that never ends is a problem like any other, and the command ends."""
+    (tmp_path / "sitecustomize.py").write_text(HANGING)
+    code, found = await findings(env=with_path(environment(closed_port()), tmp_path))
+
     assert (code, found["token"]["status"]) == (6, "skipped")
-    assert told in found["host"]["message"]
+    assert "does not answer within 5 s" in found["host"]["message"]
 
 
 @pytest.mark.parametrize("is_trusted", [True, False])
@@ -194,6 +200,7 @@ async def test_a_certificate_that_is_not_trusted_is_a_problem(tmp_path: Path, is
         ("Sun, 06 Nov 1994 08:49:37 +999999999999", "skipped", "does not tell the time", 0),
         ("", "skipped", "does not tell the time", 0),
         (None, "skipped", "does not tell the time", 0),
+        ("now", "ok", "127.0.0.1", 0),
     ],
 )
 async def test_the_clock_is_compared_with_the_hosts(
@@ -203,13 +210,14 @@ async def test_the_clock_is_compared_with_the_hosts(
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head, _ = await read_request(reader)
-        header = "" if date is None else f"Date: {date}\r\n"
+        # A time of "-0000" is one of UTC, and not of this machine's zone.
+        header = "" if date is None else f"Date: {formatdate() if date == 'now' else date}\r\n"
         body = b"" if head.startswith(b"HEAD") else b'{"access_token": "t", "expires_in": 7200}'
         writer.write(http_answer(body, headers=header + "Connection: close\r\n"))
         await writer.drain()
 
     async with raw_server(serve) as url:
-        code, found = await findings(env=environment(url))
+        code, found = await findings(env=environment(url, TZ="UTC-8"))
 
     assert (code, found["clock"]["status"], found["token"]["status"]) == (expected, status, "ok")
     assert told in found["clock"]["message"]
