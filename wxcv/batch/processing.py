@@ -77,7 +77,8 @@ class ImageProcessor(Generic[ItemT, AnswerT]):
             return self._notify(_fail(index, item, None, refusal, "failed"))
         if self._journal is not None:
             return await self._process_with(self._journal, index, item, image)
-        return self._notify(*await self._get_outcome(index, item, image, None))
+        result, sends = await self._try_until_final(image, None)
+        return self._notify(*self._make_outcome(index, item, image, result, sends))
 
     async def _process_with(
         self, journal: JournalRun, index: int, item: ItemT, image: object
@@ -86,7 +87,8 @@ class ImageProcessor(Generic[ItemT, AnswerT]):
         record = await journal.look_up(image)
         if record.known is not None:
             return self._notify(_restore(index, item, image, record))
-        outcome, queued = await self._get_outcome(index, item, image, record)
+        result, sends = await self._try_until_final(image, record)
+        outcome, queued = self._make_outcome(index, item, image, result, sends)
         if record.known is not None:  # by its content, which was read
             outcome = _restore(index, item, image, record)
             await record.save_input()
@@ -97,17 +99,6 @@ class ImageProcessor(Generic[ItemT, AnswerT]):
                 outcome.status, outcome.answer, outcome.error, outcome.sends, outcome.source
             )
         return self._notify(outcome, queued)
-
-    async def _get_outcome(
-        self, index: int, item: ItemT, image: object, record: JournalRecord | None
-    ) -> tuple[Outcome[ItemT, AnswerT], float]:
-        """Return the outcome of an image, and the seconds for which its call waited for a slot."""
-        result, sends = await self._try_until_final(image, record)
-        if result is not None:
-            return self._make_outcome(index, item, image, result, sends), result.report.queued
-        stop: Any = self._stop
-        failure = self._copy_stop(stop, sends)
-        return _fail(index, item, image, failure, "failed" if sends else "not_sent", sends), 0.0
 
     def _notify(self, outcome: Outcome[ItemT, AnswerT], queued: float = 0.0) -> Outcome[ItemT, AnswerT]:
         if self._on_call is not None:
@@ -161,21 +152,28 @@ class ImageProcessor(Generic[ItemT, AnswerT]):
             self._stop = self._stop or error
 
     def _make_outcome(
-        self, index: int, item: ItemT, image: object, result: CallResult[AnswerT], sends: int
-    ) -> Outcome[ItemT, AnswerT]:
+        self, index: int, item: ItemT, image: object, result: CallResult[AnswerT] | None, sends: int
+    ) -> tuple[Outcome[ItemT, AnswerT], float]:
+        """Return the outcome of an image, and the seconds for which its last call waited for a slot."""
+        if result is None:
+            stop: Any = self._stop
+            failure = self._copy_stop(stop, sends)
+            return _fail(index, item, image, failure, "failed" if sends else "not_sent", sends), 0.0
         error, report = result.error, result.report
         if error is None:
-            return Answered(
+            answer: Any = result.answer
+            outcome: Outcome[ItemT, AnswerT] = Answered(
                 index=index,
                 item=item,
                 image=image,
-                answer=result.answer_if_ok,
+                answer=answer,
                 sends=sends,
                 elapsed=report.elapsed,
                 source=report.source,
             )
+            return outcome, report.queued
         status = find_status(error, report, sends + report.shared_sends, is_stopped=self._stop is not None)
-        return _fail(index, item, image, error, status, sends, report.elapsed)
+        return _fail(index, item, image, error, status, sends, report.elapsed), report.queued
 
 
 def _restore(index: int, item: ItemT, image: object, record: JournalRecord) -> Outcome[ItemT, Any]:

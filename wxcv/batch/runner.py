@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import AsyncIterable
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from wxcv import nesting
 from wxcv.callbacks import is_cancelled
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable
 
     from wxcv.batch.outcomes import Outcome
     from wxcv.errors import WxcvError
@@ -19,13 +20,13 @@ ItemT = TypeVar("ItemT")
 AnswerT = TypeVar("AnswerT")
 
 
-async def _iterate(images: Iterable[ItemT] | AsyncIterable[ItemT]) -> AsyncGenerator[ItemT, None]:
-    if hasattr(images, "__aiter__"):
-        async for image in images:
-            yield image
-    else:
-        for image in images:
-            yield image
+def _iterate(images: Iterable[ItemT]) -> Generator[ItemT, None, None]:
+    yield from images
+
+
+async def _iterate_async(images: AsyncIterable[ItemT]) -> AsyncGenerator[ItemT, None]:
+    async for image in images:
+        yield image
 
 
 class BatchRunner(Generic[ItemT, AnswerT]):
@@ -53,7 +54,8 @@ class BatchRunner(Generic[ItemT, AnswerT]):
         forget: Callable[[BatchRunner[Any, Any]], None] = lambda _runner: None,
     ) -> None:
         self._process = process
-        self._source = _iterate(images)
+        self._async_source = _iterate_async(images) if isinstance(images, AsyncIterable) else None
+        self._source = _iterate(() if isinstance(images, AsyncIterable) else images)
         self._concurrency = concurrency
         self._ordered = ordered
         self._begin = begin
@@ -109,7 +111,9 @@ class BatchRunner(Generic[ItemT, AnswerT]):
         if others:
             await asyncio.wait(others)
         if len(others) == len(running):  # else it is the images' iterable that ends its own batch
-            await self._source.aclose()
+            self._source.close()
+            if self._async_source is not None:
+                await self._async_source.aclose()
         self._forget(self)
 
     def _start(self) -> None:
@@ -148,25 +152,33 @@ class BatchRunner(Generic[ItemT, AnswerT]):
     async def _pull(self) -> tuple[int, ItemT] | None:
         """Wait for capacity and return the next item with its index, or None at the end."""
         await self._capacity.acquire()
-        async with self._source_lock:
-            try:
-                if not self._exhausted and not self._closed:
-                    self._puller = asyncio.current_task()
-                    item = await anext(self._source)
-                    self._pulled += 1
-                    return self._pulled - 1, item
-            except StopAsyncIteration:
-                self._exhausted = True
-            except asyncio.CancelledError:
-                if self._closed or is_cancelled():
-                    raise
-                self._fault, self._exhausted = RuntimeError("the images' iterable was cancelled"), True
-            except Exception as error:  # noqa: BLE001 - the caller's iterable may raise anything
-                self._fault, self._exhausted = error, True
-            finally:
-                self._puller = None
+        try:
+            if not self._exhausted and not self._closed:
+                source = self._async_source
+                item = next(self._source) if source is None else await self._pull_from(source)
+                self._pulled += 1
+                return self._pulled - 1, item
+        except (StopIteration, StopAsyncIteration):
+            self._exhausted = True
+        except asyncio.CancelledError:
+            if self._closed or is_cancelled():
+                raise
+            self._fault, self._exhausted = RuntimeError("the images' iterable was cancelled"), True
+        except Exception as error:  # noqa: BLE001 - the caller's iterable may raise anything
+            self._fault, self._exhausted = error, True
         self._capacity.release()  # so that the next worker ends too
         return None
+
+    async def _pull_from(self, source: AsyncGenerator[ItemT, None]) -> ItemT:
+        """Return the next item of an async iterable, for which one worker waits at a time."""
+        async with self._source_lock:
+            if self._exhausted or self._closed:
+                raise StopAsyncIteration
+            self._puller = asyncio.current_task()
+            try:
+                return await anext(source)
+            finally:
+                self._puller = None
 
     def _deliver(self, outcome: Outcome[ItemT, AnswerT]) -> None:
         if not self._ordered:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Generic, Literal, NamedTuple, TypeVar
 
 import attrs
 
@@ -109,11 +109,6 @@ class CallResult(NamedTuple, Generic[AnswerT]):
     def is_unsent(self) -> bool:
         """Whether it failed and nothing of it was sent."""
         return self.error is not None and not self.report.all_sends
-
-    @property
-    def answer_if_ok(self) -> Any:  # noqa: ANN401 - the answer, which is not None if there is no error
-        """The answer, for use when ``error`` is None."""
-        return self.answer
 
 
 def find_status(

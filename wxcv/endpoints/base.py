@@ -63,6 +63,15 @@ def _one_line(answer: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401 - of an
 class Endpoint(Value, Generic[AnswerT]):
     """An endpoint of WeChat's image API.
 
+    For a page that wxcv does not have, make one of a class for its answer, and pass it to ``Session.call``::
+
+        @attrs.frozen
+        class Logo:
+            name: str
+
+
+        LOGO = wxcv.Endpoint("logo", "/cv/img/logo", lambda fields: Logo(fields["name"]))
+
     Attributes:
         name: the name used in error messages, for its command, and as the key in the ``--json`` output of the
             command line.
