@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from wxcv.images.sources import ImageUrl
 from wxcv.journal import inputs, results, statements
 from wxcv.journal.statements import SENDING, CallKey, CallRow
+from wxcv.journal.stored_errors import load_error
 
 if TYPE_CHECKING:
     import sqlite3
@@ -175,7 +176,7 @@ class JournalRecord:
         if row.status == "ok":
             return KnownCall("ok", results.load_answer(row.answer, self._run.endpoint), None)
         status: Any = row.status
-        return KnownCall(status, None, results.load_error(row.error, label))
+        return KnownCall(status, None, load_error(row.error, label))
 
     def _write_intent(self, connection: sqlite3.Connection) -> CallRow | None:
         key = self._run.make_key(self._content)
