@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import subprocess
 import sys
@@ -12,15 +11,11 @@ from typing import TYPE_CHECKING
 import pytest
 from support import pictures
 from support.commands import environment, refusing, run
+from support.held_calls import objects
 from support.servers import api_server
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-
-def objects(out: bytes | str) -> list[dict[str, object]]:
-    """Return the objects of a JSON output."""
-    return [json.loads(line) for line in out.splitlines()]
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import json
 import os
 import signal
 import socket
@@ -16,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 from support import pictures
 from support.commands import command, environment, run
+from support.held_calls import CODES, Held, full_pipe, objects
 from support.pages import QRCODE
 from support.sandbox_calls import Now
 from support.servers import answer, api_server
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
-CODES = [{"type_name": "QR_CODE", "data": "x"}]
-
 
 @pytest.fixture
 def names(tmp_path: Path) -> list[str]:
@@ -38,34 +35,6 @@ def names(tmp_path: Path) -> list[str]:
     for path in paths:
         path.write_bytes(data)
     return [str(path) for path in paths]
-
-
-def objects(out: bytes | str) -> list[dict[str, object]]:
-    """Return the objects of a JSON output."""
-    return [json.loads(line) for line in out.splitlines()]
-
-
-class Held:
-    """Answers the first calls, and the others when it is let."""
-
-    def __init__(self, first: int) -> None:
-        self.left = first
-        self.waiting = 0
-        self.go = asyncio.Event()
-
-    async def call(self, request: web.Request) -> web.StreamResponse:
-        """Answer one call."""
-        await request.read()
-        self.left -= 1
-        if self.left < 0:
-            self.waiting += 1
-            await self.go.wait()
-        return answer(errcode=0, code_results=CODES)
-
-    async def until_waiting(self, count: int) -> None:
-        """Return when so many calls wait for their answer."""
-        while self.waiting < count:
-            await asyncio.sleep(0.01)
 
 
 async def test_the_end_of_the_quota_loses_no_answer(names: list[str]) -> None:
@@ -136,17 +105,6 @@ async def test_a_second_ctrl_c_ends_at_once_and_loses_no_answer(names: list[str]
     assert [(row["status"], row["answers"]) for row in ended] == [("unknown", {})] * 8
     assert [row["error"]["sends"] for row in ended] == [1] * 8  # type: ignore[index] # from JSON
     assert b"WeChat may have counted it" in err
-
-
-def full_pipe() -> tuple[int, int]:
-    """Return the ends of a pipe that takes no more; what is in it is white space."""
-    reading, writing = os.pipe()
-    os.set_blocking(writing, False)
-    with contextlib.suppress(BlockingIOError):
-        while True:
-            os.write(writing, b" " * 4096)
-    os.set_blocking(writing, True)
-    return reading, writing
 
 
 @pytest.mark.parametrize("signals", [1, 2])

@@ -12,9 +12,11 @@ import typer
 
 import wxcv
 from wxcv.cli import exits, options, output
+from wxcv.cli.batch_command import batch
 from wxcv.cli.endpoints import find_endpoint, parse_fields, public_endpoints
-from wxcv.cli.inputs import InputError, Names
+from wxcv.cli.inputs import expand
 from wxcv.cli.interrupts import Interrupts
+from wxcv.cli.names import Names, report_names
 from wxcv.cli.quotas import show_quotas
 from wxcv.cli.reading import ImageReader, ImageReport
 from wxcv.cli.results import results
@@ -40,7 +42,7 @@ async def _read(
     as_json: bool,
     fields: Mapping[str, str] | None = None,
 ) -> int:
-    names, errors = Names(images), output.ErrorPrinter()
+    names, errors = Names(expand(images)), output.ErrorPrinter()
 
     def print_report(report: ImageReport) -> None:
         (output.print_json if as_json else output.print_rows)(report)
@@ -60,46 +62,22 @@ async def _read(
             await reader.read()
         await reader.print_rest()
         errors.print_summary()
-        return interrupts.exit_code or max(reader.exit_code, _report_input(names))
+        return interrupts.exit_code or max(reader.exit_code, report_names(names, output.say))
     return interrupts.exit_code or exits.SOME_FAILED
-
-
-def _report_input(names: Names) -> int:
-    """Print what is wrong with the names of the images, if anything is, and return the exit code for it."""
-    if names.error is None:
-        if not names.count:
-            output.say("no images were found")
-        return exits.ALL_READ
-    if not isinstance(names.error, InputError):
-        raise names.error
-    output.say(str(names.error))
-    return exits.SOME_FAILED
 
 
 def _add_command(name: str, endpoint: wxcv.Endpoint[Any]) -> None:
     """Add the command of an endpoint."""
 
-    def command(  # noqa: PLR0913 - the options of the command
+    @options.declare_options(options.SessionSettings)
+    def command(
         images: options.Images,
         *,
+        settings: options.SessionSettings,
         as_json: options.AsJson = False,
-        sandbox: options.UseSandbox = False,
-        concurrency: options.Concurrency = None,
-        timeout: options.Timeout = None,
-        fit: options.Fit = False,
-        store: options.Store = None,
-        daily_limit: options.DailyLimit = None,
         field: options.Field = None,
     ) -> None:
         fields = parse_fields(endpoint, field or [])
-        settings = options.SessionSettings(
-            sandbox=sandbox,
-            store=store,
-            concurrency=concurrency,
-            timeout=timeout,
-            fit=fit,
-            daily_limit=daily_limit,
-        )
         run(_read(images, [endpoint], settings, as_json=as_json, fields=fields))
 
     fields = ", ".join((*endpoint.fields, *endpoint.query_fields))
@@ -111,59 +89,32 @@ for _name, _endpoint in public_endpoints().items():
     _add_command(_name, _endpoint)
 
 
-@app.command(rich_help_panel=_PANEL)
-def call(  # noqa: PLR0913 - the options of the command
-    endpoint: Annotated[
-        str,
-        typer.Argument(metavar="ENDPOINT", help="The name of a command above, or module:NAME."),
-    ],
+@app.command("call", rich_help_panel=_PANEL)
+@options.declare_options(options.SessionSettings)
+def call(
+    endpoint: options.EndpointName,
     images: options.Images,
     *,
+    settings: options.SessionSettings,
     as_json: options.AsJson = False,
-    sandbox: options.UseSandbox = False,
-    concurrency: options.Concurrency = None,
-    timeout: options.Timeout = None,
-    fit: options.Fit = False,
-    store: options.Store = None,
-    daily_limit: options.DailyLimit = None,
     field: options.Field = None,
 ) -> None:
     """Send images to an endpoint of your own (module:NAME), or to one of those above."""
     found = find_endpoint(endpoint)
     fields = parse_fields(found, field or [])
-    settings = options.SessionSettings(
-        sandbox=sandbox,
-        store=store,
-        concurrency=concurrency,
-        timeout=timeout,
-        fit=fit,
-        daily_limit=daily_limit,
-    )
     run(_read(images, [found], settings, as_json=as_json, fields=fields))
 
 
-@app.command(rich_help_panel=_PANEL)
-def read(  # noqa: PLR0913 - the options of the command
-    images: options.Images,
-    *,
-    as_json: options.AsJson = False,
-    sandbox: options.UseSandbox = False,
-    concurrency: options.Concurrency = None,
-    timeout: options.Timeout = None,
-    fit: options.Fit = False,
-    store: options.Store = None,
-    daily_limit: options.DailyLimit = None,
+@app.command("read", rich_help_panel=_PANEL)
+@options.declare_options(options.SessionSettings)
+def read(
+    images: options.Images, *, settings: options.SessionSettings, as_json: options.AsJson = False
 ) -> None:
     """Read both codes and printed text; two calls per image."""
-    settings = options.SessionSettings(
-        sandbox=sandbox,
-        store=store,
-        concurrency=concurrency,
-        timeout=timeout,
-        fit=fit,
-        daily_limit=daily_limit,
-    )
     run(_read(images, [wxcv.SCAN_QRCODE, wxcv.PRINTED_TEXT], settings, as_json=as_json))
+
+
+app.command("batch", rich_help_panel=_PANEL)(batch)
 
 
 @app.command()

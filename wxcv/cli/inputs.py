@@ -1,118 +1,126 @@
-"""The names of the images on the command line: paths, URLs, folders, and names on standard input."""
+"""The words on the command line that name images: paths, URLs, folders, patterns and lists of names."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
+import fnmatch
+import glob
 import os
 import sys
-import threading
-from collections import deque
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
+
+from wxcv.cli.lists import InputError, names_in_csv, names_in_json_lines, names_of_lines
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+    from io import BufferedReader
 
 SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 """The suffixes of the files that are read from a folder."""
 
-_AHEAD = 64
+_RECORDS = {".csv": names_in_csv, ".jsonl": names_in_json_lines}
 
 
-class InputError(Exception):
-    """The names of the images cannot be read; the message says why, on one line."""
+def expand(words: Sequence[str], *, include: Sequence[str] = (), column: str | None = None) -> Iterator[str]:
+    """Yield the names of the images, each as soon as it is found.
+
+    A folder is walked, a pattern is replaced by what it matches, ``-`` is a list on standard input, and
+    ``@PATH`` is the list in that file. What exists under the very name of a pattern or list is an image.
+
+    Args:
+        words: from the command line.
+        include: patterns for the names of the files that are read from folders; by default their suffixes
+            decide. Upper and lower case are the same.
+        column: which column of a .csv file, or name in the objects of a .jsonl file, has the names; None
+            takes such files for images.
+
+    Raises:
+        InputError: a list cannot be read.
+    """
+    wanted = [pattern.lower() for pattern in include]
+    for word in words:
+        if word == "-":
+            yield from _names_on_stdin()
+        elif "://" in word:
+            yield word
+        elif os.path.isdir(word):  # noqa: PTH112 - a name may be anything
+            yield from _names_in_folder(word, wanted)
+        elif column is not None and is_record_list(word):
+            yield from _names_in_records(word, column)
+        elif os.path.lexists(word):
+            yield word
+        elif word.startswith("@"):
+            yield from _read_list(word[1:], names_of_lines)
+        elif glob.has_magic(word):
+            yield from _names_matching(word, wanted)
+        else:
+            yield word
 
 
-def _names_in_folder(folder: str) -> Iterator[str]:
+def is_record_list(word: str) -> bool:
+    """Return whether a word is the path of a .csv or .jsonl file."""
+    return "://" not in word and Path(word).suffix.lower() in _RECORDS
+
+
+def _is_wanted(name: str, wanted: Sequence[str]) -> bool:
+    if not wanted:
+        return os.path.splitext(name)[1].lower() in SUFFIXES  # noqa: PTH122 - quicker than a Path
+    return any(fnmatch.fnmatchcase(name.lower(), pattern) for pattern in wanted)
+
+
+def _names_in_folder(folder: str, wanted: Sequence[str] = ()) -> Iterator[str]:
     """Yield the images in a folder, then the folders in it that cannot be listed: each fails as an image."""
     unreadable: list[str] = []
     for place, folders, files in os.walk(folder, onerror=lambda error: unreadable.append(error.filename)):
         folders.sort()
         for name in sorted(files):
-            if Path(name).suffix.lower() in SUFFIXES:
+            if _is_wanted(name, wanted):
                 yield os.path.join(place, name)  # noqa: PTH118 - Path would drop a leading "./"
     yield from unreadable
+
+
+def _names_matching(pattern: str, wanted: Sequence[str]) -> Iterator[str]:
+    """Yield what a pattern matches, and the images in matching folders; the pattern itself if there is none.
+
+    A pattern with ``**`` matches the files in all folders itself.
+    """
+    is_recursive, is_matching = "**" in pattern, False
+    for name in glob.iglob(pattern, recursive=True):  # noqa: PTH207 - pathlib's is not lazy, and drops "./"
+        is_matching = True
+        if not os.path.isdir(name):  # noqa: PTH112
+            yield name
+        elif not is_recursive:
+            yield from _names_in_folder(name, wanted)
+    if not is_matching:
+        yield pattern
 
 
 def _names_on_stdin() -> Iterator[str]:
     if sys.stdin is None:
         raise InputError("cannot read standard input: it is closed")
+    file = cast("BufferedReader", sys.stdin.buffer)
+    yield from _guard(lambda: names_of_lines(file, "standard input"), "standard input")
+
+
+def _names_in_records(path: str, column: str) -> Iterator[str]:
+    names = _RECORDS[Path(path).suffix.lower()]
+    yield from _read_list(path, lambda file, place: names(file, place, column))
+
+
+def _read_list(path: str, names: Callable[[BufferedReader, str], Iterator[str]]) -> Iterator[str]:
+    def read() -> Iterator[str]:
+        with open(path, "rb") as file:  # noqa: PTH123 - a name may be anything
+            yield from names(file, path)
+
+    yield from _guard(read, path)
+
+
+def _guard(read: Callable[[], Iterator[str]], place: str) -> Iterator[str]:
+    """Yield the names; raise InputError if the system cannot read them."""
     try:
-        for line in sys.stdin.buffer:
-            name = os.fsdecode(line.rstrip(b"\r\n"))
-            if name:
-                yield name
+        yield from read()
     except OSError as error:
         reason = error.strerror or type(error).__name__
     else:
         return
-    raise InputError(f"cannot read standard input: {reason}")
-
-
-def expand(words: Sequence[str]) -> Iterator[str]:
-    """Yield the names of the images; walk folders, and read the lines of standard input for ``-``.
-
-    Raises:
-        InputError: standard input cannot be read.
-    """
-    for word in words:
-        if word == "-":
-            yield from _names_on_stdin()
-        elif "://" not in word and os.path.isdir(word):  # noqa: PTH112 - a name may be anything
-            yield from _names_in_folder(word)
-        else:
-            yield word
-
-
-class Names:
-    """An async iterable of names, which a thread reads ahead; it can be stopped early.
-
-    The thread is a daemon, so that a silent pipe does not keep the command from ending.
-
-    Attributes:
-        error: what ended the iteration before the last name, or None.
-        count: the number of names so far.
-    """
-
-    def __init__(self, words: Sequence[str]) -> None:
-        self.error: Exception | None = None
-        self.count = 0
-        self._names = expand(words)
-        self._ready: deque[str | None] = deque()
-        self._capacity = threading.Semaphore(_AHEAD)
-        self._changed = asyncio.Event()
-        self._is_stopped = False
-
-    def stop(self) -> None:
-        """End the iteration."""
-        self._is_stopped = True
-        self._changed.set()
-
-    def _read(self, loop: asyncio.AbstractEventLoop) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop is closed: the command has ended
-            try:
-                for name in self._names:
-                    self._capacity.acquire()
-                    loop.call_soon_threadsafe(self._add, name)
-            except Exception as error:  # noqa: BLE001 - the thread would end without a word
-                self.error = error
-            finally:
-                loop.call_soon_threadsafe(self._add, None)
-
-    def _add(self, name: str | None) -> None:
-        self._ready.append(name)
-        self._changed.set()
-
-    async def __aiter__(self) -> AsyncIterator[str]:
-        threading.Thread(target=self._read, args=(asyncio.get_running_loop(),), daemon=True).start()
-        while True:
-            while not self._ready and not self._is_stopped:
-                self._changed.clear()
-                await self._changed.wait()
-            name = None if self._is_stopped else self._ready.popleft()
-            if name is None:
-                return
-            self._capacity.release()
-            self.count += 1
-            yield name
+    raise InputError(f"cannot read {place}: {reason}")

@@ -25,20 +25,30 @@ class Interrupts:
         finish: called at the first signal; the block then has 10 s to end by itself. None: it ends at once.
         end: called after that, or at the second signal, to end the block; the task is cancelled if it returns
             False.
+        say: prints a message.
 
     Attributes:
         exit_code: 128 plus the number of the signal, or None if there was no signal.
     """
 
     def __init__(
-        self, finish: Callable[[], None] | None = None, end: Callable[[], bool] = lambda: False
+        self,
+        finish: Callable[[], None] | None = None,
+        end: Callable[[], bool] = lambda: False,
+        say: Callable[[str], None] = say,
     ) -> None:
         self.exit_code: int | None = None
+        self._say = say
         self._finish = finish
         self._end_block = end
         self._task = asyncio.current_task()
         self._handled: list[signal.Signals] = []
         self._is_ended = self._is_left = False
+
+    @property
+    def is_ended(self) -> bool:
+        """Whether the block was ended before its calls were finished."""
+        return self._is_ended
 
     def __enter__(self) -> Self:
         loop = asyncio.get_running_loop()
@@ -69,7 +79,7 @@ class Interrupts:
     def _receive(self, number: signal.Signals) -> None:
         is_first, self.exit_code = self.exit_code is None, 128 + number
         if is_first and self._finish is not None:
-            say(f"finishing the running calls for up to {_GRACE:g} s; stop again to end now")
+            self._say(f"finishing the running calls for up to {_GRACE:g} s; stop again to end now")
             self._finish()
             asyncio.get_running_loop().call_later(_GRACE, self._end_after_grace)
         else:

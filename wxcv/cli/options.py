@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+import inspect
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import attrs
 import typer
@@ -11,7 +12,7 @@ import wxcv
 from wxcv.cli.inputs import SUFFIXES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 
 def check_timeout(value: float | None) -> float | None:
@@ -31,9 +32,13 @@ Images = Annotated[
     list[str],
     typer.Argument(
         metavar="IMAGE...",
-        help="Paths, http(s) URLs, folders (files ending in "
-        f"{', '.join(sorted(SUFFIXES))} are read), or - for names on standard input, one per line.",
+        help="Paths, http(s) URLs, patterns, folders (files ending in "
+        f"{', '.join(sorted(SUFFIXES))} are read), @PATH for a list of names, or - for one on standard "
+        "input: one per line, or ended by NUL bytes.",
     ),
+]
+EndpointName = Annotated[
+    str, typer.Argument(metavar="ENDPOINT", help="The name of a command above, or module:NAME.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object per image, one per line.")]
 UseSandbox = Annotated[
@@ -96,12 +101,22 @@ DailyLimit = Annotated[
 class SessionSettings:
     """The options of all commands that open a session."""
 
-    sandbox: bool
-    store: str | None = attrs.field(default=None, repr=False)
-    concurrency: int | None = None
-    timeout: float | None = None
-    daily_limit: int | None = None
-    fit: bool = False
+    sandbox: UseSandbox = False
+    concurrency: Concurrency = None
+    timeout: Timeout = None
+    fit: Fit = False
+    store: Store = attrs.field(default=None, repr=False)
+    daily_limit: DailyLimit = None
+
+    @property
+    def sandbox_appid(self) -> str | None:
+        """The appid of the sandbox's account; None generates one."""
+        return None
+
+    @property
+    def needs_account_for(self) -> str | None:
+        """What needs to know the account, for messages, if anything does."""
+        return None if self.daily_limit is None else "--daily-limit"
 
     def as_keywords(self, endpoints: Iterable[wxcv.Endpoint[Any]]) -> dict[str, Any]:
         """Return the keywords of Session, without the store."""
@@ -113,3 +128,36 @@ class SessionSettings:
         if self.daily_limit is not None:
             keywords["daily_limits"] = wxcv.DailyLimits(dict.fromkeys(endpoints, self.daily_limit))
         return keywords
+
+
+def declare_options(kind: type[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the fields of an attrs class as options; it gets them as an object, ``settings``.
+
+    Args:
+        kind: a class whose fields are annotated with the options.
+    """
+    names, hints = attrs.fields_dict(kind), get_type_hints(kind, include_extras=True)
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        def run(**words: Any) -> None:  # noqa: ANN401 - the arguments and options of the command
+            settings = kind(**{name: words.pop(name) for name in names})
+            command(settings=settings, **words)
+
+        run.__doc__ = command.__doc__
+        own = get_type_hints(command, include_extras=True)
+        parameters = inspect.signature(command).parameters
+        run.__annotations__ = {name: own[name] for name in parameters if name != "settings"}
+        run.__annotations__ |= {name: hints[name] for name in names}
+        defaults = {name: one.default for name, one in parameters.items()}
+        defaults |= {name: field.default for name, field in names.items()}
+        run.__signature__ = inspect.Signature(  # type: ignore[attr-defined] # typer reads it
+            [
+                inspect.Parameter(
+                    name, inspect.Parameter.KEYWORD_ONLY, default=defaults[name], annotation=hint
+                )
+                for name, hint in run.__annotations__.items()
+            ]
+        )
+        return run
+
+    return decorate

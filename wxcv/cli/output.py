@@ -80,7 +80,12 @@ def _to_json(answer: Any) -> object:  # noqa: ANN401 - of any endpoint
 
 
 def print_json(report: ImageReport) -> None:
-    """Print one JSON object on one line.
+    """Print the object of an image on one line."""
+    print_object(report_fields(report))
+
+
+def report_fields(report: ImageReport) -> dict[str, Any]:
+    """Return the object of an image.
 
     It has ``image``, ``status`` ("ok", or that of the first endpoint without an answer), ``answers`` (by the
     endpoint's name, in WeChat's shape) and ``error`` (of that endpoint, or null). What was under way when the
@@ -96,13 +101,18 @@ def print_json(report: ImageReport) -> None:
         fields |= {"status": outcome.status, "error": error_fields(name, outcome.error)}
     for name in report.missing[:1]:
         fields |= {"status": "unknown", "error": _missing_fields(name)}
-    print_object(fields)
+    return fields
 
 
 def print_object(fields: dict[str, Any]) -> None:
     """Print a JSON object on one line."""
+    _write(to_line(fields))
+
+
+def to_line(fields: dict[str, Any]) -> str:
+    """Return a JSON object on one line that standard output can show."""
     is_utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
-    _write(json.dumps(fields, ensure_ascii=not is_utf8))
+    return json.dumps(fields, ensure_ascii=not is_utf8)
 
 
 def print_lines(lines: Iterable[str]) -> None:
@@ -141,7 +151,7 @@ class ErrorPrinter:
         """Print the failures of one image to stderr."""
         reported = set()
         for name, outcome in report.failures:
-            error, reason = outcome.error, _reason(outcome.error)
+            error, reason = outcome.error, reason_of(outcome.error)
             if outcome.status == "not_sent":
                 self._not_sent[reason] += 1
             elif reason not in reported:
@@ -160,7 +170,7 @@ class ErrorPrinter:
             say(f"{images} under way when the command was stopped; WeChat may have counted them")
 
 
-def _reason(error: wxcv.WxcvError) -> str:
+def reason_of(error: wxcv.WxcvError) -> str:
     """Return the error's text without the name of its image."""
     return str(error).removeprefix(f"{error.image}: ")
 

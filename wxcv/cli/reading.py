@@ -14,7 +14,7 @@ from wxcv.cli import exits
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 
-    from wxcv.cli.inputs import Names
+    from wxcv.cli.names import Names
 
     Outcome = wxcv.Outcome[str, Any]
 

@@ -63,14 +63,14 @@ async def _open_store(stack: AsyncExitStack, place: str) -> wxcv.Store:
     raise typer.Exit(exits.USAGE)
 
 
-def _make_session(box: Sandbox | None, keywords: dict[str, Any]) -> wxcv.Session:
+def _make_session(box: Sandbox | None, settings: SessionSettings, keywords: dict[str, Any]) -> wxcv.Session:
     """Make the session of the sandbox or of the environment's account, or exit with a message."""
     try:
         if box is not None:
             credential = wxcv.AppCredential(box.appid, box.secret)
             return wxcv.Session(credential, base_url=box.base_url, **keywords)
-        if "daily_limits" in keywords:
-            _require_account()
+        if settings.needs_account_for is not None:
+            _require_account(settings.needs_account_for)
         return wxcv.Session.from_env(**keywords)
     except ImportError as error:
         output.say(f"cannot use --fit: {error}")
@@ -80,21 +80,33 @@ def _make_session(box: Sandbox | None, keywords: dict[str, Any]) -> wxcv.Session
     raise typer.Exit(exits.ACCOUNT)
 
 
-def _require_account() -> None:
+def _require_account(what: str) -> None:
     """Refuse a token alone, with the names of variables instead of those of Python."""
     if os.environ.get("WXCV_ACCESS_TOKEN") and not os.environ.get("WXCV_APPID"):
         raise ValueError(
-            "--daily-limit needs to know the account, which WXCV_ACCESS_TOKEN does not tell; set WXCV_APPID "
-            "and WXCV_SECRET instead"
+            f"{what} needs to know the account, which WXCV_ACCESS_TOKEN does not tell; set WXCV_APPID and "
+            "WXCV_SECRET instead"
         )
 
 
 async def open_session(
-    stack: AsyncExitStack, settings: SessionSettings, endpoints: Iterable[wxcv.Endpoint[Any]]
+    stack: AsyncExitStack,
+    settings: SessionSettings,
+    endpoints: Iterable[wxcv.Endpoint[Any]],
+    **keywords: Any,  # noqa: ANN401 - of Session
 ) -> wxcv.Session:
-    """Open a session for calls to these endpoints, with its store and sandbox; the stack closes them all."""
-    box = await start_sandbox(stack, Sandbox()) if settings.sandbox else None
-    keywords = settings.as_keywords(endpoints)
+    """Open a session for calls to these endpoints, with its store and sandbox; the stack closes them all.
+
+    Args:
+        stack: closes them.
+        settings: the options of the command.
+        endpoints: which are called.
+        keywords: of Session, besides those of the options.
+    """
+    box = None
+    if settings.sandbox:
+        box = await start_sandbox(stack, Sandbox(appid=settings.sandbox_appid))
+    keywords |= settings.as_keywords(endpoints)
     if settings.store is not None:
         keywords["store"] = await _open_store(stack, settings.store)
-    return await stack.enter_async_context(_make_session(box, keywords))
+    return await stack.enter_async_context(_make_session(box, settings, keywords))

@@ -1,0 +1,158 @@
+"""The words of the command line that name images: folders, patterns and lists."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from wxcv.cli.inputs import expand
+from wxcv.cli.lists import LONGEST_LINE, InputError, names_of_lines
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ODD = os.fsdecode(b"bad\xff\n.JPG")
+"""A name that is not UTF-8, with a line break."""
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory with pictures in it, and in a folder."""
+    for name in ("a.png", "b.HEIC", "notes.txt", "sub/c.jpg", f"sub/{ODD}"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def names(*words: str, include: tuple[str, ...] = (), column: str | None = "image") -> list[str]:
+    """Return the names in order."""
+    return sorted(expand(words, include=include, column=column))
+
+
+def split(data: bytes) -> list[str]:
+    """Return the names in a list on standard input."""
+    return list(names_of_lines(io.BufferedReader(io.BytesIO(data)), "standard input"))  # type: ignore[arg-type]
+
+
+def test_a_folder_is_walked_for_what_is_wanted() -> None:
+    """Folders are read with all folders in them: files with suffixes of images, or that match --include."""
+    assert names(".") == sorted(["./a.png", "./sub/c.jpg", f"./sub/{ODD}"])
+    assert names("sub", include=("*.jpg",)) == sorted(["sub/c.jpg", f"sub/{ODD}"])
+    assert names(".", include=("*.heic", "a.*")) == ["./a.png", "./b.HEIC"]
+
+
+def test_a_pattern_is_what_it_matches() -> None:
+    """Patterns match files and folders; one that matches nothing is a name, which will fail as an image."""
+    assert names("*.png", "s*") == sorted(["a.png", "sub/c.jpg", f"sub/{ODD}"])
+    assert names("**/*.jpg") == ["sub/c.jpg"]
+    assert names("**", include=("*.jpg",)) == sorted(
+        ["a.png", "b.HEIC", "notes.txt", "sub/c.jpg", f"sub/{ODD}"]
+    )
+    assert names("*.gif", "https://h/a?b=[1]") == ["*.gif", "https://h/a?b=[1]"]
+
+
+def test_a_file_of_that_very_name_is_an_image(folder: Path) -> None:
+    """A file whose name is like a pattern or a list is taken for an image."""
+    for name in ("[a].png", "@a.png", "*.png"):
+        (folder / name).write_bytes(b"x")
+
+    assert names("[a].png", "@a.png", "*.png") == ["*.png", "@a.png", "[a].png"]
+
+
+def test_a_list_has_lines_or_nul_bytes(folder: Path) -> None:
+    """Names are separated by line breaks of any kind, or by NUL bytes, and may have any other byte."""
+    raw = os.fsencode(ODD)
+    (folder / "list.txt").write_bytes(b"a.png\r\n\nbad\xff.png\nlast")
+    (folder / "nul.txt").write_bytes(raw + b"\0a.png\0")
+
+    assert list(expand(["@list.txt"])) == ["a.png", os.fsdecode(b"bad\xff.png"), "last"]
+    assert list(expand(["@nul.txt"])) == [ODD, "a.png"]
+
+
+def test_a_list_is_bounded(folder: Path) -> None:
+    """A line of more than 64 KiB, and NUL bytes that come late, are refused; long lists are read in parts."""
+    many = [f"{number:0100}" for number in range(10_000)]
+    assert split("\n".join(many).encode()) == split("\0".join(many).encode()) == many
+    assert split(b"x" * LONGEST_LINE) == ["x" * LONGEST_LINE]
+    for long in (b"x" * (LONGEST_LINE + 1), b"x" * (5 * LONGEST_LINE) + b"\n"):
+        with pytest.raises(InputError, match="more than 65,536 bytes"):
+            split(long)
+    with pytest.raises(InputError, match="both lines and NUL bytes"):
+        split(b"a\n" * LONGEST_LINE + b"b\0c\0")
+    for name in ("long.csv", "long.jsonl"):
+        (folder / name).write_bytes(b'image\n"' + b"x\n" * LONGEST_LINE)
+        with pytest.raises(
+            InputError, match="bytes; is it really a list" if "csv" in name else "is not JSON"
+        ):
+            names(name)
+
+
+def test_a_column_of_csv_has_names(folder: Path) -> None:
+    """Names come from a column of CSV with quotes, line breaks, a byte order mark, and bytes not of UTF-8."""
+    raw = os.fsencode(ODD)
+    (folder / "list.csv").write_bytes(b'\xef\xbb\xbf"image",n\n"' + raw + b'",1\n\n,2\na.png,"3\n4"\n')
+
+    assert list(expand(["list.csv"], column="image")) == [ODD, "a.png"]
+    assert list(expand(["list.csv"], column="n")) == ["1", "2", "3\n4"]
+    assert list(expand(["list.csv"])) == ["list.csv"]
+    with pytest.raises(InputError, match="has no column 'x'; give one with --column: 'image', 'n'"):
+        names("list.csv", column="x")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("n,image\n1,a.png\n2\n", "line 3 of bad.csv ends before the column 'image'"),
+        ('image\n"' + "x" * 200_000 + '"\n', "line 2 of bad.csv has more than 65,536 bytes"),
+        ("image\na\0b\n", "line 2 of bad.csv has a name that no file can have"),
+        ("", "bad.csv has no column 'image'"),
+    ],
+    ids=["short", "long", "nul", "empty"],
+)
+def test_csv_that_is_wrong_names_its_line(folder: Path, text: str, message: str) -> None:
+    """What is wrong with CSV is told with the number of the line."""
+    (folder / "bad.csv").write_text(text)
+
+    with pytest.raises(InputError, match=message):
+        names("bad.csv")
+
+
+def test_objects_on_lines_have_names(folder: Path) -> None:
+    """Names come from the objects of a .jsonl file, those that are not UTF-8 too."""
+    lines = [json.dumps({"image": name}) for name in (ODD, "a.png", "", None)]
+    (folder / "list.JSONL").write_text("\n\n".join(lines))
+
+    assert list(expand(["list.JSONL"], column="image")) == [ODD, "a.png"]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("{", "is not JSON"),
+        ("[" * 60_000, "is not JSON"),
+        ("[1]", "is not a JSON object"),
+        ('{"name": "a"}', "has no text under 'image'"),
+        ('{"image": 1}', "has no text under 'image'"),
+        (r'{"image": "\ud800"}', "has a name that no file can have"),
+        (r'{"image": "\u0000"}', "has a name that no file can have"),
+    ],
+)
+def test_objects_that_are_wrong_name_their_line(folder: Path, line: str, message: str) -> None:
+    """What is wrong with a line of JSON is told with its number."""
+    (folder / "bad.jsonl").write_text(f'{{"image": "a.png"}}\n{line}\n')
+
+    with pytest.raises(InputError, match=f"line 2 of bad.jsonl {message}"):
+        names("bad.jsonl")
+
+
+def test_a_list_that_cannot_be_read_is_told() -> None:
+    """A list that is missing or a folder is one error with the system's reason."""
+    with pytest.raises(InputError, match=r"cannot read missing\.txt: No such file"):
+        names("@missing.txt")
+    with pytest.raises(InputError, match="cannot read sub: Is a directory"):
+        names("@sub")

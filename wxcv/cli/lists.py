@@ -1,0 +1,168 @@
+"""Names of images in lists: lines of text, names that end with a NUL byte, and records of CSV and JSON."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from io import BufferedReader
+
+LONGEST_LINE = 64 * 1024
+"""Bytes that a line of a list, or a record of CSV, has at most."""
+
+
+class InputError(Exception):
+    """The names of the images cannot be read; the message says why, on one line."""
+
+
+def names_of_lines(file: BufferedReader, place: str) -> Iterator[str]:
+    """Yield the names in a list, one a line; if there are NUL bytes, these end the names instead.
+
+    Args:
+        file: the list.
+        place: what it is called in messages.
+
+    Raises:
+        InputError: a name is too long, or a NUL byte comes after the first 64 KiB only.
+        OSError: the list cannot be read.
+    """
+    block = file.read1(LONGEST_LINE)
+    separator, ending = (b"\0", b"") if b"\0" in block else (b"\n", b"\r")
+    rest = b""
+    while block:
+        *names, rest = (rest + block).split(separator)
+        for name in names:
+            yield from _name_of_bytes(name.rstrip(ending) if ending else name, place)
+        if len(rest) > LONGEST_LINE:
+            raise InputError(_describe_long(place))
+        block = file.read1(LONGEST_LINE)
+    yield from _name_of_bytes(rest.rstrip(ending) if ending else rest, place)
+
+
+def _name_of_bytes(name: bytes, place: str) -> Iterator[str]:
+    if b"\0" in name:
+        raise InputError(
+            f"{place} has both lines and NUL bytes; separate all names with newlines, or all with NUL bytes"
+        )
+    if len(name) > LONGEST_LINE:
+        raise InputError(_describe_long(place))
+    if name:
+        yield os.fsdecode(name)
+
+
+def _describe_long(place: str, number: int | None = None) -> str:
+    where = f"line {number} of {place}" if number else f"a line of {place}"
+    return f"{where} has more than {LONGEST_LINE:,} bytes; is it really a list of images?"
+
+
+class _Lines:
+    """The lines of a file as text, of which a record has at most LONGEST_LINE bytes.
+
+    Attributes:
+        number: that of the last line.
+    """
+
+    def __init__(self, file: BufferedReader, place: str) -> None:
+        self._file = file
+        self._place = place
+        self._size = 0
+        self.number = 0
+
+    def __iter__(self) -> _Lines:
+        return self
+
+    def __next__(self) -> str:
+        line = self._file.readline(LONGEST_LINE + 1)
+        if not line:
+            raise StopIteration
+        self.number += 1
+        self._size += len(line)
+        if self._size > LONGEST_LINE:
+            raise InputError(_describe_long(self._place, self.number))
+        text = line.decode("utf-8", "surrogateescape")
+        return text.removeprefix("\ufeff") if self.number == 1 else text
+
+    def end_record(self) -> None:
+        """Begin to count the bytes of the next record."""
+        self._size = 0
+
+    def explain(self, reason: str) -> InputError:
+        """Return the error for the last line."""
+        return InputError(f"line {self.number} of {self._place} {reason}")
+
+
+def names_in_csv(file: BufferedReader, place: str, column: str) -> Iterator[str]:
+    """Yield the texts in a column of CSV in UTF-8, whose first record has the names of the columns.
+
+    Empty texts are left out; bytes that are not UTF-8 are kept, as in names of files.
+
+    Raises:
+        InputError: there is no such column, or a record is too long or too short.
+        OSError: the file cannot be read.
+    """
+    lines = _Lines(file, place)
+    rows = csv.reader(lines)
+    try:
+        head = next(rows, [])
+        if column not in head:
+            raise InputError(f"{place} has no column {column!r}; give one with --column{_offer(head)}")
+        index = head.index(column)
+        for row in rows:
+            lines.end_record()
+            if row and len(row) <= index:
+                raise lines.explain(f"ends before the column {column!r}")
+            if row and row[index]:
+                yield _check_name(row[index], lines)
+    except csv.Error as error:
+        raise lines.explain(f"is not CSV: {error}") from None
+
+
+def _offer(head: list[str]) -> str:
+    names = ", ".join(map(repr, head))[:200]
+    return f": {names}" if names else ""
+
+
+def names_in_json_lines(file: BufferedReader, place: str, column: str) -> Iterator[str]:
+    """Yield the texts under a name in lines of which each has one JSON object.
+
+    Empty texts and null are left out.
+
+    Raises:
+        InputError: a line is too long, is not a JSON object, or has no text under that name.
+        OSError: the file cannot be read.
+    """
+    lines = _Lines(file, place)
+    for line in lines:
+        lines.end_record()
+        if not line.strip():
+            continue
+        name = _parse(line, lines).get(column, 0)
+        if not isinstance(name, str) and name is not None:
+            raise lines.explain(f"has no text under {column!r}; give another name with --column")
+        if name:
+            yield _check_name(name, lines)
+
+
+def _parse(line: str, lines: _Lines) -> dict[str, Any]:
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError):
+        raise lines.explain("is not JSON") from None
+    if not isinstance(record, dict):
+        raise lines.explain("is not a JSON object")
+    return record
+
+
+def _check_name(name: str, lines: _Lines) -> str:
+    """Return a name that a file can have."""
+    try:
+        is_usable = b"\0" not in os.fsencode(name)
+    except UnicodeEncodeError:
+        is_usable = False
+    if not is_usable:
+        raise lines.explain("has a name that no file can have")
+    return name
