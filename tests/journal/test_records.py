@@ -86,7 +86,8 @@ async def test_reading_an_image_may_help_if_its_content_may_be_known(path: Path)
     """Bytes, and a file that was recorded but may have changed; never a new file or a URL."""
     async with wxcv.Journal(path) as journal:
         run, file = start_run(journal), make_file(path.parent)
-        assert not (await run.look_up(PNG)).may_be_known  # as there is no call yet
+        await run.look_up(file)  # which finds that there is no call yet
+        assert not (await run.look_up(PNG)).may_be_known
         await process(run, file)  # its ctime is of this moment, so that a change might not be seen
 
         images = [PNG, file, path.parent / "new.png", "https://example.com/a.png"]
