@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from wxcv.journal.statements import CallKey
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Iterator
 
     from wxcv.endpoints.base import Endpoint
     from wxcv.journal.core import JournalCore
@@ -63,37 +65,37 @@ class RunContext:
 
     async def read(self, work: Work) -> Any:  # noqa: ANN401 - what work returns
         """Return what ``work(connection)`` returns; see JournalCore."""
-        return await self.core.read(partial(self._examine, work) if self._has_calls is None else work)
+        with self._adding_promise():
+            return await self.core.read(partial(self._examine, work) if self._has_calls is None else work)
 
     async def write(self, work: Work) -> Any:  # noqa: ANN401 - what work returns
         """Return what ``work(connection)`` returned, once it is durable; see JournalCore."""
-        try:
+        with self._adding_promise():
             result = await self.core.write(work)
-        except JournalError as error:
-            message = self._add_promise(error)
-        else:
-            self._has_calls = True
-            return result
-        raise JournalError(message)
+        self._has_calls = True
+        return result
 
     def require_writable(self) -> None:
         """Raise JournalError if nothing can be recorded any more."""
-        try:
+        with self._adding_promise():
             self.core.require_writable()
-        except JournalError as error:
-            message = self._add_promise(error)
-        else:
-            return
-        raise JournalError(message)
 
     def _examine(self, work: Work, connection: sqlite3.Connection) -> Any:  # noqa: ANN401 - what work returns
         self._has_calls = self._has_calls or statements.has_calls(connection, self.group)
         return work(connection)
 
-    def _add_promise(self, error: JournalError) -> str:
-        if not self.core.failure:
-            return str(error)
-        return (
-            f"{error}; every outcome that was given is recorded, and at most {self._concurrency} images were "
-            "sent without a record"
-        )
+    @contextmanager
+    def _adding_promise(self) -> Iterator[None]:
+        """Say in the error what is durable, after a write has failed."""
+        try:
+            yield
+        except JournalError as error:
+            message = str(error)
+        else:
+            return
+        if self.core.failure:
+            message += (
+                f"; every outcome that was given is recorded, and at most {self._concurrency} images were "
+                "sent without a record"
+            )
+        raise JournalError(message)

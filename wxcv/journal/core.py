@@ -20,17 +20,8 @@ if TYPE_CHECKING:
 
     from wxcv.clock import Clock
     from wxcv.journal.files import JournalFile
+    from wxcv.journal.settings import Settings
     from wxcv.journal.threads import Work
-
-
-class Settings(NamedTuple):
-    """The settings of a Journal; see there."""
-
-    answers: bool
-    checksum: bool
-    max_age: float | None
-    retry: frozenset[str]
-    clock: Clock
 
 
 class AfterCommit(NamedTuple):

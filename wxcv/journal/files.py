@@ -51,7 +51,7 @@ class JournalFile:
             if self._lock is None:
                 self._open(now)
             connection = sqlite_files.connect(self._path)
-            _use_fully(connection)
+            connection.execute("PRAGMA synchronous=FULL")
             self._connected += 1
             return connection
 
@@ -79,12 +79,11 @@ class JournalFile:
         return describe(self._path, error)
 
     def _open(self, now: float) -> None:
-        self._path = self._path.resolve()
+        self._path = resolve(self._path)
         sqlite_files.require_local(self._path, self._mounts, KIND)
-        _refuse_foreign(self._path)
         lock = _lock(self._path)
         try:
-            _refuse_foreign(self._path)  # which another process may have made
+            _refuse_foreign(self._path)
             _refuse_leftovers(self._path)
             sqlite_files.create(self._path)
             _require_undamaged(self._path)
@@ -93,7 +92,6 @@ class JournalFile:
                 _make_tables(connection)
                 sqlite_files.use_wal(connection)
                 sqlite_files.restrict(self._path)
-                _use_fully(connection)
                 statements.mark_lost(connection, results.LOST, now)
                 self._lock = lock
         finally:
@@ -111,11 +109,19 @@ def describe(path: Path, error: Exception) -> str:
     return f"the journal {short_name(str(path))} {sqlite_files.explain(error, KIND)}"
 
 
+def resolve(path: Path) -> Path:
+    """Return the absolute path of a file, without symbolic links."""
+    try:
+        return path.resolve()
+    except RuntimeError:  # Python 3.11 and 3.12
+        raise UnusableFileError("is a link that leads to itself; give the path of a file") from None
+
+
 def require_journal(path: Path, **flags: str) -> None:
     """Raise UnusableFileError, or an error of SQLite, if there is no journal; no file is touched."""
     with closing(sqlite_files.connect(path, mode="ro", immutable="1", **flags)) as connection:
         if not sqlite_files.is_ours(connection, KIND):
-            raise UnusableFileError("is empty; give the path of a journal")
+            raise UnusableFileError("has no journal in it; give another path")
 
 
 def _size(path: Path) -> int:
@@ -149,9 +155,11 @@ def _require_undamaged(path: Path) -> None:
     """Look for damage before anything is written; as a reader, which leaves the file as it is."""
     if not _size(path):
         return
-    with closing(sqlite_files.connect(path, mode="ro")) as connection:
+    has_log = _size(sqlite_files.beside(path)[0]) > 0
+    with closing(sqlite_files.connect(path, mode="ro", immutable=str(int(not has_log)))) as connection:
         (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-    if found != "ok":
+        (page,) = connection.execute("PRAGMA page_size").fetchone()
+    if found != "ok" or (_size(path) % page and not has_log):  # a log would make it whole
         raise UnusableFileError(f"is damaged; {KIND.damage_remedy}")
 
 
@@ -161,12 +169,6 @@ def _make_tables(connection: sqlite3.Connection) -> None:
     if not sqlite_files.is_ours(connection, KIND):
         sqlite_files.create_tables(connection, KIND)
     connection.execute("COMMIT")
-
-
-def _use_fully(connection: sqlite3.Connection) -> None:
-    """Make every commit durable, and leave nothing of what is deleted."""
-    connection.execute("PRAGMA synchronous=FULL")
-    connection.execute("PRAGMA secure_delete=ON")
 
 
 def compact(connection: sqlite3.Connection) -> None:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Self
 from wxcv import checks
 from wxcv.clock import SystemClock
 from wxcv.journal import statements
-from wxcv.journal.core import AfterCommit, JournalCore, Settings
+from wxcv.journal.core import AfterCommit, JournalCore
 from wxcv.journal.files import JournalFile, compact
 from wxcv.journal.runs import JournalRun
+from wxcv.journal.settings import Settings
 from wxcv.journal.statements import CallGroup, dump_fields
 from wxcv.masking import class_name, short_name
 

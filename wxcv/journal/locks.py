@@ -10,7 +10,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from wxcv.masking import short_name
+from wxcv.masking import class_name, short_name
 from wxcv.stores.sqlite_files import UnusableFileError
 
 _FLAGS = (
@@ -72,7 +72,7 @@ class FileLock:
     def _acquire(self) -> int:
         """Return the descriptor of the locked file, which was not deleted in between."""
         while True:
-            self._descriptor = os.open(self._path, _FLAGS, 0o600)
+            self._descriptor = self._open()
             try:
                 self._lock()
                 if self.is_held:
@@ -82,6 +82,15 @@ class FileLock:
                 os.close(self._descriptor)
                 raise
             os.close(self._descriptor)
+
+    def _open(self) -> int:
+        try:
+            return os.open(self._path, _FLAGS, 0o600)
+        except (FileNotFoundError, PermissionError):  # because of its folder
+            raise
+        except OSError as error:
+            told = error.strerror or class_name(error)
+        raise UnusableFileError(f"cannot be locked with {short_name(self._path.name)} ({told}); remove that")
 
     def _lock(self) -> None:
         if not stat.S_ISREG(os.fstat(self._descriptor).st_mode):

@@ -13,7 +13,7 @@ import attrs
 
 from wxcv.errors import JournalError
 from wxcv.journal import statements
-from wxcv.journal.files import describe, require_journal
+from wxcv.journal.files import describe, require_journal, resolve
 from wxcv.journal.statements import show_name
 from wxcv.journal.stored_errors import parse_error
 from wxcv.stores import sqlite_files
@@ -92,7 +92,7 @@ class JournalReader:
     def __enter__(self) -> Self:
         try:
             self._connection = self._open()
-        except (sqlite_files.UnusableFileError, sqlite3.Error, OSError, ValueError, RuntimeError) as error:
+        except (sqlite_files.UnusableFileError, sqlite3.Error, OSError, ValueError) as error:
             message = describe(self._path, error)
         else:
             return self
@@ -128,7 +128,7 @@ class JournalReader:
         raise JournalError(message)
 
     def _open(self) -> sqlite3.Connection:
-        path = self._path.resolve()
+        path = resolve(self._path)
         if not path.exists():
             raise sqlite_files.UnusableFileError("does not exist; check the path")
         sqlite_files.require_file(path)

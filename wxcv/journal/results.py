@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wxcv.errors import AnswerLostError, ImageError
 from wxcv.journal.statements import SENDING, CallRow
-from wxcv.journal.stored_errors import dump_error, find_class, load_error, parse_error
+from wxcv.journal.stored_errors import dump_error, find_class, parse_error
 from wxcv.masking import class_name
 
 if TYPE_CHECKING:
     from wxcv.endpoints.base import Endpoint
     from wxcv.errors import WxcvError
-    from wxcv.journal.core import Settings
-
-__all__ = ["Result", "is_final", "load_answer", "load_error", "merge"]
+    from wxcv.journal.settings import Settings
 
 logger = logging.getLogger("wxcv")
 
@@ -65,7 +63,7 @@ def merge(
         began_at, started_at: Unix times at which the call and its run began.
     """
     now = settings.clock.wall()
-    answer = dump_answer(result.answer) if result.status == "ok" and settings.answers else None
+    answer = dump_answer(result.answer) if settings.answers else None
     error = None if result.error is None else dump_error(result.error)
     row = CallRow(result.status, answer, error, result.sends, result.source, began_at, now)
     if earlier is None:
@@ -78,7 +76,9 @@ def merge(
 
 
 def dump_answer(answer: Any) -> str | None:  # noqa: ANN401 - of any endpoint
-    """Return an answer as WeChat's JSON; None if it cannot be kept."""
+    """Return an answer as WeChat's JSON; None if it is None or cannot be kept."""
+    if answer is None:
+        return None
     try:
         value = answer if isinstance(answer, dict) else answer.to_dict()
         text = json.dumps(value, ensure_ascii=False)
