@@ -123,8 +123,10 @@ import asyncio, os, sys
 import wxcv
 async def main():
     async with wxcv.Journal(sys.argv[1]) as journal:
+        ours, others = os.pipe()
         child = os.fork()
         if not child:
+            os.write(others, b"x")
             try:
                 await journal.forget("x")
             except wxcv.JournalError as error:
@@ -134,6 +136,7 @@ async def main():
                 sys.stdin.read()
             os._exit(0)
         if sys.argv[2] == "killed":
+            os.read(ours, 1)  # the child is alive
             os.kill(os.getpid(), 9)
         os.waitpid(child, 0)
         print(await journal.forget("x"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -71,15 +72,27 @@ async def test_equal_bytes_have_several_entries(path: Path, tmp_path: Path) -> N
 
 async def test_a_call_that_is_recorded_while_it_is_looked_for_is_found(path: Path) -> None:
     """Between a look at the disk and the caller's next step, no result is missed."""
+    running, begin, end = threading.Event(), threading.Event(), threading.Event()
+
+    def occupy(_connection: object) -> None:
+        running.set()
+        begin.wait(30)
+
     async with wxcv.Journal(path) as journal:
         run = start_run(journal)
-        for number in range(200):
-            image = make_image(b"%d" % number)
-            saving, finding = await find(run, image), await run.look_up(b"")
-            save = asyncio.create_task(saving.save_call("ok", ANSWER, None, 1, "wechat"))
-            known = await finding.find(image)
-            assert known is not None or not save.done()
-            await save
+        saving, finding = await find(run, make_image()), await run.look_up(b"")
+        before = asyncio.ensure_future(run.read(occupy))
+        await asyncio.to_thread(running.wait, 30)
+        known = asyncio.ensure_future(finding.find(make_image()))
+        behind = asyncio.ensure_future(run.read(lambda _connection: end.wait(30)))
+        await asyncio.sleep(0)
+        begin.set()
+        await before  # what is behind it is now read, and told together
+        await saving.save_call("ok", ANSWER, None, 1, "wechat")
+        end.set()
+
+        assert (await known).status == "ok"
+        await behind
 
 
 async def test_reading_an_image_may_help_if_its_content_may_be_known(path: Path) -> None:
@@ -117,6 +130,17 @@ async def test_an_intent_that_was_withdrawn_leaves_what_was_before(path: Path) -
     assert [(entry.status, entry.sends) for entry in entries] == [("unknown", 1)]
     (entry,) = await read_entries(path)
     assert (entry.status, entry.sends) == ("unknown", 2)
+
+
+async def test_an_intent_ends_with_any_result(path: Path) -> None:
+    """What was not sent after all is not sent, and neither unknown nor being sent."""
+    async with wxcv.Journal(path) as journal:
+        record = await find(start_run(journal, at_most_once=True), make_image())
+        await record.begin()
+        await record.save_call("not_sent", None, wxcv.ConnectError("down"), 0, None)
+    (entry,) = await read_entries(path)
+
+    assert (entry.status, entry.sends) == ("not_sent", 0)
 
 
 async def test_a_send_whose_batch_was_cancelled_is_unknown(path: Path) -> None:

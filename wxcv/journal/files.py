@@ -51,7 +51,7 @@ class JournalFile:
             if self._lock is None:
                 self._open(now)
             connection = sqlite_files.connect(self._path)
-            _use_fully(connection)
+            connection.execute("PRAGMA synchronous=FULL")
             self._connected += 1
             return connection
 
@@ -81,10 +81,9 @@ class JournalFile:
     def _open(self, now: float) -> None:
         self._path = resolve(self._path)
         sqlite_files.require_local(self._path, self._mounts, KIND)
-        _refuse_foreign(self._path)
         lock = _lock(self._path)
         try:
-            _refuse_foreign(self._path)  # which another process may have made
+            _refuse_foreign(self._path)
             _refuse_leftovers(self._path)
             sqlite_files.create(self._path)
             _require_undamaged(self._path)
@@ -93,7 +92,6 @@ class JournalFile:
                 _make_tables(connection)
                 sqlite_files.use_wal(connection)
                 sqlite_files.restrict(self._path)
-                _use_fully(connection)
                 statements.mark_lost(connection, results.LOST, now)
                 self._lock = lock
         finally:
@@ -171,12 +169,6 @@ def _make_tables(connection: sqlite3.Connection) -> None:
     if not sqlite_files.is_ours(connection, KIND):
         sqlite_files.create_tables(connection, KIND)
     connection.execute("COMMIT")
-
-
-def _use_fully(connection: sqlite3.Connection) -> None:
-    """Make every commit durable, and leave nothing of what is deleted."""
-    connection.execute("PRAGMA synchronous=FULL")
-    connection.execute("PRAGMA secure_delete=ON")
 
 
 def compact(connection: sqlite3.Connection) -> None:

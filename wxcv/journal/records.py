@@ -54,7 +54,7 @@ class JournalRecord:
         self._run = run
         self._content_type = inputs.given_type(image)
         self._name: InputName | None = None
-        self._state: FileState | None = None  # before the file was read, if a later change would be seen
+        self._state: FileState | None = None  # before the file was read, if any change since then can be seen
         self._size: int | None = None
         self._content = ""  # what identifies the image, once it was read
         self._earlier_content = ""  # what it was when it was recorded
@@ -213,8 +213,7 @@ class JournalRecord:
             return
         if content == self._earlier_content and not self._content:
             return  # nothing new is known of it
-        is_unchanged = self._state is not None and self._state == inputs.read_state(name)
-        state = self._state if is_unchanged and self._content else None
+        state = self._state if self._content else None
         statements.save_input(
             connection, name, content, self._size, state, self._run.core.settings.clock.wall()
         )
