@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-_SEQUENCE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_MOVEMENT = re.compile(r"\x1b\[[0-9;?]*[A-Za-ln-z]")
 
 
 class Terminal:
@@ -34,7 +35,7 @@ class Terminal:
     @property
     def lines(self) -> list[str]:
         """All lines that were ever shown, without colours and movements of the cursor."""
-        text = _SEQUENCE.sub("\r", self.written.decode())
+        text = _MOVEMENT.sub("\r", _COLOUR.sub("", self.written.decode()))
         return [part for line in text.split("\n") for part in line.split("\r") if part]
 
     async def until(self, text: str) -> None:

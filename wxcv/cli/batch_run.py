@@ -78,6 +78,8 @@ class BatchRun:
             except wxcv.JournalError as error:
                 self._fault = error
             await self._writer.flush()
+        if self._names.is_stopped:
+            self._view.pause = "stopped"
         code = interrupts.exit_code or self._find_code()
         if code != exits.BROKEN_PIPE and (code or not self._settings.quiet):
             for line in self._sum_up(interrupts.exit_code):
@@ -87,6 +89,7 @@ class BatchRun:
 
     def _stop(self) -> None:
         self._names.stop()
+        self._view.pause = "finishing the running calls"
         if self._run is not None:
             self._run.stop()
 
@@ -167,9 +170,10 @@ class BatchRun:
 
     def _sum_up(self, signal_code: int | None) -> Iterator[str]:
         """Yield the summary, and how to go on."""
-        yield from self._tally.summary()
+        if self._run is not None:
+            yield from self._tally.summary()
         if self._fault is not None:
-            yield str(self._fault)
+            yield output.reason_of(self._fault)
             return
         rest = self._names.found - self._tally.done
         rest_text = f"{rest:,} images were not tried" if self._names.is_complete and rest > 0 else ""
@@ -184,7 +188,7 @@ class BatchRun:
     @staticmethod
     def _how_to_go_on(error: wxcv.WxcvError) -> str:
         if not is_quota_error(error):
-            return f"{output.reason_of(error)}; then go on with the same command"
+            return "when that error is gone, go on with the same command"
         resets_at: datetime | None = getattr(error, "resets_at", None)
         when = "tomorrow" if resets_at is None else f"after {format_time(resets_at)}"
         return f"the quota is used up; go on {when} with the same command, or add --wait"

@@ -25,16 +25,27 @@ _REDRAW_EVERY = 0.25
 
 
 class _Stderr(TextIOBase):
-    """Standard error as rich needs it, without a buffer whose lock a stalled terminal would hold."""
+    """Standard error as rich needs it, without a buffer whose lock a stalled terminal would hold.
+
+    What cannot be written is dropped: it is in the journal. Rich would end the program and close its standard
+    output too.
+
+    Attributes:
+        is_broken: whether nothing can be written.
+    """
 
     encoding = "utf-8"
 
     def __init__(self) -> None:
         self.encoding = getattr(sys.stderr, "encoding", None) or "utf-8"
+        self.is_broken = sys.stderr is None
 
     def write(self, text: str, /) -> int:
-        if sys.stderr is not None:
-            write_all(sys.stderr, text)
+        if not self.is_broken:
+            try:
+                write_all(sys.stderr, text)
+            except (OSError, ValueError):
+                self.is_broken = True
         return len(text)
 
     def isatty(self) -> bool:
@@ -64,7 +75,8 @@ class Progress:
         self._is_ending = False
         self._loop = asyncio.get_running_loop()
         self._ended = asyncio.Event()
-        self._console = Console(file=_Stderr(), stderr=True, highlight=False, soft_wrap=False)  # type: ignore[arg-type] # it writes and has isatty
+        self._stderr = _Stderr()
+        self._console = Console(file=self._stderr, stderr=True, highlight=False, soft_wrap=False)  # type: ignore[arg-type] # it writes and has isatty
         is_terminal = self._console.is_terminal and not self._console.is_dumb_terminal
         self._has_bar = has_bar and is_terminal and not is_quiet
         self._is_started = False
@@ -103,10 +115,11 @@ class Progress:
                 await self._ended.wait()
 
     def _run(self) -> None:
-        with suppress(OSError, ValueError):  # what was answered is in the journal
+        try:
             self._show_bar() if self._has_bar else self._show_lines()
-        with suppress(RuntimeError):  # the loop is closed: the command has ended
-            self._loop.call_soon_threadsafe(self._ended.set)
+        finally:
+            with suppress(RuntimeError):  # the loop is closed: the command has ended
+                self._loop.call_soon_threadsafe(self._ended.set)
 
     def _show_bar(self) -> None:
         with Live(
@@ -116,7 +129,7 @@ class Progress:
             redirect_stdout=False,
             redirect_stderr=False,
         ) as live:
-            while not self._is_ending:
+            while not self._is_ending and not self._stderr.is_broken:
                 self._print_messages()
                 live.refresh()
                 self._changed.wait(_REDRAW_EVERY)
@@ -126,7 +139,7 @@ class Progress:
 
     def _show_lines(self) -> None:
         due = time.monotonic() + _LINE_EVERY
-        while not self._is_ending:
+        while not self._is_ending and not self._stderr.is_broken:
             self._print_messages()
             self._changed.wait(max(due - time.monotonic(), 0))
             self._changed.clear()
@@ -137,4 +150,6 @@ class Progress:
 
     def _print_messages(self) -> None:
         while self._messages:
-            self._console.print(self._messages.popleft(), markup=False, emoji=False, soft_wrap=True)
+            # Elsewhere than on a terminal a message stays one line.
+            is_whole = not self._console.is_terminal
+            self._console.print(self._messages.popleft(), markup=False, emoji=False, soft_wrap=is_whole)

@@ -36,7 +36,7 @@ class RunView:
 
     Attributes:
         quota: what is left of the quota, or "".
-        pause: why the run is waiting, or "".
+        pause: why the run takes no images, or "".
     """
 
     def __init__(self, title: str, tally: Tally, names: Names) -> None:
@@ -80,7 +80,7 @@ class RunView:
 
     def _describe_speed(self, rate: float) -> str:
         total, parts = self._total(), [f"{rate:,.1f} images/s"]
-        if total and rate and total > self._tally.done:
+        if total and rate and total > self._tally.done and not self.pause:
             parts.append(f"{format_seconds((total - self._tally.done) / rate)} left")
         parts.append(self.quota())
         return ", ".join(filter(None, parts))
