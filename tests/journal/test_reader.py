@@ -127,6 +127,8 @@ async def test_no_trace_is_left_of_what_was_forgotten(path: Path, tmp_path: Path
             image = make_file(tmp_path, f"secret-{number}.png", b"%d" % number)
             await process(run, image, scan)
         await process(run, make_image(b"other").data)
+        # Builds of SQLite differ in whether they leave what is deleted where it is.
+        await run.write(lambda connection: connection.execute("PRAGMA secure_delete=OFF").fetchall())
         assert await journal.forget("secret-*") == 50
         found = b"".join(file.read_bytes() for file in tmp_path.glob("run.sqlite*"))
         await process(run, make_image(b"another").data)
