@@ -189,10 +189,11 @@ async def test_a_journal_that_fails_stops_sending(tmp_path: Path) -> None:
     ):
         await anext(batch)
         await journal.aclose()
-        with pytest.raises(wxcv.JournalError, match="closed"):
+        with pytest.raises(wxcv.JournalError, match=r"^the journal is closed; ") as caught:
             async for _ in batch:
                 pass
 
+    assert (caught.value.image, caught.value.sends) == (None, 0)
     assert server.calls <= 1 + 2 * 2
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import re
 import shutil
 import sqlite3
 from contextlib import closing
@@ -248,6 +249,26 @@ async def test_a_journal_that_was_cut_is_refused_and_kept(path: Path, tmp_path: 
         ):
             await wxcv.Journal(cut).__aenter__()
         assert read_folder(folder) == {"run.sqlite": whole[:length]}
+
+
+async def test_a_reader_never_reads_a_journal_that_was_cut_in_silence(path: Path, tmp_path: Path) -> None:
+    """What is left may be read, with a warning; else it is refused."""
+    await make_journal(path, 100)
+    whole, cut = path.read_bytes(), tmp_path / "cut.sqlite"
+
+    def read(length: int) -> str:
+        cut.write_bytes(whole[:length])
+        try:
+            with wxcv.JournalReader(cut) as reader:
+                list(reader.entries())
+                return reader.warning or ""
+        except wxcv.JournalError as error:
+            return str(error)
+
+    for length in cut_lengths(len(whole)):
+        told = await asyncio.to_thread(read, length)
+        assert re.search(r"is damaged|is not an SQLite|has no journal in it", told)
+    assert not await asyncio.to_thread(read, len(whole))
 
 
 async def test_a_log_that_was_cut_loses_its_end_only(path: Path, tmp_path: Path) -> None:

@@ -147,7 +147,7 @@ class ImageProcessor(Generic[ItemT, AnswerT]):
     def _examine(self, error: WxcvError) -> None:
         """Stop the batch after an account-wide error; raise the journal's, after which nothing is sent."""
         if isinstance(error, JournalError):
-            raise error
+            raise self._copy_stop(error, 0)  # it is not about this image
         if error.account_wide:
             self._stop = self._stop or error
 

@@ -94,8 +94,8 @@ class RunContext:
         else:
             return
         if self.core.failure:
+            images = "one image was" if self._concurrency == 1 else f"{self._concurrency} images were"
             message += (
-                f"; every outcome that was given is recorded, and at most {self._concurrency} images were "
-                "sent without a record"
+                f"; every outcome that was given is recorded, and at most {images} sent without a record"
             )
         raise JournalError(message)

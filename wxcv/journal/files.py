@@ -157,10 +157,16 @@ def _require_undamaged(path: Path) -> None:
         return
     has_log = _size(sqlite_files.beside(path)[0]) > 0
     with closing(sqlite_files.connect(path, mode="ro", immutable=str(int(not has_log)))) as connection:
-        (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-        (page,) = connection.execute("PRAGMA page_size").fetchone()
-    if found != "ok" or (_size(path) % page and not has_log):  # a log would make it whole
-        raise UnusableFileError(f"is damaged; {KIND.damage_remedy}")
+        if is_damaged(connection, path):
+            raise UnusableFileError(f"is damaged; {KIND.damage_remedy}")
+
+
+def is_damaged(connection: sqlite3.Connection, path: Path) -> bool:
+    """Return whether the file is damaged, or cut where SQLite does not see it."""
+    (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    (page,) = connection.execute("PRAGMA page_size").fetchone()
+    has_log = _size(sqlite_files.beside(path)[0]) > 0
+    return found != "ok" or (_size(path) % page > 0 and not has_log)  # a log would make it whole
 
 
 def _make_tables(connection: sqlite3.Connection) -> None:

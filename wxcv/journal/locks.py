@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import socket
@@ -89,6 +90,8 @@ class FileLock:
         except (FileNotFoundError, PermissionError):  # because of its folder
             raise
         except OSError as error:
+            if error.errno == errno.EROFS:
+                raise
             told = error.strerror or class_name(error)
         raise UnusableFileError(f"cannot be locked with {short_name(self._path.name)} ({told}); remove that")
 

@@ -13,7 +13,7 @@ import attrs
 
 from wxcv.errors import JournalError
 from wxcv.journal import statements
-from wxcv.journal.files import describe, require_journal, resolve
+from wxcv.journal.files import KIND, describe, is_damaged, require_journal, resolve
 from wxcv.journal.statements import show_name
 from wxcv.journal.stored_errors import parse_error
 from wxcv.stores import sqlite_files
@@ -91,7 +91,10 @@ class JournalReader:
 
     def __enter__(self) -> Self:
         try:
-            self._connection = self._open()
+            path = resolve(self._path)
+            self._connection = self._open(path)
+            if is_damaged(self._connection, path):
+                self.warning = f"the file is damaged, and entries may be missing; {KIND.damage_remedy}"
         except (sqlite_files.UnusableFileError, sqlite3.Error, OSError, ValueError) as error:
             message = describe(self._path, error)
         else:
@@ -127,8 +130,7 @@ class JournalReader:
             return
         raise JournalError(message)
 
-    def _open(self) -> sqlite3.Connection:
-        path = resolve(self._path)
+    def _open(self, path: Path) -> sqlite3.Connection:
         if not path.exists():
             raise sqlite_files.UnusableFileError("does not exist; check the path")
         sqlite_files.require_file(path)
