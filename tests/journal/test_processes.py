@@ -147,7 +147,7 @@ def test_a_forked_child_cannot_use_the_journal(path: Path) -> None:
 
     assert done.stderr == ""
     assert done.stdout == (
-        "the journal was made before this process was forked; make another one, for another file\n0\n"
+        "the Journal was made before this process was forked; make another one here, for another file\n0\n"
     )
 
 
@@ -175,7 +175,7 @@ async def test_when_the_disk_is_full_sending_stops(path: Path, limit: int) -> No
     assert "/run.sqlite cannot be " in error
     assert "the disk" in error
     assert error.endswith(
-        "every outcome that was given is recorded, and at most 8 images were sent without a record"
+        "every outcome that the batch yielded is recorded, and at most 8 images were sent without a record"
     )
     assert len(begun) - len(given) <= 8
     assert {entry.label for entry in await read_entries(path)} >= set(given)

@@ -36,7 +36,7 @@ class JournalFile:
     def __init__(self, path: str, mounts: str = MOUNTS) -> None:
         self._path = Path(path)
         self._mounts = Path(mounts)
-        self._opening = threading.Lock()
+        self._mutex = threading.Lock()
         self._lock: FileLock | None = None
         self._identity = (0, 0)
         self._connected = 0
@@ -45,19 +45,19 @@ class JournalFile:
         """Return a connection for the calling thread; ``now`` is the Unix time.
 
         Raises:
-            UnusableFileError, OSError, sqlite3.Error: it cannot be used; a file of others is unchanged.
+            UnusableFileError, OSError, sqlite3.Error: it cannot be used; what is no journal is unchanged.
         """
-        with self._opening:
+        with self._mutex:
             if self._lock is None:
                 self._open(now)
             connection = sqlite_files.connect(self._path)
-            _use_fully(connection)
+            _secure(connection)
             self._connected += 1
             return connection
 
     def disconnect(self, connection: sqlite3.Connection) -> None:
-        """Close a connection; the last one empties the log and lets others use the file."""
-        with self._opening:
+        """Close a connection; after the last one the log is empty, and the file is unlocked."""
+        with self._mutex:
             self._connected -= 1
             with suppress(sqlite_files.Error):
                 if not self._connected:
@@ -70,9 +70,13 @@ class JournalFile:
     def check(self) -> None:
         """Raise UnusableFileError if the file or its lock is not the one that was opened."""
         if self._lock is None or not self._lock.is_held:
-            raise UnusableFileError("is no longer locked, as its .lock file was deleted; leave that alone")
+            raise UnusableFileError(
+                "is no longer locked, as its .lock file was deleted; do not delete that during a run"
+            )
         if sqlite_files.identify(self._path) != self._identity:
-            raise UnusableFileError("was deleted or replaced while it was in use; leave it alone")
+            raise UnusableFileError(
+                "was deleted or replaced while it was in use; do not touch it during a run"
+            )
 
     def explain(self, error: Exception) -> str:
         """Return a sentence about an error, with the cause and the remedy."""
@@ -84,7 +88,7 @@ class JournalFile:
         _refuse_foreign(self._path)
         lock = _lock(self._path)
         try:
-            _refuse_foreign(self._path)  # which another process may have made
+            _refuse_foreign(self._path)  # another process may have made it before this one had the lock
             _refuse_leftovers(self._path)
             sqlite_files.create(self._path)
             _require_undamaged(self._path)
@@ -93,7 +97,7 @@ class JournalFile:
                 _make_tables(connection)
                 sqlite_files.use_wal(connection)
                 sqlite_files.restrict(self._path)
-                _use_fully(connection)
+                _secure(connection)
                 statements.mark_lost(connection, results.LOST, now)
                 self._lock = lock
         finally:
@@ -149,39 +153,41 @@ def _refuse_leftovers(path: Path) -> None:
     log = sqlite_files.beside(path)[0]
     if not _size(path) and _size(log):
         raise UnusableFileError(
-            f"is missing or empty, but its {log.name} is not; put it back, or move that away"
+            f"is missing or empty, but {log.name} is not; put the journal back, or move {log.name} away"
         )
 
 
 def _require_undamaged(path: Path) -> None:
-    """Look for damage before anything is written; as a reader, which leaves the file as it is."""
+    """Look for damage before anything is written, with a connection that leaves the file as it is."""
     if not _size(path):
         return
     has_log = _size(sqlite_files.beside(path)[0]) > 0
     with closing(sqlite_files.connect(path, mode="ro", immutable=str(int(not has_log)))) as connection:
         (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
         (page,) = connection.execute("PRAGMA page_size").fetchone()
-    if found != "ok" or (_size(path) % page and not has_log):  # a log would make it whole
+    if found != "ok" or (_size(path) % page and not has_log):  # a log may have the missing part
         raise UnusableFileError(f"is damaged; {KIND.damage_remedy}")
 
 
 def _make_tables(connection: sqlite3.Connection) -> None:
-    """Make the tables of a new file, before it has a log, so that it is never seen without them."""
+    """Make the tables of a new file before it has a log, so that nobody sees it without them."""
     connection.execute("BEGIN IMMEDIATE")
     if not sqlite_files.is_ours(connection, KIND):
         sqlite_files.create_tables(connection, KIND)
     connection.execute("COMMIT")
 
 
-def _use_fully(connection: sqlite3.Connection) -> None:
-    """Make every commit durable, and leave nothing of what is deleted."""
+def _secure(connection: sqlite3.Connection) -> None:
+    """Have every commit written durably, and what is deleted overwritten."""
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA secure_delete=ON")
 
 
 def compact(connection: sqlite3.Connection) -> None:
-    """Write the file anew, without a trace of what was deleted, and empty the log."""
+    """Rewrite the file without a trace of what was deleted, and empty the log."""
     connection.execute("VACUUM")
     (is_busy, *_) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     if is_busy:
-        raise UnusableFileError("is being read by another process, so that a trace remains; try again later")
+        raise UnusableFileError(
+            "is being read by another process, so that traces of what was deleted remain; try again later"
+        )

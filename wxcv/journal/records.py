@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from wxcv.journal.contexts import RunContext
     from wxcv.journal.inputs import FileState, InputName
 
-_HASHED_AT_ONCE = 64 * 1024
-"""Bytes that are hashed in the event loop; that takes less than a quarter of a millisecond."""
+_HASHED_IN_LOOP = 64 * 1024
+"""Bytes up to which an image is hashed in the event loop; that takes less than a quarter of a millisecond."""
 
 
 class KnownCall(NamedTuple):
@@ -46,7 +46,7 @@ class JournalRecord:
         image: as the caller gave it; it is not held.
 
     Attributes:
-        known: the result of an earlier call, with which there is nothing to do; or None.
+        known: the result of an earlier call, so that none is needed; or None.
         is_saved: whether ``save_call`` has succeeded.
     """
 
@@ -54,12 +54,12 @@ class JournalRecord:
         self._run = run
         self._content_type = inputs.given_type(image)
         self._name: InputName | None = None
-        self._state: FileState | None = None  # before the file was read, if a later change would be seen
+        self._state: FileState | None = None  # of the file before it was read, if a later change would show
         self._size: int | None = None
-        self._content = ""  # what identifies the image, once it was read
-        self._earlier_content = ""  # what it was when it was recorded
+        self._content = ""  # what identifies the image, once it has been read
+        self._earlier_content = ""  # what identified it when its name was recorded
         self._began_at = 0.0
-        self._intent: CallRow | None = None
+        self._replaced: CallRow | None = None  # what was recorded before the intent
         self._has_intent = False
         self.known: KnownCall | None = None
         self.is_saved = False
@@ -103,7 +103,9 @@ class JournalRecord:
         if self._name is None:
             self._name = inputs.name_content(self._content, label)
         find = partial(self._find_known, image=self._content, label=label)
-        self.known = await self._run.core.saves.read_again_if_saved(self.key, partial(self._run.read, find))
+        self.known = await self._run.core.pending_reads.read_again_if_saved(
+            self.key, partial(self._run.read, find)
+        )
         return self.known
 
     async def begin(self) -> None:
@@ -116,7 +118,7 @@ class JournalRecord:
         self._began_at = self._run.core.settings.clock.wall()
         if self._run.at_most_once and self._content and not self._has_intent:
             self._run.core.senders[self.key] = self
-            self._intent = await self._run.write(self._write_intent)
+            self._replaced = await self._run.write(self._write_intent)
             self._has_intent = True
 
     async def withdraw(self) -> None:
@@ -146,7 +148,7 @@ class JournalRecord:
         await self._run.write(work)
         self._has_intent = False
         self.is_saved = True
-        self._run.core.saves.notify(self.key)
+        self._run.core.pending_reads.notify_saved(self.key)
 
     async def save_input(self) -> None:
         """Record which content this image has; its call is recorded by another record of the same key.
@@ -159,7 +161,7 @@ class JournalRecord:
 
     async def _identify(self, image: LoadedImage) -> None:
         self._size = None if isinstance(image, ImageUrl) else len(image.data)
-        if (self._size or 0) <= _HASHED_AT_ONCE:
+        if (self._size or 0) <= _HASHED_IN_LOOP:
             self._content = inputs.identify(image, self._content_type)
         else:
             self._content = await asyncio.to_thread(inputs.identify, image, self._content_type)
@@ -171,7 +173,7 @@ class JournalRecord:
             row = row._replace(status="unknown", error=results.LOST)  # its batch was cancelled
         if row is None or not results.is_final(row, self._run.core.settings, self._run.started_at, image):
             return None
-        if self.is_saved and row.status != "ok":  # its own result, which the batch does not take as final
+        if self.is_saved and row.status != "ok":  # this record's own result: the batch tries the image again
             return None
         if row.status == "ok":
             return KnownCall("ok", results.load_answer(row.answer, self._run.endpoint), None)
@@ -179,6 +181,7 @@ class JournalRecord:
         return KnownCall(status, None, load_error(row.error, label))
 
     def _write_intent(self, connection: sqlite3.Connection) -> CallRow | None:
+        """Record that the image may be sent; return what was recorded of the call before."""
         key = self._run.make_key(self._content)
         earlier = statements.find_call(connection, key)
         sends = 0 if earlier is None else earlier.sends
@@ -188,10 +191,10 @@ class JournalRecord:
 
     def _restore(self, connection: sqlite3.Connection) -> None:
         key = self._run.make_key(self._content)
-        if self._intent is None:
+        if self._replaced is None:
             statements.delete_call(connection, key)
         else:
-            statements.put_call(connection, key, self._intent)
+            statements.put_call(connection, key, self._replaced)
 
     def _write_call(self, result: results.Result, connection: sqlite3.Connection) -> None:
         if self._has_intent:
