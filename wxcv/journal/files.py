@@ -130,10 +130,6 @@ def require_journal(path: Path, **flags: str) -> None:
             raise UnusableFileError("has no journal in it; give another path")
 
 
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0
-
-
 def _refuse_foreign(path: Path) -> None:
     if path.exists():
         sqlite_files.require_file(path)
@@ -150,8 +146,8 @@ def _lock(path: Path) -> FileLock:
 
 def _refuse_leftovers(path: Path) -> None:
     """Refuse to begin a new journal beside what SQLite has kept of another one."""
-    log = sqlite_files.beside(path)[0]
-    if not _size(path) and _size(log):
+    log = sqlite_files.find_log(path)
+    if not sqlite_files.find_size(path) and sqlite_files.find_size(log):
         raise UnusableFileError(
             f"is missing or empty, but {log.name} is not; put the journal back, or move {log.name} away"
         )
@@ -159,13 +155,14 @@ def _refuse_leftovers(path: Path) -> None:
 
 def _require_undamaged(path: Path) -> None:
     """Look for damage before anything is written, with a connection that leaves the file as it is."""
-    if not _size(path):
+    size = sqlite_files.find_size(path)
+    if not size:
         return
-    has_log = _size(sqlite_files.beside(path)[0]) > 0
+    has_log = sqlite_files.find_size(sqlite_files.find_log(path)) > 0
     with closing(sqlite_files.connect(path, mode="ro", immutable=str(int(not has_log)))) as connection:
         (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
         (page,) = connection.execute("PRAGMA page_size").fetchone()
-    if found != "ok" or (_size(path) % page and not has_log):  # a log may have the missing part
+    if found != "ok" or (size % page and not has_log):  # a log may have the missing part
         raise UnusableFileError(f"is damaged; {KIND.damage_remedy}")
 
 

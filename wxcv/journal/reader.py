@@ -150,11 +150,11 @@ class JournalReader:
 
 
 def _has_log(path: Path) -> bool:
-    return sqlite_files.beside(path)[0].exists()
+    return sqlite_files.find_log(path).exists()
 
 
 def _warn_of_log(path: Path) -> str | None:
-    log = sqlite_files.beside(path)[0]
+    log = sqlite_files.find_log(path)
     try:
         is_empty = not log.stat().st_size
     except OSError:
