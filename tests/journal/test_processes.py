@@ -166,7 +166,7 @@ async def test_a_forked_child_does_not_keep_the_lock(path: Path) -> None:
 
 @pytest.mark.parametrize("limit", [0, 1, 4096, 20_000, 40_000, 100_000, 300_000])
 async def test_when_the_disk_is_full_sending_stops(path: Path, limit: int) -> None:
-    """A JournalError says what is durable; what was given is; the next run goes on."""
+    """A JournalError says what is durable; what was yielded is; the next run resumes."""
     async with worker(path, "limit", limit) as running:
         *lines, error = await read_lines(running)
         assert await running.wait() == 5

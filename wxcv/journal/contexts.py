@@ -59,9 +59,9 @@ class RunContext:
         """Whether the journal may have calls of this account, endpoint, fields and ``fit``."""
         return self._has_calls is not False
 
-    def make_key(self, image: str) -> CallKey:
-        """Return the key of the call of an image."""
-        return CallKey(*self.group, image)
+    def make_key(self, image_id: str) -> CallKey:
+        """Return the key of the call of an image, by what identifies the image."""
+        return CallKey(*self.group, image_id)
 
     async def read(self, work: Work) -> Any:  # noqa: ANN401 - what work returns
         """Return what ``work(connection)`` returns; see JournalCore."""

@@ -46,7 +46,7 @@ class InputName(NamedTuple):
     path: str = ""
 
     @property
-    def image(self) -> str:
+    def image_id(self) -> str:
         """What identifies the image if its content is not known."""
         if self.kind == URL:
             return "url:" + self.name.decode(errors="surrogateescape")
@@ -78,9 +78,9 @@ def name_input(kind: str, given: str, *, local_files: bool) -> InputName | None:
         return None
 
 
-def name_content(content: str, label: str) -> InputName:
+def name_content(image_id: str, label: str) -> InputName:
     """Return the name of an image that was given without one."""
-    return InputName(BYTES, f"{content} {label}".encode(errors="surrogateescape"), label)
+    return InputName(BYTES, f"{image_id} {label}".encode(errors="surrogateescape"), label)
 
 
 def read_state(name: InputName) -> FileState | None:

@@ -168,9 +168,9 @@ def _warn_of_log(path: Path) -> str | None:
 
 
 def _make_entry(*row: Any) -> JournalEntry:  # noqa: ANN401 - the columns
-    kind, name, label, size, image, account, endpoint, fields, fit, *rest = row
+    kind, name, label, size, image_id, account, endpoint, fields, fit, *rest = row
     status, answer, error, sends, source, ended_at = rest
-    digest = image.removeprefix("sha256:").partition(";")[0] if image.startswith("sha256:") else None
+    digest = image_id.removeprefix("sha256:").partition(";")[0] if image_id.startswith("sha256:") else None
     return JournalEntry(
         image=show_name(kind, name, label),
         kind=kind,

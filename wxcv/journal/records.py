@@ -56,8 +56,8 @@ class JournalRecord:
         self._name: InputName | None = None
         self._state: FileState | None = None  # of the file before it was read, if a later change would show
         self._size: int | None = None
-        self._content = ""  # what identifies the image, once it has been read
-        self._earlier_content = ""  # what identified it when its name was recorded
+        self._image_id = ""  # what identifies the image, once it has been read
+        self._recorded_id = ""  # what identified it when its name was recorded
         self._began_at = 0.0
         self._replaced: CallRow | None = None  # what was recorded before the intent
         self._has_intent = False
@@ -67,12 +67,12 @@ class JournalRecord:
     @property
     def key(self) -> Hashable:
         """Equal for equal calls of this journal, once ``find`` has been called."""
-        return self._run.make_key(self._content) if self._content else id(self)
+        return self._run.make_key(self._image_id) if self._image_id else id(self)
 
     @property
     def may_be_known(self) -> bool:
         """Whether it is worth reading an image that will not be sent, as ``find`` may know it."""
-        may_be_unchanged = self._earlier_content.startswith("sha256:")
+        may_be_unchanged = self._recorded_id.startswith("sha256:")
         return self._run.may_have_calls and (self._name is None or may_be_unchanged)
 
     def look_up(self, kind: str, given: str, connection: sqlite3.Connection) -> None:
@@ -87,10 +87,10 @@ class JournalRecord:
             self._state = state
         if row is None:
             return
-        self._earlier_content = row.image
+        self._recorded_id = row.image_id
         is_same = kind == inputs.URL or (state is not None and state == row[1:])
         if is_same and not self._run.core.settings.checksum:
-            self.known = self._find_known(connection, row.image, self._name.label)
+            self.known = self._find_known(connection, row.image_id, self._name.label)
 
     async def find(self, image: LoadedImage) -> KnownCall | None:
         """Return the result of an earlier call of the same content, or None.
@@ -101,8 +101,8 @@ class JournalRecord:
         await self._identify(image)
         label = image.name
         if self._name is None:
-            self._name = inputs.name_content(self._content, label)
-        find = partial(self._find_known, image=self._content, label=label)
+            self._name = inputs.name_content(self._image_id, label)
+        find = partial(self._find_known, image_id=self._image_id, label=label)
         self.known = await self._run.core.pending_reads.read_again_if_saved(
             self.key, partial(self._run.read, find)
         )
@@ -116,7 +116,7 @@ class JournalRecord:
         """
         self._run.require_writable()
         self._began_at = self._run.core.settings.clock.wall()
-        if self._run.at_most_once and self._content and not self._has_intent:
+        if self._run.at_most_once and self._image_id and not self._has_intent:
             self._run.core.senders[self.key] = self
             self._replaced = await self._run.write(self._write_intent)
             self._has_intent = True
@@ -156,22 +156,22 @@ class JournalRecord:
         Raises:
             JournalError: the journal cannot be written.
         """
-        if self._content:
+        if self._image_id:
             await self._run.write(self._write_input)
 
     async def _identify(self, image: LoadedImage) -> None:
         self._size = None if isinstance(image, ImageUrl) else len(image.data)
         if (self._size or 0) <= _HASHED_IN_LOOP:
-            self._content = inputs.identify(image, self._content_type)
+            self._image_id = inputs.identify(image, self._content_type)
         else:
-            self._content = await asyncio.to_thread(inputs.identify, image, self._content_type)
+            self._image_id = await asyncio.to_thread(inputs.identify, image, self._content_type)
 
-    def _find_known(self, connection: sqlite3.Connection, image: str, label: str) -> KnownCall | None:
-        key = self._run.make_key(image)
+    def _find_known(self, connection: sqlite3.Connection, image_id: str, label: str) -> KnownCall | None:
+        key = self._run.make_key(image_id)
         row = statements.find_call(connection, key)
         if row is not None and row.status == SENDING and key not in self._run.core.senders:
             row = row._replace(status="unknown", error=results.LOST)  # its batch was cancelled
-        if row is None or not results.is_final(row, self._run.core.settings, self._run.started_at, image):
+        if row is None or not results.is_final(row, self._run.core.settings, self._run.started_at, image_id):
             return None
         if self.is_saved and row.status != "ok":  # this record's own result: the batch tries the image again
             return None
@@ -182,7 +182,7 @@ class JournalRecord:
 
     def _write_intent(self, connection: sqlite3.Connection) -> CallRow | None:
         """Record that the image may be sent; return what was recorded of the call before."""
-        key = self._run.make_key(self._content)
+        key = self._run.make_key(self._image_id)
         earlier = statements.find_call(connection, key)
         sends = 0 if earlier is None else earlier.sends
         statements.put_call(connection, key, CallRow(SENDING, None, None, sends, None, self._began_at, None))
@@ -190,7 +190,7 @@ class JournalRecord:
         return earlier
 
     def _restore(self, connection: sqlite3.Connection) -> None:
-        key = self._run.make_key(self._content)
+        key = self._run.make_key(self._image_id)
         if self._replaced is None:
             statements.delete_call(connection, key)
         else:
@@ -199,25 +199,25 @@ class JournalRecord:
     def _write_call(self, result: results.Result, connection: sqlite3.Connection) -> None:
         if self._has_intent:
             self._restore(connection)
-        image = self._content or self._earlier_content or ("" if self._name is None else self._name.image)
-        if not image:
+        image_id = self._image_id or self._recorded_id or ("" if self._name is None else self._name.image_id)
+        if not image_id:
             return
-        key: CallKey = self._run.make_key(image)
+        key: CallKey = self._run.make_key(image_id)
         settings, started_at = self._run.core.settings, self._run.started_at
         began_at = self._began_at or settings.clock.wall()
         row = results.merge(statements.find_call(connection, key), result, settings, began_at, started_at)
         if row is not None:
             statements.put_call(connection, key, row)
-        self._write_input(connection, image)
+        self._write_input(connection, image_id)
 
-    def _write_input(self, connection: sqlite3.Connection, image: str = "") -> None:
-        name, content = self._name, image or self._content
+    def _write_input(self, connection: sqlite3.Connection, image_id: str = "") -> None:
+        name, image_id = self._name, image_id or self._image_id
         if name is None:
             return
-        if content == self._earlier_content and not self._content:
+        if image_id == self._recorded_id and not self._image_id:
             return  # nothing new is known of it
         is_unchanged = self._state is not None and self._state == inputs.read_state(name)
-        state = self._state if is_unchanged and self._content else None
+        state = self._state if is_unchanged and self._image_id else None
         statements.save_input(
-            connection, name, content, self._size, state, self._run.core.settings.clock.wall()
+            connection, name, image_id, self._size, state, self._run.core.settings.clock.wall()
         )

@@ -33,19 +33,19 @@ LOST = dump_error(AnswerLostError("the run ended before the answer was recorded"
 """The error of a call whose image may have been sent and that has no result."""
 
 
-def is_final(row: CallRow, settings: Settings, started_at: float, image: str) -> bool:
+def is_final(row: CallRow, settings: Settings, started_at: float, image_id: str) -> bool:
     """Return whether a recorded call is not made again.
 
     Args:
         row: what is recorded of it.
         settings: those of the journal.
         started_at: Unix time at which the run began.
-        image: what identifies the image.
+        image_id: what identifies the image.
     """
     ended_at = row.ended_at or 0.0
     if row.status == "ok":
         is_old = settings.max_age is not None and settings.clock.wall() - ended_at > settings.max_age
-        return not (is_old and image.startswith("url:"))
+        return not (is_old and image_id.startswith("url:"))
     if row.status in {SENDING, "not_sent"} or _is_own_refusal(row) or _is_account_wide(row):
         return False
     return row.status not in settings.retry or ended_at >= started_at

@@ -65,13 +65,13 @@ def dump_fields(fields: Mapping[str, str]) -> str:
 
 
 class CallKey(NamedTuple):
-    """What identifies a call."""
+    """What identifies a call; ``image_id`` is in the column ``image``."""
 
     account: str
     endpoint: str
     fields: str
     fit: int
-    image: str
+    image_id: str
 
 
 class CallRow(NamedTuple):
@@ -87,9 +87,9 @@ class CallRow(NamedTuple):
 
 
 class InputRow(NamedTuple):
-    """What is recorded of an image by its name."""
+    """What is recorded of an image by its name; ``image_id`` is in the column ``image``."""
 
-    image: str
+    image_id: str
     size: int | None
     mtime_ns: int | None
     ctime_ns: int | None
@@ -106,7 +106,7 @@ def find_input(connection: sqlite3.Connection, name: InputName) -> InputRow | No
 def save_input(  # noqa: PLR0913, PLR0917 - the columns
     connection: sqlite3.Connection,
     name: InputName,
-    image: str,
+    image_id: str,
     size: int | None,
     state: FileState | None,
     now: float,
@@ -115,7 +115,7 @@ def save_input(  # noqa: PLR0913, PLR0917 - the columns
     times = (None, None, None) if state is None else state[1:]
     connection.execute(
         "INSERT OR REPLACE INTO inputs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (name.kind, name.name, name.label, size, *times, image, now),
+        (name.kind, name.name, name.label, size, *times, image_id, now),
     )
 
 
