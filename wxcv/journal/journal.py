@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
@@ -15,9 +14,10 @@ from wxcv.journal.files import JournalFile, compact
 from wxcv.journal.runs import JournalRun
 from wxcv.journal.settings import Settings
 from wxcv.journal.statements import CallGroup, dump_fields
-from wxcv.masking import class_name, short_name
+from wxcv.masking import short_name
 
 if TYPE_CHECKING:
+    import os
     import sqlite3
     from collections.abc import Mapping
 
@@ -74,7 +74,7 @@ class Journal:
         retry: Iterable[str] = (),
         clock: Clock | None = None,
     ) -> None:
-        self.path = _check_path(path)
+        self.path = checks.check_path(path)
         checks.check_optional("clock", clock, "Clock", "monotonic", "wall", "sleep")
         settings = Settings(
             answers=checks.check_bool("answers", answers),
@@ -117,7 +117,7 @@ class Journal:
             How many images were deleted. Their answers are deleted unless another image has the same bytes.
 
         Raises:
-            TypeError, ValueError: the pattern is not a text, or empty.
+            TypeError, ValueError: the pattern is not a str, is empty, or has unprintable characters.
             JournalError: the file cannot be written, or another process is reading it; in that case the
                 images are deleted, and traces of them remain until it is called again.
         """
@@ -165,15 +165,6 @@ def _forget(pattern: str, connection: sqlite3.Connection) -> AfterCommit:
         return deleted
 
     return AfterCommit(finish)
-
-
-def _check_path(path: object) -> str:
-    if not isinstance(path, (str, os.PathLike)):
-        raise TypeError(f"path must be a str or a pathlib.Path, not {class_name(path)}")
-    name = os.fspath(path)
-    if not isinstance(name, str) or not name or "\0" in name or name == ":memory:":
-        raise ValueError("path must be that of a file: text, not empty, without null bytes, not :memory:")
-    return name
 
 
 def _check_retry(retry: object) -> frozenset[str]:
