@@ -89,7 +89,7 @@ async def test_the_old_file_stays_if_there_is_no_room(tmp_path: Path) -> None:
     )
 
     assert (done.returncode, done.stdout) == (1, b"")
-    assert b"/results: File too large; what was there stays" in done.stderr
+    assert b"/results: File too large; an older file stays as it was" in done.stderr
     assert contents(folder) == {"results": "old"}
 
 
