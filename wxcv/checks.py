@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes, urlsplit
@@ -53,6 +54,16 @@ def check_callable(name: str, value: object) -> None:
     """Raise TypeError if the value cannot be called."""
     if not callable(value):
         raise TypeError(f"{name} must be a function, not {_shown(value)}")
+
+
+def check_path(value: object) -> str:
+    """Return the path of a file, an argument ``path``, as a str."""
+    if not isinstance(value, (str, os.PathLike)):
+        raise TypeError(f"path must be a str or a pathlib.Path, not {type(value).__name__}")
+    path = os.fspath(value)
+    if not isinstance(path, str) or not path or "\0" in path or path == ":memory:":
+        raise ValueError("path must be that of a file: a str, not empty, without null bytes, not :memory:")
+    return path
 
 
 def check_text(name: str, value: object) -> str:

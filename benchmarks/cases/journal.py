@@ -1,12 +1,12 @@
-"""`journal`: what it costs a batch to record its outcomes, and how fast a finished run is looked through.
+"""`journal`: what it costs a batch to record its outcomes, and how fast a finished run is resumed.
 
 Measured, all in files and with journals in the folder for temporary files, which must be on a disk:
 
-- pace: pictures of 20 KB a second through a batch, 8 at a time, each answered after 20 ms or at once, with a
+- pace: pictures of 20 KB per second in a batch, 8 at a time, each answered after 20 ms or at once, with a
   journal and without (1.00).
-- resume: of 100,000 small pictures, the seconds until the first outcome and until the last one, and the most
-  memory above that of a run of no pictures; in the run that sends them, and in one that finds all of them in
-  the journal and sends nothing.
+- resume: with 100,000 small pictures, the seconds to the first and to the last outcome, and the peak memory
+  above that of a run without pictures; in the run that sends them, and in one that finds all of them in the
+  journal and sends nothing.
 """
 
 from __future__ import annotations
@@ -39,19 +39,19 @@ MUST = 0.85
 
 
 def write_files(folder: str, count: int, size: int) -> None:
-    """Write so many pictures, no two the same, and wait until they are not new any more."""
+    """Write ``count`` different pictures, and wait until their age shows that they are unchanged."""
     for path, number in zip(paths_in(folder, count), range(count), strict=True):
         Path(path).write_bytes(picture(size, number))
     time.sleep(SETTLED)
 
 
 def paths_in(folder: str, count: int) -> Iterator[str]:
-    """Name the pictures one by one."""
+    """Return the paths of the pictures, one by one."""
     return (f"{folder}/{number:06}.jpg" for number in range(count))
 
 
 async def pace(base_url: str, folder: str, calls: int, *, is_journaled: bool) -> dict[str, float]:
-    """Measure a batch; connections and token are had before."""
+    """Measure a batch, after connections are open and the token is fetched."""
     with tempfile.TemporaryDirectory() as place:
         async with (
             wxcv.Journal(Path(place, "run.sqlite")) as journal,
@@ -64,10 +64,10 @@ async def pace(base_url: str, folder: str, calls: int, *, is_journaled: bool) ->
     return {"rate": calls / meter.wall, **meter.per_call(calls)}
 
 
-async def look_through(
+async def run_through(
     base_url: str, folder: str, journal_path: str, count: int, sent: int
 ) -> dict[str, float]:
-    """Run over so many pictures, of which so many are sent."""
+    """Run a batch of ``count`` pictures, of which ``sent`` are sent and the journal knows the others."""
     first_at: list[float] = []
 
     def seen(number: int) -> None:
@@ -116,7 +116,7 @@ def _resume(settings: Settings) -> Report:
                 arguments = {**urls, "journal_path": str(Path(place, "run.sqlite"))}
                 for who, (number, sent) in runs.items():
                     numbers = {"count": number, "sent": sent}
-                    rows[who].add(run_case(Case(who, look_through, {**arguments, **numbers}, f"{number:,}")))
+                    rows[who].add(run_case(Case(who, run_through, {**arguments, **numbers}, f"{number:,}")))
     return _report_resume(list(rows.values()))
 
 

@@ -275,8 +275,8 @@ def header(width: int, height: int) -> bytes:
     [
         (pictures.PNG, "Pillow cannot open the picture (UnidentifiedImageError); convert it to PNG or JPEG"),
         (pictures.PICTURE[:-40], "Pillow cannot open the picture (OSError); convert it to PNG or JPEG"),
-        (header(10_000, 10_000), "it has too many pixels"),
-        (header(50_000, 50_000), "it has too many pixels"),
+        (header(10_000, 10_000), "the picture is too large to draw boxes on: 100,000,000 pixels"),
+        (header(50_000, 50_000), "the picture is too large to draw boxes on: 100,000,000 pixels"),
     ],
     ids=["none", "cut", "large", "bomb"],
 )
@@ -327,9 +327,9 @@ async def test_a_copy_that_cannot_be_written_leaves_the_old_file(tmp_path: Path)
         (["folder", "--annotate", "out.png"], "needs the path of one picture"),
         (["-", "--annotate", "out.png"], "needs the path of one picture"),
         (["https://example.com/a.png", "--annotate", "out.png"], "needs the path of one picture"),
-        (["a.png", "--annotate", "out.gif"], "ends in .jpeg, .jpg, .png"),
+        (["a.png", "--annotate", "out.gif"], "end in one of .jpeg, .jpg, .png"),
         (["a.png", "--annotate", "none/out.png"], "the directory for --annotate does not exist"),
-        (["a.png", "--annotate", "folder.png"], "not of a directory or device"),
+        (["a.png", "--annotate", "folder.png"], "not of a directory or a device"),
         (["a.png", "--annotate", "folder/../a.png"], "would overwrite the picture itself"),
         (["a.png", "--annotate", "link.png"], "would overwrite the picture itself"),
         (["link.png", "--annotate", "a.png"], "would overwrite the picture itself"),

@@ -68,7 +68,7 @@ async def test_the_same_command_goes_on(folder: Path) -> None:
     assert {(row["source"], row["sends"], row["error"]) for row in before} == {("wechat", 1, None)}
     assert {(row["source"], row["sends"], row["status"]) for row in after} == {("journal", 0, "ok")}
     assert {row["image"]: row["answers"] for row in before} == {row["image"]: row["answers"] for row in after}
-    assert err.startswith(f"wxcv: journal: {JOURNAL} (the same command goes on from it)\n")
+    assert err.startswith(f"wxcv: journal: {JOURNAL} (the same command resumes from it)\n")
     assert "12 images in 0:00:" in err
     assert ": 12 ok (12 without a call)" in err
     assert stat.S_IMODE((folder / JOURNAL).stat().st_mode) == 0o600
@@ -135,7 +135,7 @@ async def test_a_limit_is_that_of_one_run(folder: Path) -> None:
         second = await run(*words, env=account(url, folder))
 
     assert (first[0], second[0], server.calls) == (0, 0, 10)
-    assert "7 images were not tried; --limit 5 is reached; go on with the same command" in first[2]
+    assert "7 images were not tried; --limit 5 is reached; run the same command to resume" in first[2]
 
 
 async def test_a_daily_limit_lasts_over_runs(folder: Path) -> None:
@@ -149,12 +149,12 @@ async def test_a_daily_limit_lasts_over_runs(folder: Path) -> None:
 
     assert (first[0], second[0], server.calls) == (4, 4, 5)
     assert f"--daily-limit counts in {state / 'store.sqlite'}" in first[2]
-    assert "the quota is used up; go on after 20" in second[2]
+    assert "the quota is used up; run the same command after 20" in second[2]
     assert stat.S_IMODE(state.stat().st_mode) == 0o700
 
 
 async def test_the_end_of_the_quota_is_told(folder: Path) -> None:
-    """When WeChat's quota ends, the exit code is 4, and the message says when to go on."""
+    """When WeChat's quota ends, the exit code is 4, and the message says when to resume."""
     async with Sandbox(clock=Now(), quota=Quota(per_day=5)) as box:
         env = account(box.base_url, folder, WXCV_APPID=box.appid, WXCV_SECRET=box.secret)
         code, out, err = await run("batch", "scan-qrcode", "in", "--json", "--concurrency", "2", env=env)
@@ -164,8 +164,8 @@ async def test_the_end_of_the_quota_is_told(folder: Path) -> None:
     assert (code, spent) == (4, 5)
     assert [row["status"] for row in rows].count("ok") == 5
     assert len(rows) < 12
-    assert "images were not tried; the quota is used up; go on after " in err
-    assert "with the same command, or add --wait" in err
+    assert "images were not tried; the quota is used up; run the same command after " in err
+    assert "to resume, or add --wait" in err
 
 
 async def test_codes_are_read_on_this_machine(folder: Path) -> None:
@@ -234,8 +234,8 @@ async def test_what_is_no_journal_is_left_alone(folder: Path, kind: str) -> None
     ("words", "expected", "message"),
     [
         (["scan-qrcode", "in", "--retry", "ok"], 2, "failed, unknown"),
-        (["scan-qrcode", "@missing.txt"], 2, "there is no list 'missing.txt'"),
-        (["scan-qrcode", "missing.csv"], 2, "there is no list 'missing.csv'"),
+        (["scan-qrcode", "@missing.txt"], 2, "the list 'missing.txt' does not exist"),
+        (["scan-qrcode", "missing.csv"], 2, "the list 'missing.csv' does not exist"),
         (["printed-text", "in", "--local"], 2, "--local reads codes only"),
         (["scan-qrcode", "in", "--limit", "0"], 2, "--limit"),
         (["no-endpoint", "in"], 2, "no endpoint"),

@@ -69,7 +69,7 @@ async def test_a_signal_finishes_what_is_in_flight(folder: Path, number: int, ex
         code, again, _ = await run(*WORDS, "--json", env=environment(url))
 
     assert process.returncode == expected
-    assert b"stopped; 12 images were not tried; go on with the same command" in err
+    assert b"stopped; 12 images were not tried; run the same command to resume" in err
     assert list(entries.values()) == ["ok"] * 18 == [row["status"] for row in objects(out)]
     assert code == 0
     assert [row["sends"] for row in objects(again)].count(1) == 12
@@ -90,7 +90,7 @@ async def test_a_second_signal_ends_now() -> None:
 
     assert process.returncode == 130
     assert len(objects(out)) == 10
-    assert b"stopped; 20 images were not tried; go on with the same command" in err
+    assert b"stopped; 20 images were not tried; run the same command to resume" in err
     assert code == 0
     assert [row["sends"] for row in objects(again)].count(1) == 20
 
@@ -117,7 +117,7 @@ async def test_a_signal_ends_a_wait_for_quota() -> None:
 
     assert process.returncode == 130
     assert [row["status"] for row in objects(out)] == ["ok"] * 5
-    assert b"stopped; 25 images were not tried; go on with the same command" in err
+    assert b"stopped; 25 images were not tried; run the same command to resume" in err
 
 
 @pytest.mark.parametrize("where", ["stderr", "stdout"])
@@ -192,7 +192,7 @@ async def test_a_server_that_is_down_is_told() -> None:
 
     assert code == 6
     assert {row["status"] for row in objects(out)} == {"not_sent"}
-    assert "when that error is gone, go on with the same command" in err
+    assert "when the cause of that error is gone, run the same command to resume" in err
 
 
 async def test_an_account_that_is_refused_is_told() -> None:

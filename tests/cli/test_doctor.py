@@ -322,9 +322,12 @@ async def test_a_missing_package_is_no_problem(tmp_path: Path, box: Sandbox) -> 
 
     assert (code, found["extra redis"]["status"], found["extra cli"]["status"]) == (0, "skipped", "ok")
     assert found["extra redis"]["message"] == (
-        'no redis; if you need --store redis://... and wxcv.RedisStore: python -m pip install "wxcv[redis]"'
+        "redis is not installed; if you need --store redis://... and wxcv.RedisStore: "
+        'python -m pip install "wxcv[redis]"'
     )
-    assert found["extra fit"]["message"].startswith("no pillow; if you need --fit and --annotate: ")
+    assert found["extra fit"]["message"].startswith(
+        "pillow is not installed; if you need --fit and --annotate: "
+    )
 
 
 async def test_an_outdated_package_is_a_problem(tmp_path: Path, box: Sandbox) -> None:

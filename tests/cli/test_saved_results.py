@@ -89,7 +89,7 @@ async def test_the_old_file_stays_if_there_is_no_room(tmp_path: Path) -> None:
     )
 
     assert (done.returncode, done.stdout) == (1, b"")
-    assert b"/results: File too large; what was there stays" in done.stderr
+    assert b"/results: File too large; an older file stays as it was" in done.stderr
     assert contents(folder) == {"results": "old"}
 
 
@@ -115,7 +115,7 @@ async def test_a_folder_that_is_missing_is_told(journal: Path) -> None:
     code, _, err = await run("results", str(journal), "--output", str(target))
 
     assert code == 1
-    assert err == f"wxcv: cannot write {target}: No such file or directory; what was there stays\n"
+    assert err == f"wxcv: cannot write {target}: No such file or directory; an older file stays as it was\n"
 
 
 async def test_forget_deletes_what_matches(journal: Path) -> None:

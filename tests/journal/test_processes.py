@@ -150,7 +150,7 @@ def test_a_forked_child_cannot_use_the_journal(path: Path) -> None:
 
     assert done.stderr == ""
     assert done.stdout == (
-        "the journal was made before this process was forked; make another one, for another file\n0\n"
+        "the Journal was made before this process was forked; make another one here, for another file\n0\n"
     )
 
 
@@ -169,7 +169,7 @@ async def test_a_forked_child_does_not_keep_the_lock(path: Path) -> None:
 
 @pytest.mark.parametrize("limit", [0, 1, 4096, 20_000, 40_000, 100_000, 300_000])
 async def test_when_the_disk_is_full_sending_stops(path: Path, limit: int) -> None:
-    """A JournalError says what is durable; what was given is; the next run goes on."""
+    """A JournalError says what is durable; what was yielded is; the next run resumes."""
     async with worker(path, "limit", limit) as running:
         *lines, error = await read_lines(running)
         assert await running.wait() == 5
@@ -178,7 +178,7 @@ async def test_when_the_disk_is_full_sending_stops(path: Path, limit: int) -> No
     assert "/run.sqlite cannot be " in error
     assert "the disk" in error
     assert error.endswith(
-        "every outcome that was given is recorded, and at most 8 images were sent without a record"
+        "every outcome that the batch yielded is recorded, and at most 8 images were sent without a record"
     )
     assert len(begun) - len(given) <= 8
     assert {entry.label for entry in await read_entries(path)} >= set(given)

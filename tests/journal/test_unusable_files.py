@@ -151,7 +151,7 @@ async def test_the_log_of_a_lost_journal_is_not_deleted(path: Path) -> None:
     path.unlink()
     path.with_name("run.sqlite-wal").write_bytes(b"outcomes")
 
-    assert "is missing or empty, but its run.sqlite-wal is not" in await refuse(path)
+    assert "is missing or empty, but run.sqlite-wal is not; put" in await refuse(path)
 
 
 async def test_a_network_file_system_is_refused(path: Path, tmp_path: Path) -> None:
@@ -183,7 +183,7 @@ async def test_a_network_file_system_is_refused(path: Path, tmp_path: Path) -> N
     [
         (
             lambda path: path.write_text("mine\n", "utf-8"),
-            "has a run.sqlite.lock beside it that is no lock of",
+            "has a run.sqlite.lock beside it that is not a lock of",
         ),
         (lambda path: path.mkdir(), "cannot be locked with run.sqlite.lock (Is a directory)"),
         (
@@ -222,7 +222,9 @@ async def test_a_journal_whose_files_are_deleted_stops(path: Path, name: str, is
         told = "its .lock file was deleted" if name.endswith("lock") else "was deleted or replaced while"
         with pytest.raises(wxcv.JournalError, match=told):
             await process(run, b"2")
-        with pytest.raises(wxcv.JournalError, match=f"{told}.*; every outcome that was given is recorded"):
+        with pytest.raises(
+            wxcv.JournalError, match=f"{told}.*; every outcome that the batch yielded is recorded"
+        ):
             await (await run.look_up(b"")).begin()
 
 
@@ -357,6 +359,6 @@ async def test_a_copy_without_its_log_applied_says_so(open_path: Path) -> None:
     done = await asyncio.to_thread(run_program, AS_ANOTHER_USER, str(open_path.parent), "folder")
 
     assert done.stdout.splitlines()[-1] == (
-        "0 the newest entries are in run.sqlite-wal, which cannot be applied in a read-only folder; "
+        "0 the newest entries are in run.sqlite-wal, which cannot be read in a read-only folder; "
         "copy both files to another one"
     )

@@ -54,8 +54,8 @@ the block cancels the running calls; outcomes that were not consumed are dropped
 
 ## Surviving a crash
 
-With a `wxcv.Journal` every outcome is in an SQLite file before it is given, so that a run that was killed
-goes on where it stopped:
+With a `wxcv.Journal`, every outcome is written to an SQLite file before the batch yields it, so that a run
+that was killed resumes where it stopped:
 
 ```python
 async with wxcv.Journal("run.sqlite") as journal:
@@ -65,14 +65,15 @@ async with wxcv.Journal("run.sqlite") as journal:
 ```
 
 Run the same program again. What the journal holds as "ok" is not sent again; its outcome has the source
-"journal". "not_sent" images are sent now, and so are those that got an account-wide error. Other "failed" and
-"unknown" images have their recorded outcome, unless `Journal(retry={"failed", "unknown"})` asks for another
-try. The images that were being sent when the process was killed, at most `concurrency`, are sent again; with
-`RetryPolicy(at_most_once=True)` the journal has the intent before the first byte is sent, and they are
-"unknown". `wxcv results` prints a journal, also while a run writes it.
+"journal". "not_sent" images are sent now, and so are those that got an account-wide error; images that wxcv
+itself refused are checked again. Other "failed" and "unknown" images get their recorded outcome, unless
+`Journal(retry={"failed", "unknown"})` asks for another try. The images that were being sent when the process
+was killed, at most `concurrency`, are sent again; with `RetryPolicy(at_most_once=True)` the journal has the
+intent before the first byte is sent, and they are "unknown". `wxcv results` prints a journal, even while a
+run writes to it.
 
 If the disk is full or the file is damaged, the batch raises `wxcv.JournalError` and sends nothing more; every
-outcome that it gave is recorded.
+outcome that it yielded is recorded.
 
 ## Speed and quotas
 

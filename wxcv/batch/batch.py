@@ -27,7 +27,7 @@ class Batch(Generic[ItemT, AnswerT]):
     finish, and every remaining image is "not_sent" with that error. While the server or the store cannot be
     reached, or no token can be fetched because of the network, images are tried again; if that lasts for
     ``call_timeout``, the batch stops in the same way. The session's ``slot_timeout`` and ``max_waiting`` do
-    not apply.
+    not apply. If its journal fails, JournalError is raised after the outcomes that are in it.
     """
 
     def __init__(self, runner: BatchRunner[ItemT, AnswerT]) -> None:
@@ -50,7 +50,8 @@ class Batch(Generic[ItemT, AnswerT]):
     def stop(self) -> None:
         """Take no more images: calls that are running finish, and the batch ends after their outcomes.
 
-        An async iterable that is being waited for is cancelled.
+        If the batch is waiting for the next image of an async iterable, that wait is cancelled. May be called
+        again, and before the first outcome was consumed.
         """
         self._runner.stop()
 

@@ -24,8 +24,8 @@ class Answered(Value, Generic[ItemT, AnswerT]):
         item: the item that the iterable yielded.
         image: the item, or the image that ``key`` returned for it.
         status: "ok".
-        answer: the answer. If it comes from a journal that keeps no answers, or no longer matches its
-            endpoint, it is None.
+        answer: the answer. It is None if it comes from a journal that keeps no answers, or if the
+            endpoint cannot read what the journal has.
         error: None.
         sends: how many times the image was sent, in full or in part, over all its tries; 0 if the journal, an
             answer source or another call of the same image had the answer.
@@ -70,7 +70,8 @@ class Unanswered(Value, Generic[ItemT]):
         error: the error.
         sends: how many times the image was sent, in full or in part, over all its tries.
         elapsed: seconds from when its last try got a slot to the error; 0.0 if the batch stopped first.
-        source: "journal" if an earlier run recorded the error; otherwise None.
+        source: "journal" if the error comes from there, of an earlier batch or of another call of the
+            same image; otherwise None.
     """
 
     index: int

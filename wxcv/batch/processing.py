@@ -31,20 +31,20 @@ class ImageProcessor(Generic[ItemT, AnswerT]):
     """Gets the outcome of each image of a batch, whose docstring is the contract.
 
     Args:
-        work: makes one call for an image. Its second argument is called before every attempt; the third is
-            the image's record in the journal, or None.
+        make_call: makes one call for an image. Its second argument is called before every attempt; the third
+            is the image's record in the journal, or None.
         outages: the outage detector of the batch.
         clock: the source of time.
         key: returns the image of an item; None if the items are the images.
         has_sources: whether images may be answered without being sent, also after the batch was stopped.
         endpoint: the endpoint's name, for ``on_call``.
-        on_call: called with the event of every outcome, before the outcome is given; or None.
+        on_call: called with the event of every outcome, before the batch yields it; or None.
         journal: the batch's run in a journal, or None.
     """
 
     def __init__(  # noqa: PLR0913 - the settings of one batch
         self,
-        work: Callable[[Any, Callable[[], None], JournalRecord | None], Awaitable[CallResult[AnswerT]]],
+        make_call: Callable[[Any, Callable[[], None], JournalRecord | None], Awaitable[CallResult[AnswerT]]],
         *,
         outages: OutageDetector,
         clock: Clock,
@@ -54,7 +54,7 @@ class ImageProcessor(Generic[ItemT, AnswerT]):
         on_call: Callable[[CallEvent], object] | None = None,
         journal: JournalRun | None = None,
     ) -> None:
-        self._work = work
+        self._make_call = make_call
         self._outages = outages
         self._clock = clock
         self._key = key
@@ -76,11 +76,11 @@ class ImageProcessor(Generic[ItemT, AnswerT]):
             refusal = UnreadableImageError(f"image {index}", f"key raised {CallbackError(error)}")
             return self._notify(_fail(index, item, None, refusal, "failed"))
         if self._journal is not None:
-            return await self._process_with(self._journal, index, item, image)
+            return await self._process_with_journal(self._journal, index, item, image)
         result, sends = await self._try_until_final(image, None)
         return self._notify(*self._make_outcome(index, item, image, result, sends))
 
-    async def _process_with(
+    async def _process_with_journal(
         self, journal: JournalRun, index: int, item: ItemT, image: object
     ) -> Outcome[ItemT, AnswerT]:
         """Return the outcome that the journal has, or a new one once the journal has it."""
@@ -124,7 +124,7 @@ class ImageProcessor(Generic[ItemT, AnswerT]):
         """Return the final result of an image, or None if the batch was stopped before, and its sends."""
         sends, failing_since = 0, None
         while self._stop is None:
-            result = await self._work(image, self._before_send, record)
+            result = await self._make_call(image, self._before_send, record)
             sends += result.report.sends
             if result.error is not None:
                 self._examine(result.error)
@@ -137,15 +137,18 @@ class ImageProcessor(Generic[ItemT, AnswerT]):
                 return result, sends
             else:
                 await self._clock.sleep(delay)
-        is_asked = self._has_sources or (record is not None and record.may_be_known)
-        if is_asked:  # an image that is not sent any more may be known all the same
-            result = await self._work(image, self._before_send, record)
-            if result.error is None or (record is not None and record.known is not None):
-                return result, sends
-        return None, sends
+        return await self._find_unsent(image, record), sends
+
+    async def _find_unsent(self, image: object, record: JournalRecord | None) -> CallResult[AnswerT] | None:
+        """Return what a source or the journal has of an image that is not sent any more, or None."""
+        if not self._has_sources and (record is None or not record.may_be_known):
+            return None
+        result = await self._make_call(image, self._before_send, record)
+        is_known = record is not None and record.known is not None
+        return result if result.error is None or is_known else None
 
     def _examine(self, error: WxcvError) -> None:
-        """Stop the batch after an account-wide error; raise the journal's, after which nothing is sent."""
+        """Stop the batch after an account-wide error; raise an error of the journal."""
         if isinstance(error, JournalError):
             raise self._copy_stop(error, 0)  # it is not about this image
         if error.account_wide:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 AnswerT = TypeVar("AnswerT")
 
-_SAVE_SECONDS = 3600.0  # an answer that was paid for is not given up because the disk is slow
+_SAVE_SECONDS = 3600.0  # to record a result: one that was paid for is not lost because the disk is slow
 
 
 class Call(Generic[AnswerT]):
@@ -44,7 +44,7 @@ class Call(Generic[AnswerT]):
         endpoint: the endpoint to call.
         fields: the extra fields of the call.
         before_send: see Attempts. With it, as in a batch, the wait for a slot is not limited either.
-        record: keeps the result before anybody is given it; or None.
+        record: records the result before anyone gets it; or None.
 
     Attributes:
         report: what the call has done so far.
@@ -132,7 +132,7 @@ class Call(Generic[AnswerT]):
         return answer
 
     def _is_sent_as_it_is(self, image: LoadedImage) -> TypeGuard[LocalImage | ImageUrl]:
-        """Return whether there is nothing to ask and nothing to do before the image is sent."""
+        """Return whether no source and no record has to be asked, and the image need not be made smaller."""
         is_asked = self._state.answer_sources is not None or self._record is not None
         return not is_asked and not isinstance(image, UnfittedImage)
 
@@ -184,7 +184,7 @@ class Call(Generic[AnswerT]):
         """Get the answer for all calls that wait for it, and keep it, in the task of the shared call."""
         answer, self.report.source = await query.find(sources.after)
         if answer is not None:
-            await self._save(answer, deadline)
+            await self._record_answer(answer, deadline)
             publish(answer)
             return
         try:
@@ -196,13 +196,13 @@ class Call(Generic[AnswerT]):
         scaled = query.scale(answer)
         if cached is not None:
             cached.remember(scaled)
-        await self._save(scaled, deadline)
+        await self._record_answer(scaled, deadline)
         publish(scaled)
         deadline.reschedule(deadline.when() + KEEP_SECONDS)
         await query.keep((*sources.before, *sources.after), cached, answer, self._state.clock)
 
     async def _send(self, query: SourceQuery[AnswerT], deadline: Deadline) -> AnswerT:
-        """Send the image; an error that cost a send is kept before it is raised."""
+        """Send the image; an error that cost a send is recorded before it is raised."""
         image, record, report = await query.fit(), self._record, self.report
         if record is None:
             return await self._attempts.send(image, self._fields, deadline)
@@ -223,8 +223,8 @@ class Call(Generic[AnswerT]):
             if not report.sends:
                 await asyncio.shield(record.withdraw())
 
-    async def _save(self, answer: AnswerT, deadline: Deadline) -> None:
-        """Have the answer kept before anybody is given it."""
+    async def _record_answer(self, answer: AnswerT, deadline: Deadline) -> None:
+        """Record the answer before anyone gets it."""
         if self._record is not None:
             deadline.reschedule(deadline.when() + _SAVE_SECONDS)
             report = self.report

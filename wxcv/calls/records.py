@@ -1,4 +1,4 @@
-"""CallRecord: what keeps the result of a call before anybody is given it."""
+"""CallRecord: records the result of a call before anyone gets it."""
 
 from __future__ import annotations
 
@@ -53,4 +53,4 @@ class CallRecord(Protocol):
         sends: int,
         source: str | None,
     ) -> None:
-        """Keep a result; it is durable when this returns."""
+        """Record a result; it is durable when this returns."""

@@ -1,4 +1,4 @@
-"""``--annotate``: numbers what was read in one picture, and has boxes drawn over a copy of it."""
+"""``--annotate``: numbers what was read in one picture, and draws boxes over a copy of it."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ class Annotation(output.Printer):
 
     Args:
         image: the path of the picture.
-        place: the path of the copy.
+        copy_path: the path of the copy.
         as_json: whether to print JSON in place of the legend.
     """
 
-    def __init__(self, image: str, place: str, *, as_json: bool) -> None:
-        self._image, self._place, self._as_json = image, place, as_json
+    def __init__(self, image: str, copy_path: str, *, as_json: bool) -> None:
+        self._image, self._copy_path, self._as_json = image, copy_path, as_json
         self._boxes: list[Box] = []
         self._is_answered = False
 
@@ -73,7 +73,7 @@ class Annotation(output.Printer):
         if not self._is_answered:
             return exits.ALL_READ
         try:
-            draw_boxes(self._image, self._place, self._boxes)
+            draw_boxes(self._image, self._copy_path, self._boxes)
         except DrawingError as error:
             output.say(f"{output.display_name(self._image)}: {error}")
             return exits.SOME_FAILED
@@ -87,29 +87,31 @@ def _found_in(answer: wxcv.QrcodeScan | wxcv.PrintedText) -> list[tuple[str, str
     return [(_TEXT_COLOUR, "text", item.text, item.pos) for item in answer.items]
 
 
-def plan_annotation(images: Sequence[str], place: str, *, as_json: bool) -> Annotation:
+def plan_annotation(images: Sequence[str], copy_path: str, *, as_json: bool) -> Annotation:
     """Return what prints and draws the answers; check first what can be checked, as an answer costs quota.
 
     Raises:
-        typer.BadParameter: the images are not one file, or no copy can be written to ``place``.
-        typer.Exit: Pillow is missing, which has been said.
+        typer.BadParameter: the images are not one file, or no copy can be written to ``copy_path``.
+        typer.Exit: Pillow is missing; a message was printed.
     """
     if may_be_several(images) or "://" in images[0]:
-        raise typer.BadParameter("--annotate needs the path of one picture: no folder, no URL and no -")
-    if Path(place).suffix.lower() not in KINDS:
-        raise typer.BadParameter(f"--annotate must be given a name that ends in {', '.join(KINDS)}")
+        raise typer.BadParameter("--annotate needs the path of one picture, not a folder, a URL or -")
+    if Path(copy_path).suffix.lower() not in KINDS:
+        raise typer.BadParameter(
+            f"--annotate must be the path of a file and end in one of {', '.join(KINDS)}"
+        )
     try:
-        _check_place(images[0], place)
-    except (OSError, RuntimeError) as error:  # such as a name that is too long, or links in a circle
+        _check_copy_path(images[0], copy_path)
+    except (OSError, RuntimeError) as error:  # such as a name that is too long, or a loop of links
         raise typer.BadParameter(f"the path for --annotate cannot be used ({type(error).__name__})") from None
     if find_spec("PIL") is None:
         output.say(_NO_PILLOW)
         raise typer.Exit(exits.USAGE)
-    return Annotation(images[0], place, as_json=as_json)
+    return Annotation(images[0], copy_path, as_json=as_json)
 
 
-def _check_place(image: str, place: str) -> None:
-    target = Path(place).resolve()
+def _check_copy_path(image: str, copy_path: str) -> None:
+    target = Path(copy_path).resolve()
     if not target.parent.is_dir():
         raise typer.BadParameter("the directory for --annotate does not exist; create it")
     if not os.access(target.parent, os.W_OK):
@@ -117,6 +119,6 @@ def _check_place(image: str, place: str) -> None:
     if not target.exists():
         return
     if not target.is_file():
-        raise typer.BadParameter("--annotate must be given the path of a file, not of a directory or device")
+        raise typer.BadParameter("--annotate must be the path of a file, not of a directory or a device")
     if Path(image).exists() and os.path.samefile(image, target):  # noqa: PTH121 - either may be a link
         raise typer.BadParameter("--annotate would overwrite the picture itself; give another name")

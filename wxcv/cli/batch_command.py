@@ -1,4 +1,4 @@
-"""``wxcv batch``: any number of images, with a journal that a later run goes on from."""
+"""``wxcv batch``: reads any number of images, with a journal from which a later run resumes."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ def batch(
     settings: BatchSettings,
     field: options.Field = None,
 ) -> None:
-    """Read any number of images, and keep every outcome in a journal.
+    """Read any number of images, and record every outcome in a journal.
 
-    A run may be stopped or killed: the same command goes on, and what the journal has is not sent again.
-    `wxcv results` shows what it has.
+    After a run was stopped or killed, the same command resumes it: what has an answer is not sent again.
+    `wxcv results` shows the journal.
     """
     found = find_endpoint(endpoint)
     fields = parse_fields(found, field or [])
@@ -48,17 +48,17 @@ def batch(
 
 
 def _check_list(word: str) -> None:
-    """Refuse a list that is not there before anything is sent."""
+    """Refuse a list that does not exist, before anything is sent."""
     is_list = word.startswith("@") and not os.path.lexists(word)
     path = word[1:] if is_list else word
     if (is_list or is_record_list(word)) and not os.path.exists(path):  # noqa: PTH110 - a name may be anything
-        raise typer.BadParameter(f"there is no list {output.printable(path)!r}")
+        raise typer.BadParameter(f"the list {output.printable(path)!r} does not exist")
 
 
 async def _run_batch(
     endpoint: wxcv.Endpoint[Any], words: list[str], fields: Mapping[str, str], settings: BatchSettings
 ) -> int:
-    notes = [f"journal: {settings.journal} (the same command goes on from it)"]
+    notes = [f"journal: {settings.journal} (the same command resumes from it)"]
     if settings.daily_limit is not None and settings.store is None and not settings.sandbox:
         place = _find_own_store()
         notes.append(f"--daily-limit counts in {place} (--store shares the count with other machines)")

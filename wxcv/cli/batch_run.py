@@ -40,10 +40,10 @@ class BatchRun:
 
     Args:
         endpoint: reads the images.
-        words: name the images.
+        words: those of the command line that name the images.
         fields: the extra fields of every call.
         settings: the options.
-        notes: what is told when the run begins.
+        notes: messages that are printed when the run begins.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class BatchRun:
         journal = await self._open_journal(stack)
         self._progress.start()
         for note in self._notes:
-            self._progress.tell(note)
+            self._progress.say_unless_quiet(note)
         if self._progress.has_bar or settings.daily_limit is not None:
             left = QuotaLeft(session, endpoint, settings.daily_limit)
             self._view.quota = left.__str__
@@ -117,7 +117,7 @@ class BatchRun:
             fields=self._fields,
             wait=QuotaWait() if settings.wait else None,
             on_wait=self._show_wait,
-            may_go_on=settings.local,
+            has_sources=settings.local,
         )
         if self._names.is_stopped:
             run.stop()
@@ -144,7 +144,7 @@ class BatchRun:
         return [reader]
 
     async def _report(self, outcome: wxcv.Outcome[str, Any]) -> None:
-        """Count an outcome, which the journal has, and print it."""
+        """Count an outcome that is in the journal, and print it if it is to be."""
         self._tally.add(outcome)
         if self._settings.as_json:
             report = ImageReport(outcome.item, [self._endpoint], {self._endpoint.name: outcome})
@@ -156,10 +156,10 @@ class BatchRun:
         if wait is not None:
             error, end = wait
             self._view.pause = f"waiting for quota until {format_time(end)}"
-            self._progress.tell(f"{output.reason_of(error)}; {self._view.pause}")
+            self._progress.say_unless_quiet(f"{output.reason_of(error)}; {self._view.pause}")
 
     def _find_code(self) -> int:
-        """Tell what went wrong besides outcomes; return the exit code."""
+        """Say what went wrong besides the images; return the exit code."""
         code = max(self._tally.exit_code, report_names(self._names, self._progress.say))
         if isinstance(self._writer.error, BrokenPipeError):
             return exits.BROKEN_PIPE
@@ -169,29 +169,35 @@ class BatchRun:
         return code if self._fault is None else max(code, exits.JOURNAL)
 
     def _sum_up(self, signal_code: int | None) -> Iterator[str]:
-        """Yield the summary, and how to go on."""
+        """Yield the summary, and how to resume."""
         if self._run is not None:
             yield from self._tally.summary()
         if self._fault is not None:
             yield output.reason_of(self._fault)
             return
         rest = self._names.found - self._tally.done
-        rest_text = f"{rest:,} images were not tried" if self._names.is_complete and rest > 0 else ""
+        rest_text = (
+            f"{output.count_of(rest, 'image')} {'was' if rest == 1 else 'were'} not tried"
+            if self._names.is_complete and rest > 0
+            else ""
+        )
         error = self._run.stopped_by if self._run is not None else None
         if signal_code or self._writer.error is not None:
-            yield _join("stopped", rest_text, "go on with the same command")
+            yield _join("stopped", rest_text, "run the same command to resume")
         elif error is not None:
-            yield _join(rest_text, self._how_to_go_on(error))
+            yield _join(rest_text, self._how_to_resume(error))
         elif self._feed.is_limit_reached and rest_text:
-            yield _join(rest_text, f"--limit {self._settings.limit} is reached; go on with the same command")
+            yield _join(
+                rest_text, f"--limit {self._settings.limit} is reached; run the same command to resume"
+            )
 
     @staticmethod
-    def _how_to_go_on(error: wxcv.WxcvError) -> str:
+    def _how_to_resume(error: wxcv.WxcvError) -> str:
         if not is_quota_error(error):
-            return "when that error is gone, go on with the same command"
+            return "when the cause of that error is gone, run the same command to resume"
         resets_at: datetime | None = getattr(error, "resets_at", None)
         when = "tomorrow" if resets_at is None else f"after {format_time(resets_at)}"
-        return f"the quota is used up; go on {when} with the same command, or add --wait"
+        return f"the quota is used up; run the same command {when} to resume, or add --wait"
 
 
 def _join(*parts: str) -> str:

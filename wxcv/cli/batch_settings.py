@@ -23,7 +23,9 @@ def _split_statuses(value: str) -> list[str]:
 def _check_retry(value: str | None) -> str | None:
     for word in _split_statuses(value or ""):
         if word not in _RETRIED:
-            raise typer.BadParameter(f"must be some of {', '.join(_RETRIED)}, with commas, not {word!r}")
+            raise typer.BadParameter(
+                f"must be some of {', '.join(_RETRIED)}, separated by commas, not {word!r}"
+            )
     return value
 
 
@@ -31,7 +33,7 @@ Inputs = Annotated[
     list[str],
     typer.Argument(
         metavar="INPUT...",
-        help="Paths, http(s) URLs, folders with all folders in them, patterns such as 'in/**/*.jpg', @PATH "
+        help="Paths, http(s) URLs, folders with their subfolders, patterns such as 'in/**/*.jpg', @PATH "
         "for a list of names, - for one on standard input (one per line, or ended by NUL bytes), and .csv or "
         ".jsonl files with names in --column.",
     ),
@@ -40,19 +42,19 @@ Include = Annotated[
     list[str] | None,
     typer.Option(
         metavar="PATTERN",
-        help="Read the files of folders whose names match, such as '*.jpg'; may be repeated. Default: the "
-        "suffixes of images.",
+        help="The files to read in folders, such as '*.jpg'; may be repeated. Default: those with the "
+        "suffix of an image.",
     ),
 ]
 Column = Annotated[
     str,
-    typer.Option(metavar="NAME", help="Where .csv and .jsonl files have the names of the images."),
+    typer.Option(metavar="NAME", help="The column of .csv files, or key in .jsonl files, with the names."),
 ]
 JournalPath = Annotated[
     str | None,
     typer.Option(
         metavar="PATH",
-        help="The file that keeps every outcome: the same command goes on where it stopped. Default: "
+        help="The file that records every outcome, from which the same command resumes. Default: "
         "wxcv-ENDPOINT.sqlite in the current folder.",
     ),
 ]
@@ -61,16 +63,19 @@ Retry = Annotated[
     typer.Option(
         callback=_check_retry,
         metavar="STATUS,...",
-        help="Send again what an earlier run left as failed, unknown, or both. What is unknown may have been "
-        "counted by WeChat.",
+        help="Send again what an earlier run left as failed, unknown, or both. WeChat may have counted what "
+        "is unknown.",
     ),
 ]
 Checksum = Annotated[
-    bool, typer.Option("--checksum", help="Read also the files whose size and times have not changed.")
+    bool,
+    typer.Option("--checksum", help="Read and compare even files whose size and times have not changed."),
 ]
 Limit = Annotated[
     int | None,
-    typer.Option(min=1, metavar="N", help="Send N images in this run; those in the journal are not counted."),
+    typer.Option(
+        min=1, metavar="N", help="Read at most N images in this run, not counting those in the journal."
+    ),
 ]
 Local = Annotated[
     bool,
@@ -86,12 +91,13 @@ AtMostOnce = Annotated[
 Wait = Annotated[
     bool,
     typer.Option(
-        "--wait", help="When the quota is used up, wait until it resets, or try every 15 minutes, and go on."
+        "--wait",
+        help="When the quota is used up, wait until it resets, or try every 15 minutes, and continue.",
     ),
 ]
 AsJson = Annotated[
     bool,
-    typer.Option("--json", help="Print one JSON object per image, one per line, when the journal has it."),
+    typer.Option("--json", help="Print one JSON object per image, one per line, once the journal has it."),
 ]
 Quiet = Annotated[
     bool, typer.Option("--quiet", help="Print no progress, and a summary only if something went wrong.")
@@ -133,12 +139,12 @@ class BatchSettings(options.SessionSettings):
 
     @property
     def sandbox_appid(self) -> str | None:
-        """The same in every run, so that the journal knows the account again."""
+        """The appid of the sandbox's account: the same in every run, so that the journal recognizes it."""
         return "wx-sandbox"
 
     @property
     def needs_account_for(self) -> str | None:
-        """The journal, which keeps the outcomes of each account apart."""
+        """What needs to know the account: the journal keeps the outcomes of each account apart."""
         return "wxcv batch"
 
     def as_keywords(self, endpoints: Iterable[wxcv.Endpoint[Any]]) -> dict[str, Any]:

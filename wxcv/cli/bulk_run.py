@@ -1,4 +1,4 @@
-"""BulkRun: reads the images of ``wxcv batch``, and waits for quota if it is told to."""
+"""BulkRun: reads the images of ``wxcv batch``, and can wait for quota."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
 class BulkRun:
     """Reads images with a journal, in one batch after another.
 
-    After an error that ends a batch, such as that of a used-up quota, the rest of the images is left alone.
-    With a QuotaWait, the run waits for quota and goes on.
+    After an error that ends a batch, such as that of a used-up quota, the remaining images are not read. With
+    a QuotaWait, the run waits for quota and reads them.
 
     Args:
         session: makes the calls.
         endpoint: reads the images.
-        journal: has every outcome before ``report`` is called.
-        feed: gives the images.
+        journal: records every outcome before ``report`` is called with it.
+        feed: yields the images.
         report: called with every final outcome.
         fields: the extra fields of every call.
         wait: waits for quota; None ends the run instead.
         on_wait: called before a wait with its error and end, and with None after it.
-        may_go_on: whether an answer source may have the answers of more images after such an error.
+        has_sources: whether the session has an answer source, which may know more images after such an error.
 
     Attributes:
         stopped_by: the error that ended the run before the last image, or None.
@@ -49,7 +49,7 @@ class BulkRun:
         fields: Mapping[str, str] | None = None,
         wait: QuotaWait | None = None,
         on_wait: Callable[[tuple[wxcv.WxcvError, datetime] | None], None] = lambda _: None,
-        may_go_on: bool = False,
+        has_sources: bool = False,
     ) -> None:
         self.stopped_by: wxcv.WxcvError | None = None
         self._session = session
@@ -60,7 +60,7 @@ class BulkRun:
         self._fields = fields or None
         self._wait = wait
         self._on_wait = on_wait
-        self._may_go_on = may_go_on
+        self._has_sources = has_sources
         self._batch: wxcv.Batch[str, Any] | None = None
         self._waiting: asyncio.Task[None] | None = None
         self._is_stopped = False
@@ -98,10 +98,11 @@ class BulkRun:
             if self._is_stopped:
                 outcomes.stop()
             async for outcome in outcomes:
-                await self._take(outcome, outcomes)
+                await self._handle(outcome, outcomes)
         self._batch = None
 
-    async def _take(self, outcome: Outcome, outcomes: wxcv.Batch[str, Any]) -> None:
+    async def _handle(self, outcome: Outcome, outcomes: wxcv.Batch[str, Any]) -> None:
+        """Report a final outcome; have an image whose outcome is not final read again after the wait."""
         error, is_new = outcome.error, outcome.source != "journal"
         is_final = error is None or not (error.account_wide or outcome.status == "not_sent")
         if is_final:
@@ -109,7 +110,7 @@ class BulkRun:
                 self._end_trial()
         elif error is not None and is_new:
             self.stopped_by = self.stopped_by or error
-            if not self._may_go_on:
+            if not self._has_sources:
                 outcomes.stop()
             if self._wait is not None and is_quota_error(self.stopped_by):
                 self._feed.give_again(outcome.item)

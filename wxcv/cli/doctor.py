@@ -1,4 +1,4 @@
-"""``wxcv doctor``: checks what the other commands need, and prints the remedy of what is missing."""
+"""``wxcv doctor``: checks what the other commands need, and prints a remedy for each problem."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 SUMMARY = "Check what other commands need, and print what to do about each problem."
 HELP = (
     f"{SUMMARY}\n\nChecks the installed packages, the store, the credentials, the hosts and the clock. Sends "
-    "no image and writes nothing to the store that stays. Fetches one token (with two more tries if WeChat "
-    "is busy), which leaves the present one valid. The exit code is 0, or that of the first problem."
+    "no image, and leaves nothing in the store. Fetches one token (with two more tries if WeChat is busy), "
+    "which leaves the current one valid. The exit code is 0, or that of the first problem."
 )
 
 _LARGEST_DIFFERENCE = 60.0  # seconds
@@ -43,7 +43,7 @@ class Finding:
         check: what was checked.
         status: "ok", "problem", or "skipped" for what is not needed or could not be checked.
         message: what was found, and the remedy.
-        exit_code: of a problem.
+        exit_code: the exit code for a problem; otherwise 0.
     """
 
     check: str
@@ -75,16 +75,18 @@ def _check_extras() -> Iterator[Finding]:
         outdated = [one for one in packages if one.is_outdated]
         check = f"extra {extra}"
         if outdated:
-            told = ", ".join(f"{one.name} {one.version} is older than {one.least}" for one in outdated)
-            yield _problem(check, f"{told}; {install}", exits.USAGE)
+            text = ", ".join(f"{one.name} {one.version} is older than {one.least}" for one in outdated)
+            yield _problem(check, f"{text}; {install}", exits.USAGE)
         elif missing:
             names = " and ".join(missing)
-            yield Finding(check, "skipped", f"no {names}; if you need {USERS[extra]}: {install}")
+            are = "is" if len(missing) == 1 else "are"
+            message = f"{names} {are} not installed; if you need {USERS[extra]}: {install}"
+            yield Finding(check, "skipped", message)
         else:
-            told = ", ".join(f"{one.name} {one.version}" for one in packages)
-            yield Finding(check, "ok", f"{told}, for {USERS[extra]}")
+            text = ", ".join(f"{one.name} {one.version}" for one in packages)
+            yield Finding(check, "ok", f"{text}, for {USERS[extra]}")
     if not extras:
-        yield Finding("extras", "skipped", "wxcv was not installed with pip, so that they are unknown")
+        yield Finding("extras", "skipped", "unknown, as wxcv was not installed with pip")
 
 
 async def _check_store(place: str | None) -> Finding:
@@ -103,8 +105,8 @@ async def _check_store(place: str | None) -> Finding:
     except wxcv.StoreError as error:
         return _problem("store", str(error), exits.SOME_FAILED)
     except TimeoutError:
-        return _problem("store", f"it does not answer within {SECONDS:g} s", exits.SOME_FAILED)
-    return Finding("store", "ok", "it can be opened and written")
+        return _problem("store", f"the store does not answer within {SECONDS:g} s", exits.SOME_FAILED)
+    return Finding("store", "ok", "the store can be opened and written")
 
 
 def _find_base_url() -> str:
@@ -134,14 +136,15 @@ async def _check_host(url: str, *, is_fallback: bool) -> tuple[Finding, Host | N
 def _check_clock(host: Host | None) -> Finding:
     """Compare this machine's clock with what the host has just said."""
     if host is None:
-        return Finding("clock", "skipped", "no host answered that tells the time")
+        return Finding("clock", "skipped", "unknown, as no host answered that tells the time")
     if host.lag is None:
         return Finding("clock", "skipped", f"{host.name} does not tell the time")
-    told = f"this machine's is {abs(host.lag):,.0f} s {'ahead of' if host.lag > 0 else 'behind'} {host.name}"
+    direction = "ahead of" if host.lag > 0 else "behind"
+    text = f"this machine's clock is {abs(host.lag):,.0f} s {direction} {host.name}"
     if abs(host.lag) <= _LARGEST_DIFFERENCE:
-        return Finding("clock", "ok", told)
-    remedy = "set it, as the tokens in a store and the days of daily limits go by it"
-    return _problem("clock", f"{told}; {remedy}", exits.SOME_FAILED)
+        return Finding("clock", "ok", text)
+    remedy = "set it: the tokens in a store and the days of daily limits depend on it"
+    return _problem("clock", f"{text}; {remedy}", exits.SOME_FAILED)
 
 
 def _open_session(box: Sandbox | None, base_url: str) -> wxcv.Session:
@@ -165,9 +168,9 @@ def _check_credentials(box: Sandbox | None) -> Finding:
 async def _check_token(
     box: Sandbox | None, base_url: str, host: Host | None, credentials: Finding
 ) -> Finding:
-    """Fetch a token, past the store, so that the secret is checked."""
+    """Fetch a token without the store, so that the secret is checked."""
     if credentials.status != "ok":
-        return Finding("token", "skipped", "there are no credentials to fetch one with")
+        return Finding("token", "skipped", "there are no credentials to fetch a token with")
     if host is None:
         return Finding("token", "skipped", f"{host_name(base_url)} cannot be reached")
     if box is None and os.environ.get("WXCV_ACCESS_TOKEN"):
@@ -178,14 +181,14 @@ async def _check_token(
     except wxcv.WxcvError as error:
         return _problem("token", str(error), exits.code_of_token(error))
     except TimeoutError:
-        return _problem("token", f"none came within {_TOKEN_SECONDS:g} s", exits.UNREACHABLE)
+        return _problem("token", f"no token came within {_TOKEN_SECONDS:g} s", exits.UNREACHABLE)
     return Finding(
-        "token", "ok", f"{host_name(base_url)} gave one that is valid for {token.expires_in:,.0f} s"
+        "token", "ok", f"{host_name(base_url)} gave a token that is valid for {token.expires_in:,.0f} s"
     )
 
 
-async def _find(box: Sandbox | None, store: str | None) -> AsyncIterator[Finding]:
-    """Yield the findings one after another, as they are known."""
+async def _find_all(box: Sandbox | None, store: str | None) -> AsyncIterator[Finding]:
+    """Yield the findings of all checks, each as soon as it is known."""
     for finding in (*_check_versions(), *_check_extras()):
         yield finding
     yield await _check_store(store)
@@ -206,13 +209,13 @@ async def _find(box: Sandbox | None, store: str | None) -> AsyncIterator[Finding
     yield await _check_token(box, base_url, host, credentials)
 
 
-async def _examine(store: str | None, *, sandbox: bool, as_json: bool) -> int:
+async def _report(store: str | None, *, sandbox: bool, as_json: bool) -> int:
     """Print the findings, and return the exit code of the first problem."""
     code = exits.ALL_READ
     with Interrupts() as interrupts:
         async with AsyncExitStack() as stack:
             box = await start_sandbox(stack, Sandbox()) if sandbox else None
-            async for finding in _find(box, store):
+            async for finding in _find_all(box, store):
                 code = code or finding.exit_code
                 if as_json:
                     output.print_object(attrs.asdict(finding))
@@ -231,4 +234,4 @@ def doctor(
     store: options.Store = None,
 ) -> None:
     """Print the findings, and exit with the code of the first problem."""
-    run(_examine(store, sandbox=sandbox, as_json=as_json))
+    run(_report(store, sandbox=sandbox, as_json=as_json))

@@ -22,7 +22,7 @@ KINDS = {".jpeg": "JPEG", ".jpg": "JPEG", ".png": "PNG"}
 """The kinds of files that can be written, by suffix."""
 
 _OPENED = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
-"""Pillow opens many more, and runs other programs for some of them."""
+"""The formats that are opened; Pillow knows more, and runs other programs for some of them."""
 
 _PIXEL_LIMIT = 100_000_000
 _ORIENTATION = 0x0112
@@ -40,7 +40,7 @@ _TURNS = {
 }
 """The names of Pillow's transpositions, by the orientation that they apply."""
 
-_LEAST_FONT, _LEAST_LINE = 12, 2  # pixels; more in pictures whose shorter side is longer than this many times
+_LEAST_FONT, _LEAST_LINE = 12, 2  # pixels; in larger pictures, the shorter side divided by these:
 _FONTS_A_SIDE, _LINES_A_SIDE = 40, 300
 
 
@@ -53,8 +53,8 @@ class Box:
     """A box.
 
     Attributes:
-        number: what stands beside it.
-        colour: of its lines, in a notation of Pillow's.
+        number: the number that is drawn beside it.
+        colour: the colour of its lines, as Pillow takes it, such as "#c00000".
         pos: its corners in the answer.
         img_size: the size of the picture according to the answer, or None.
     """
@@ -65,8 +65,8 @@ class Box:
     img_size: wxcv.ImgSize | None
 
 
-def draw_boxes(image: str, place: str, boxes: Iterable[Box]) -> None:
-    """Write a copy of a picture with boxes to ``place``, whose suffix is one of `KINDS`.
+def draw_boxes(image: str, copy_path: str, boxes: Iterable[Box]) -> None:
+    """Write a copy of a picture with boxes to ``copy_path``, whose suffix is one of `KINDS`.
 
     The copy is upright: an EXIF orientation is applied. Positions are taken to be in pixels as stored in the
     file, unless the answer's ``img_size`` is that of the upright picture only. Of a picture with several
@@ -74,7 +74,7 @@ def draw_boxes(image: str, place: str, boxes: Iterable[Box]) -> None:
 
     Raises:
         DrawingError: the picture has 100,000,000 pixels or more, or cannot be opened, or the copy cannot be
-            written; what was at ``place`` is left as it was.
+            written; what was at ``copy_path`` is left as it was.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow's, of large pictures and broken metadata
@@ -83,7 +83,7 @@ def draw_boxes(image: str, place: str, boxes: Iterable[Box]) -> None:
             _draw(pixels, orientation, boxes)
         except Exception as error:  # noqa: BLE001 - of a Pillow without fonts, or without memory
             raise DrawingError(f"the boxes cannot be drawn ({type(error).__name__})") from None
-        _save(pixels, place)
+        _save(pixels, copy_path)
 
 
 def _open_upright(image: str) -> tuple[Image.Image, int]:
@@ -102,7 +102,7 @@ def _open_upright(image: str) -> tuple[Image.Image, int]:
     except Exception as error:  # noqa: BLE001 - a broken file makes Pillow raise anything
         failure = type(error).__name__
     if not is_small:
-        raise DrawingError(f"it has too many pixels to draw boxes; {_PIXEL_LIMIT:,} are too many")
+        raise DrawingError(f"the picture is too large to draw boxes on: {_PIXEL_LIMIT:,} pixels or more")
     raise DrawingError(f"Pillow cannot open the picture ({failure}); convert it to PNG or JPEG")
 
 
@@ -135,7 +135,7 @@ def _as_rgb(picture: Image.Image) -> Image.Image:
         layer = picture.convert("RGBA")
         picture = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
     pixels = picture.convert("RGB")
-    pixels.info.clear()  # which may hold a colour profile of the former mode
+    pixels.info.clear()  # it may hold a colour profile of the former mode
     return pixels
 
 
@@ -172,7 +172,7 @@ def _draw_number(
 def _upright_corners(box: Box, orientation: int, size: tuple[int, int]) -> list[tuple[float, float]]:
     """Return the corners in pixels of the upright picture, of which ``size`` is the width and height.
 
-    A coordinate far outside is drawn in as far as three times the picture's longer side.
+    Coordinates are limited to three times the picture's longer side.
     """
     farthest = 3 * max(size)
     if orientation >= _EXCHANGED:
@@ -190,16 +190,16 @@ def _turn(x: float, y: float, orientation: int, size: tuple[int, int]) -> tuple[
     return turned.get(orientation, (y, across) if orientation == max(_TURNS) else (x, y))
 
 
-def _save(pixels: Image.Image, place: str) -> None:
-    kind = KINDS[Path(place).suffix.lower()]
+def _save(pixels: Image.Image, copy_path: str) -> None:
+    kind = KINDS[Path(copy_path).suffix.lower()]
     options: dict[str, Any] = {"quality": 90} if kind == "JPEG" else {}
     try:
-        with replace_file(place, 0o666) as file:
+        with replace_file(copy_path, 0o666) as file:
             pixels.save(file, kind, **options)
     except OSError as error:
         reason = describe(error)
-    except Exception as error:  # noqa: BLE001 - Pillow's, of a picture that the kind cannot hold
+    except Exception as error:  # noqa: BLE001 - Pillow's, such as of a picture that the format cannot hold
         reason = type(error).__name__
     else:
         return
-    raise DrawingError(f"the boxes cannot be written to {place}: {reason}")
+    raise DrawingError(f"the boxes cannot be written to {copy_path}: {reason}")

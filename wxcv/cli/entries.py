@@ -37,9 +37,9 @@ class Format(StrEnum):
 
 
 def json_lines(entries: Iterable[wxcv.JournalEntry], *, is_ascii: bool = False) -> Iterator[str]:
-    """Yield a line with a JSON object for each entry, which has all its fields.
+    """Yield a line for each entry, with all its fields as a JSON object.
 
-    What is not printable, and of a name the bytes that are not UTF-8, are escaped.
+    What is not printable is escaped, and so are the bytes of a name that are not UTF-8.
     """
     for entry in entries:
         yield _to_json(_fields_of(entry), is_ascii=is_ascii) + "\n"
@@ -48,7 +48,7 @@ def json_lines(entries: Iterable[wxcv.JournalEntry], *, is_ascii: bool = False) 
 def csv_lines(entries: Iterable[wxcv.JournalEntry], *, is_printable: bool) -> Iterator[str]:
     """Yield a row with the names of the fields, then one for each entry, as in RFC 4180.
 
-    Objects are JSON. A row holds what the fields hold, or only what is printable, on one line.
+    Objects are JSON. If ``is_printable``, each row is one line, and what is not printable is escaped.
     """
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, lineterminator="\n" if is_printable else "\r\n")
@@ -66,7 +66,7 @@ def csv_lines(entries: Iterable[wxcv.JournalEntry], *, is_printable: bool) -> It
 
 
 def table_lines(entries: Iterator[wxcv.JournalEntry]) -> Iterator[str]:
-    """Yield the head of a table, then a line for each entry; only what is printable."""
+    """Yield the head of a table, then a line for each entry; what is not printable is escaped."""
     widths = list(map(len, _HEAD))
     yield _row(_HEAD, widths)
     while block := [_table_cells(entry) for entry in islice(entries, _BLOCK)]:
@@ -89,7 +89,7 @@ def _fields_of(entry: wxcv.JournalEntry) -> dict[str, Any]:
 
 def _to_json(value: object, *, is_ascii: bool = False) -> str:
     text = json.dumps(value, ensure_ascii=is_ascii)
-    # JSON itself is printable: what is not stands in a string.
+    # JSON itself is printable; only its strings may hold what is not.
     return (
         text if text.isprintable() else "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
     )

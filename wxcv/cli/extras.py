@@ -1,4 +1,4 @@
-"""Which extras of wxcv are installed, by the metadata of the installed packages."""
+"""Finds which extras of wxcv are installed, from the metadata of the installed packages."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ USERS = {
     "sandbox": "--sandbox and wxcv sandbox",
     "sandbox-ocr": "text in the sandbox",
 }
-"""What needs each of the extras."""
+"""What each of the extras is needed for."""
 
 _REQUIREMENT = re.compile(r"""([\w.-]+)\s*\(?(?:>=\s*([\w.]+))?[^;]*;.*\bextra\s*==\s*['"]([\w-]+)['"]""")
 

@@ -13,15 +13,15 @@ if TYPE_CHECKING:
 
 
 class Feed:
-    """Gives the names of images to one batch after another.
+    """Yields the names of images to one batch after another.
 
     Args:
         names: the names.
-        limit: how many images may be sent or answered anew, or None. Those that the journal knows are not
-            counted, nor those that are refused before they are sent, as that would be so in every run.
+        limit: how many images may be sent or get a new answer, or None. Those that the journal knows are not
+            counted, nor those that wxcv refuses, which it would refuse in every run.
 
     Attributes:
-        is_trying: whether one image at a time is given, to try whether there is quota again.
+        is_trying: whether one image at a time is yielded, to find out whether there is quota again.
     """
 
     def __init__(self, names: Names, limit: int | None = None) -> None:
@@ -35,16 +35,11 @@ class Feed:
 
     @property
     def is_limit_reached(self) -> bool:
-        """Whether as many images as the limit allows were sent or answered anew."""
+        """Whether as many images as the limit allows were sent or got a new answer."""
         return self._limit is not None and self._new >= self._limit
 
-    @property
-    def waiting(self) -> int:
-        """How many images are given again to the next batch."""
-        return len(self._again) + len(self._for_next_batch)
-
     async def take(self) -> AsyncGenerator[str, None]:
-        """Yield the names for a batch, of which no other runs."""
+        """Yield the names for a batch; only one batch may run at a time."""
         self._running = 0
         self._again.extend(self._for_next_batch)
         self._for_next_batch.clear()
@@ -66,18 +61,18 @@ class Feed:
         return self._limit is None or self._new + self._running < self._limit
 
     def record(self, *, is_new: bool) -> None:
-        """Record that an image has got its outcome, and whether it counts for the limit."""
+        """Record that an image has its final outcome, and whether it counts for the limit."""
         self._running -= 1
         self._new += is_new
         self._changed.set()
 
     def give_again(self, name: str) -> None:
-        """Give an image, which had no final outcome, to the next batch."""
+        """Have the next batch get an image that has no final outcome."""
         self._running -= 1
         self._for_next_batch.append(name)
         self._changed.set()
 
     def end_trying(self) -> None:
-        """Give as many images as the batch takes."""
+        """Yield as many images as the batch takes, as there is quota."""
         self.is_trying = False
         self._changed.set()

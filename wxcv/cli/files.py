@@ -19,8 +19,8 @@ def replace_file(path: str, mode: int = 0o600) -> Iterator[IO[bytes]]:
     If the block raises, the new file is removed, and what was at ``path`` stays. A link is followed.
 
     Args:
-        path: of the file.
-        mode: who may read and write it, less what the umask takes away; by default only its owner.
+        path: the path of the file.
+        mode: its permissions, less those that the umask takes away; by default only its owner can use it.
 
     Raises:
         OSError: the file cannot be written.

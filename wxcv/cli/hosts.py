@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 SECONDS = 5.0
-"""For a host to answer: name lookup, TCP, TLS and a response."""
+"""The time that a host has to answer, with name lookup, TCP, TLS and a response."""
 
 
 class UnreachableError(Exception):
@@ -36,7 +36,7 @@ class Host:
     """A host that answered.
 
     Attributes:
-        name: its host and port.
+        name: the host and port.
         lag: seconds by which its clock is behind this machine's when it answered, to about a second; None if
             the response does not tell.
     """
@@ -53,7 +53,7 @@ def host_name(url: str) -> str:
 async def ask_host(url: str) -> Host:
     """Send a request without any data to the host of a base URL.
 
-    Not through aiohttp, whose name lookup delays the end of the process by as long as it takes.
+    It does not use aiohttp, whose name lookup keeps the process from ending for as long as it takes.
 
     Raises:
         UnreachableError: it did not answer, or not in HTTP.
@@ -90,11 +90,11 @@ def _request_date(url: str) -> str | None:
 
 
 def _read_date(text: str | None) -> float | None:
-    """Return the Unix time of the header, or None if it is none."""
+    """Return the Unix time in the header, or None if it has none."""
     try:
         date = parsedate_to_datetime(text or "")
         return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, TypeError, IndexError, OverflowError):  # of a header that is no date
+    except (ValueError, TypeError, IndexError, OverflowError):  # the header is missing, or no date
         return None
 
 

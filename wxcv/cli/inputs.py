@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from io import BufferedReader
 
 SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
-"""The suffixes of the files that are read from a folder."""
+"""The suffixes of the files that are read from a folder by default."""
 
 _RECORDS = {".csv": names_in_csv, ".jsonl": names_in_json_lines}
 
@@ -25,13 +25,14 @@ def expand(words: Sequence[str], *, include: Sequence[str] = (), column: str | N
     """Yield the names of the images, each as soon as it is found.
 
     A folder is walked, a pattern is replaced by what it matches, ``-`` is a list on standard input, and
-    ``@PATH`` is the list in that file. What exists under the very name of a pattern or list is an image.
+    ``@PATH`` is the list in that file. A word that looks like a pattern or a list, but is the name of an
+    existing file, is an image.
 
     Args:
         words: from the command line.
-        include: patterns for the names of the files that are read from folders; by default their suffixes
-            decide. Upper and lower case are the same.
-        column: which column of a .csv file, or name in the objects of a .jsonl file, has the names; None
+        include: patterns for the names of the files that are read from folders, whatever their case; () for
+            all with one of the `SUFFIXES`.
+        column: the column of .csv files, or key in the objects of .jsonl files, that has the names; None
             takes such files for images.
 
     Raises:
@@ -127,6 +128,6 @@ def _guard(read: Callable[[], Iterator[str]], place: str) -> Iterator[str]:
 
 
 def may_be_several(words: Sequence[str]) -> bool:
-    """Return whether these words may name several images, even if they name one."""
+    """Return whether these words may name several images, even if they name one; a pattern counts as one."""
     is_one = len(words) == 1 and words[0] != "-" and not words[0].startswith("@")
     return not is_one or os.path.isdir(words[0])  # noqa: PTH112 - a name may be anything

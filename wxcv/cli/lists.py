@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from io import BufferedReader
 
 LONGEST_LINE = 64 * 1024
-"""Bytes that a line of a list, or a record of CSV, has at most."""
+"""The most bytes that a line of a list, or a record of CSV, may have."""
 
 
 class InputError(Exception):
@@ -20,7 +20,7 @@ class InputError(Exception):
 
 
 def names_of_lines(file: BufferedReader, place: str) -> Iterator[str]:
-    """Yield the names in a list, one a line; if there are NUL bytes, these end the names instead.
+    """Yield the names in a list, one per line; if there are NUL bytes, those end the names instead.
 
     Args:
         file: the list.
@@ -60,10 +60,10 @@ def _describe_long(place: str, number: int | None = None) -> str:
 
 
 class _Lines:
-    """The lines of a file as text, of which a record has at most LONGEST_LINE bytes.
+    """The lines of a file as text; those of one record have at most LONGEST_LINE bytes together.
 
     Attributes:
-        number: that of the last line.
+        number: the number of the last line, from 1.
     """
 
     def __init__(self, file: BufferedReader, place: str) -> None:
@@ -101,7 +101,7 @@ def names_in_csv(file: BufferedReader, place: str, column: str) -> Iterator[str]
     Empty texts are left out; bytes that are not UTF-8 are kept, as in names of files.
 
     Raises:
-        InputError: there is no such column, or a record is too long or too short.
+        InputError: there is no such column, or a record is too long, too short, or has an unusable name.
         OSError: the file cannot be read.
     """
     lines = _Lines(file, place)
@@ -127,12 +127,12 @@ def _offer(head: list[str]) -> str:
 
 
 def names_in_json_lines(file: BufferedReader, place: str, column: str) -> Iterator[str]:
-    """Yield the texts under a name in lines of which each has one JSON object.
+    """Yield the texts under the key ``column`` in lines of JSON, of which each has one object.
 
     Empty texts and null are left out.
 
     Raises:
-        InputError: a line is too long, is not a JSON object, or has no text under that name.
+        InputError: a line is too long, is not a JSON object, or has no text, or an unusable name, there.
         OSError: the file cannot be read.
     """
     lines = _Lines(file, place)
@@ -158,7 +158,7 @@ def _parse(line: str, lines: _Lines) -> dict[str, Any]:
 
 
 def _check_name(name: str, lines: _Lines) -> str:
-    """Return a name that a file can have."""
+    """Return the name if a file can have it."""
     try:
         is_usable = b"\0" not in os.fsencode(name)
     except UnicodeEncodeError:

@@ -1,4 +1,4 @@
-"""Names: the names of the images of a command, which a thread finds while others are read."""
+"""Names: the names of the images of a command, found by a thread while images are being read."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
 _AHEAD = 100_000
-"""Names that wait, about 15 MB: so that a total is known soon."""
+"""How many names are found before they are taken, about 15 MB, so that the total is known early."""
 
 
 class Names:
@@ -24,7 +24,7 @@ class Names:
     The thread is a daemon, so that a silent pipe does not keep the command from ending.
 
     Args:
-        names: yields them.
+        names: yields the names.
 
     Attributes:
         error: what ended the iteration before the last name, or None.
@@ -54,7 +54,7 @@ class Names:
         self._changed.set()
 
     async def take(self) -> str | None:
-        """Return the next name, or None after the last one. Nothing is lost if it is cancelled."""
+        """Return the next name, or None after the last one; a cancelled call loses no name."""
         if not self._is_started:
             self._is_started = True
             loop = asyncio.get_running_loop()
@@ -62,7 +62,7 @@ class Names:
         while not self._is_stopped and not self._ready and not self._has_ended():
             self._changed.clear()
             self._is_waiting = True
-            if self._ready or self.is_complete:  # since the thread last saw that nobody waits
+            if self._ready or self.is_complete:  # added before the thread could see that this waits
                 continue
             await self._changed.wait()
         if self._is_stopped or not self._ready:
@@ -107,7 +107,7 @@ class Names:
 
 
 def report_names(names: Names, say: Callable[[str], None]) -> int:
-    """Tell what is wrong with the names of the images, if anything is, and return the exit code for it."""
+    """Say what is wrong with the names of the images, if anything is, and return the exit code for it."""
     if names.error is None:
         if not names.count and names.is_complete:
             say("no images were found")

@@ -24,7 +24,7 @@ def check_timeout(value: float | None) -> float | None:
 
 
 def _take_store(context: typer.Context, value: str | None) -> str | None:
-    """Return the store of the command, or else the one that was given before its name."""
+    """Return the store that was given to the command, or else the one before the command's name."""
     store: str | None = context.find_root().obj if value is None else value
     return store
 
@@ -73,8 +73,8 @@ Annotate = Annotated[
     typer.Option(
         metavar="OUT",
         help="Draw numbered boxes over a copy of the picture, of which there must be exactly one, and print "
-        "what the numbers stand for; - is for what WeChat returns no position of. OUT ends in .png or .jpg "
-        "(extra: fit).",
+        "what the numbers stand for; - stands for what has no position in WeChat's answer. OUT ends in .png "
+        "or .jpg (extra: fit).",
     ),
 ]
 
@@ -91,7 +91,7 @@ Format = Annotated[
     typer.Option(
         "--format",
         help="text: only the text in reading order, a line for each row of the page, an empty line between "
-        "images, and a line with the image's name before each if IMAGE may be several.",
+        "images, and the name of each image before its text if IMAGE may be several.",
     ),
 ]
 _STORE_HELP = (

@@ -32,7 +32,7 @@ def display_name(image: str) -> str:
 
 
 class Printer:
-    """Prints what was read in each image, a line each; its subclasses print it in other forms."""
+    """Prints what was read in each image, one thing per line; subclasses print it in other forms."""
 
     def print_report(self, report: ImageReport) -> None:
         """Print what was read in one image."""
@@ -87,11 +87,12 @@ def print_named_rows(image: str, rows: Sequence[tuple[str, str]]) -> None:
     width = max(len(printable(kind)) for kind, _ in rows)
     name = display_name(image)
     lines = [typer.style(name, bold=True) if sys.stdout.isatty() else name]
-    lines += [f"  {printable(kind):<{width}}  {printable(said)}" for kind, said in rows]
+    lines += [f"  {printable(kind):<{width}}  {printable(text)}" for kind, text in rows]
     _write("\n".join(lines))
 
 
 def error_fields(name: str, error: wxcv.WxcvError) -> dict[str, Any]:
+    """Return the ``error`` of an object, for the endpoint with this name."""
     resets_at: datetime | None = getattr(error, "resets_at", None)
     return {
         "endpoint": name,
@@ -222,6 +223,11 @@ class ErrorPrinter:
 def reason_of(error: wxcv.WxcvError) -> str:
     """Return the error's text without the name of its image."""
     return str(error).removeprefix(f"{error.image}: ")
+
+
+def count_of(number: int, word: str) -> str:
+    """Return a number with a noun, such as "1 image" or "1,000 images"."""
+    return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
 
 
 def say(message: str) -> None:

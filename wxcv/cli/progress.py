@@ -27,8 +27,8 @@ _REDRAW_EVERY = 0.25
 class _Stderr(TextIOBase):
     """Standard error as rich needs it, without a buffer whose lock a stalled terminal would hold.
 
-    What cannot be written is dropped: it is in the journal. Rich would end the program and close its standard
-    output too.
+    What cannot be written is dropped, as the journal has the outcomes. Rich itself would end the program, and
+    close its standard output too.
 
     Attributes:
         is_broken: whether nothing can be written.
@@ -63,8 +63,8 @@ class Progress:
 
     Args:
         view: makes what is shown.
-        is_quiet: show messages of ``say`` only.
-        has_bar: whether a bar may be shown: not if lines are printed on the same terminal.
+        is_quiet: whether only messages of ``say`` are shown.
+        has_bar: whether a bar may be shown; not if outcomes are printed on the same terminal.
     """
 
     def __init__(self, view: RunView, *, is_quiet: bool, has_bar: bool) -> None:
@@ -99,8 +99,8 @@ class Progress:
         self._messages.append(f"wxcv: {output.printable(message)}")
         self._changed.set()
 
-    def tell(self, message: str) -> None:
-        """Print a message on one line, unless the run is to be quiet."""
+    def say_unless_quiet(self, message: str) -> None:
+        """Print a message on one line, unless only messages of ``say`` are shown."""
         if not self._is_quiet:
             self.say(message)
 
@@ -145,11 +145,10 @@ class Progress:
             self._changed.clear()
             if time.monotonic() >= due:
                 due += _LINE_EVERY
-                self.tell(self._view.line())
+                self.say_unless_quiet(self._view.line())
         self._print_messages()
 
     def _print_messages(self) -> None:
         while self._messages:
-            # Elsewhere than on a terminal a message stays one line.
-            is_whole = not self._console.is_terminal
-            self._console.print(self._messages.popleft(), markup=False, emoji=False, soft_wrap=is_whole)
+            is_one_line = not self._console.is_terminal  # a terminal gets it wrapped at words
+            self._console.print(self._messages.popleft(), markup=False, emoji=False, soft_wrap=is_one_line)

@@ -34,7 +34,7 @@ class QuotaLeft:
         self._resets_at: datetime | None = None
 
     async def watch(self) -> None:
-        """Keep it up to date until this is cancelled."""
+        """Find it out; with a daily limit, keep it up to date until this is cancelled."""
         while True:
             try:
                 await (self._ask() if self._limit is None else self._count(self._limit))
@@ -48,7 +48,7 @@ class QuotaLeft:
         before = self._count_sends()
         self._left = before + (await self._session.quota(self._endpoint)).remain
         today = datetime.now(_UTC_PLUS_8).date()
-        # WeChat does not document it.
+        # WeChat does not document when; taken to be midnight in UTC+8.
         self._resets_at = datetime.combine(today + timedelta(days=1), time(), _UTC_PLUS_8)
 
     async def _count(self, limit: int) -> None:

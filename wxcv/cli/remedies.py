@@ -12,13 +12,13 @@ _REMEDIES: tuple[tuple[type[wxcv.WxcvError], str], ...] = (
     (wxcv.InvalidImageUrlError, "correct the addresses, or give files instead"),
     (wxcv.ImageUrlRejectedError, "download the images and give the files"),
     (wxcv.DocumentNotFoundError, "take clearer pictures; --retry failed sends them again"),
-    (wxcv.DailyLimitError, "go on with the same command when the day ends, or give a higher --daily-limit"),
-    (wxcv.QuotaExhaustedError, "go on with the same command when there is quota again; --wait does so"),
+    (wxcv.DailyLimitError, "run the same command when the day ends, or give a higher --daily-limit"),
+    (wxcv.QuotaExhaustedError, "run the same command when there is quota again; --wait does so"),
     (wxcv.AnswerLostError, "--retry unknown sends them again; WeChat may count them twice"),
     (wxcv.CallTimeoutError, "--retry unknown,failed sends them again; --timeout gives them more time"),
-    (wxcv.TransportError, "check the network and the proxy, then go on with the same command"),
+    (wxcv.TransportError, "check the network and the proxy, then run the same command"),
     (wxcv.ProtocolError, "check what is between this machine and WeChat, then use --retry failed"),
-    (wxcv.StoreError, "check the store, then go on with the same command"),
+    (wxcv.StoreError, "check the store, then run the same command"),
 )
 
 

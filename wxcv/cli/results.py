@@ -1,4 +1,4 @@
-"""``wxcv results``: what a journal holds, and deleting from it."""
+"""``wxcv results``: shows what a journal holds, and deletes from it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from wxcv.cli import exits
 from wxcv.cli.endpoints import find_endpoint
 from wxcv.cli.entries import Format, csv_lines, json_lines, table_lines
 from wxcv.cli.files import replace_file
-from wxcv.cli.output import printable, say
+from wxcv.cli.output import count_of, printable, say
 from wxcv.cli.running import describe, exit_on_sigterm, run_function
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 _FORMAT_HELP = (
     "table: for people. jsonl: an object on each line, with all that is known of an image. csv: the same, "
     "with objects as JSON. Files and pipes get UTF-8, and a terminal no control characters. A byte of a file "
-    "name that is not UTF-8, such as FF, is \\udcff in jsonl, as Python's os.fsencode expects it, and itself "
-    "in csv."
+    "name that is not UTF-8, such as FF, is \\udcff in jsonl, as Python's os.fsencode expects it, and "
+    "that byte in csv."
 )
 _STATUSES = ("ok", "failed", "not_sent", "unknown")
 
@@ -71,7 +71,7 @@ class _Selection:
             say(str(error))
             raise typer.Exit(exits.JOURNAL) from None
         if self.format is Format.TABLE:
-            say(_count(counts))
+            say(_summarize(counts))
         return exits.ALL_READ
 
     def _read(self, reader: wxcv.JournalReader, counts: Counter[str]) -> Iterator[wxcv.JournalEntry]:
@@ -91,10 +91,9 @@ class _Selection:
         return table_lines(entries)
 
 
-def _count(counts: Counter[str]) -> str:
-    parts = [f"{counts[status]} {status}" for status in _STATUSES if counts[status]]
-    total = counts.total()
-    return f"{total} {_plural('result', total)}" + (f": {', '.join(parts)}" if parts else "")
+def _summarize(counts: Counter[str]) -> str:
+    parts = [f"{counts[status]:,} {status}" for status in _STATUSES if counts[status]]
+    return count_of(counts.total(), "result") + (f": {', '.join(parts)}" if parts else "")
 
 
 def _to_bytes(text: str) -> bytes:
@@ -118,12 +117,12 @@ def _write_bytes(text: str) -> None:
 
 
 def _save(selection: _Selection, path: str) -> int:
-    """Write to a file, which replaces an older one at the end."""
+    """Write to a new file, which takes the place of an older one at the end."""
     try:
         with replace_file(path) as file:
             return selection.write(lambda text: file.write(_to_bytes(text)), is_terminal=False)
     except OSError as error:
-        say(f"cannot write {printable(path)}: {describe(error)}; what was there stays")
+        say(f"cannot write {printable(path)}: {describe(error)}; an older file stays as it was")
     return exits.SOME_FAILED
 
 
@@ -146,7 +145,7 @@ def _count_results(path: str) -> int:
 async def _forget(path: str, pattern: str) -> int:
     """Delete what the journal has of matching images; return the exit code."""
     try:
-        _count_results(path)  # a journal that is not there must not be made
+        _count_results(path)  # a journal that does not exist must not be made
         async with wxcv.Journal(path) as journal:
             before = _count_results(path)
             images = await journal.forget(pattern)
@@ -154,12 +153,8 @@ async def _forget(path: str, pattern: str) -> int:
     except wxcv.JournalError as error:
         say(str(error))
         return exits.JOURNAL
-    say(f"deleted {images} {_plural('image', images)} and {results} {_plural('result', results)}")
+    say(f"deleted {count_of(images, 'image')} and {count_of(results, 'result')}")
     return exits.ALL_READ
-
-
-def _plural(word: str, count: int) -> str:
-    return word if count == 1 else f"{word}s"
 
 
 def results(  # noqa: PLR0913 - the options of the command
@@ -170,7 +165,7 @@ def results(  # noqa: PLR0913 - the options of the command
         list[str] | None,
         typer.Option(
             metavar="STATUS",
-            help=f"Only results with this status: {', '.join(_STATUSES)}. May be repeated, or have commas.",
+            help=f"Only results with this status: {', '.join(_STATUSES)}. Several are separated by commas.",
         ),
     ] = None,
     endpoint: Annotated[
@@ -188,12 +183,12 @@ def results(  # noqa: PLR0913 - the options of the command
         str | None,
         typer.Option(
             metavar="PATTERN",
-            help="Delete the images whose name, or its last part, matches the pattern, such as '*.jpg', and "
-            "their answers. Does not ask.",
+            help="Delete, without asking, the images whose path, URL or name matches the pattern, such as "
+            "'*.jpg', or the last part of it does, and their answers.",
         ),
     ] = None,
 ) -> None:
-    """Show what the journal of a bulk run holds, also while the run writes, or delete from it."""
+    """Show what the journal of a bulk run holds, even during the run, or delete from it."""
     if forget is not None:
         if status or endpoint is not None or output is not None or format is not Format.TABLE:
             raise typer.BadParameter("--forget takes no other option")

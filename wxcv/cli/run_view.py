@@ -35,7 +35,7 @@ class RunView:
         names: the images.
 
     Attributes:
-        quota: what is left of the quota, or "".
+        quota: returns what is left of the quota, in words, or "".
         pause: why the run takes no images, or "".
     """
 

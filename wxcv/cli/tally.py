@@ -59,10 +59,10 @@ class Tally:
     Attributes:
         counts: how many images have each status.
         done: how many images have an outcome.
-        without_call: how many of the answers cost no call in this run.
+        without_call: how many answers were had without a send in this run.
         last_error: the last image without an answer and its error, or None.
         exit_code: the highest exit code of all outcomes.
-        started_at: when the run began, by the monotonic clock.
+        started_at: when the run began, in seconds of the monotonic clock.
     """
 
     def __init__(self) -> None:
@@ -89,7 +89,7 @@ class Tally:
         self._kinds[key].count += 1
 
     def count_line(self) -> str:
-        """Return the counts of all statuses that there are."""
+        """Return the counts of the statuses that occurred, in words."""
         shown = [f"{self.counts[key]:,} {name}" for key, name in STATUSES.items() if self.counts[key]]
         if self.without_call:
             shown[0] += f" ({self.without_call:,} without a call)"
@@ -97,8 +97,8 @@ class Tally:
 
     def summary(self) -> Iterator[str]:
         """Yield the lines of the summary: statuses, errors, and the remedy of the most frequent error."""
-        images = "1 image" if self.done == 1 else f"{self.done:,} images"
-        yield f"{images} in {format_seconds(time.monotonic() - self.started_at)}: {self.count_line()}"
+        seconds = format_seconds(time.monotonic() - self.started_at)
+        yield f"{output.count_of(self.done, 'image')} in {seconds}: {self.count_line()}"
         kinds = sorted(self._kinds.values(), key=lambda kind: -kind.count)
         for kind in kinds[:_MOST_KINDS]:
             yield f"  {kind.count:,} x {kind.text}"

@@ -14,14 +14,16 @@ TRIAL_PAUSE = 900.0
 """Seconds between two trials when it is not known when there is quota again."""
 
 _MARGIN = 2.0  # seconds by which WeChat's clock may be behind
-_LONGEST_SLEEP = 60.0  # so that a clock that was set, or a suspended computer, delays the run no longer
+_LONGEST_SLEEP = (
+    60.0  # so that setting the clock, or suspending the computer, delays the run no longer than this
+)
 
 
 class QuotaWait:
     """Waits until there may be quota again.
 
     The first wait lasts until the quota resets, if its error tells when. When that is not known, and when
-    there was no quota after all, it lasts 15 minutes.
+    there was no quota after all, the wait lasts 15 minutes.
 
     Args:
         clock: the source of time; None uses the system's clocks.

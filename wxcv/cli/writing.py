@@ -60,7 +60,7 @@ class LineWriter:
         self._is_started = False
 
     async def put(self, line: str) -> None:
-        """Write a line soon; wait only if too many lines are waiting."""
+        """Write a line soon; wait only if too many lines are not written yet."""
         if self.error is not None:
             return
         with self._lock:

@@ -134,8 +134,8 @@ class StoreError(WxcvError):
 class JournalError(WxcvError):
     """The journal of a batch cannot be read or written, and nothing more is sent.
 
-    The message has the cause and the remedy. Every outcome that was given is in the journal. What was being
-    sent at that moment may be sent again by the next run.
+    The message has the cause and the remedy. Every outcome that the batch yielded is in the journal. What was
+    being sent at that moment may be sent again by the next run.
     """
 
     user_message = UNAVAILABLE

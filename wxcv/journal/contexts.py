@@ -27,12 +27,12 @@ class RunContext:
         core: the journal's threads.
         endpoint: the endpoint of the batch.
         group: what its calls have in common.
-        local_files: whether paths may be looked at.
+        local_files: whether files may be looked at; see Session.
         at_most_once: whether an image that may have been sent is never sent again.
         concurrency: how many images may be sent at the same time.
 
     Attributes:
-        started_at: Unix time; what was recorded later is of this run.
+        started_at: the Unix time at which the batch began; what was recorded later belongs to it.
     """
 
     def __init__(  # noqa: PLR0913 - the settings of one batch
@@ -56,37 +56,38 @@ class RunContext:
 
     @property
     def may_have_calls(self) -> bool:
-        """Whether an image of this run may be known by its content."""
+        """Whether the journal may have calls of this account, endpoint, fields and ``fit``."""
         return self._has_calls is not False
 
-    def make_key(self, image: str) -> CallKey:
-        """Return the key of the call of an image."""
-        return CallKey(*self.group, image)
+    def make_key(self, image_id: str) -> CallKey:
+        """Return the key of the call of an image, by what identifies the image."""
+        return CallKey(*self.group, image_id)
 
     async def read(self, work: Work) -> Any:  # noqa: ANN401 - what work returns
         """Return what ``work(connection)`` returns; see JournalCore."""
-        with self._adding_promise():
-            return await self.core.read(partial(self._examine, work) if self._has_calls is None else work)
+        with self._adding_recorded_state():
+            return await self.core.read(partial(self._read_first, work) if self._has_calls is None else work)
 
     async def write(self, work: Work) -> Any:  # noqa: ANN401 - what work returns
         """Return what ``work(connection)`` returned, once it is durable; see JournalCore."""
-        with self._adding_promise():
+        with self._adding_recorded_state():
             result = await self.core.write(work)
         self._has_calls = True
         return result
 
     def require_writable(self) -> None:
         """Raise JournalError if nothing can be recorded any more."""
-        with self._adding_promise():
+        with self._adding_recorded_state():
             self.core.require_writable()
 
-    def _examine(self, work: Work, connection: sqlite3.Connection) -> Any:  # noqa: ANN401 - what work returns
+    def _read_first(self, work: Work, connection: sqlite3.Connection) -> Any:  # noqa: ANN401 - what work returns
+        """Do the first read of this batch, and find out whether there are any calls of its group."""
         self._has_calls = self._has_calls or statements.has_calls(connection, self.group)
         return work(connection)
 
     @contextmanager
-    def _adding_promise(self) -> Iterator[None]:
-        """Say in the error what is durable, after a write has failed."""
+    def _adding_recorded_state(self) -> Iterator[None]:
+        """After a write has failed, say in every JournalError what is recorded."""
         try:
             yield
         except JournalError as error:
@@ -96,6 +97,7 @@ class RunContext:
         if self.core.failure:
             images = "one image was" if self._concurrency == 1 else f"{self._concurrency} images were"
             message += (
-                f"; every outcome that was given is recorded, and at most {images} sent without a record"
+                f"; every outcome that the batch yielded is recorded, and at most {images} sent without a "
+                "record"
             )
         raise JournalError(message)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakSet, WeakValueDictionary
 
 from wxcv.errors import JournalError
-from wxcv.journal.saves import Saves
+from wxcv.journal.pending_reads import PendingReads
 from wxcv.journal.threads import OperationThread
 from wxcv.stores import sqlite_files
 
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
 
 
 class AfterCommit(NamedTuple):
-    """What an operation returns that must go on outside of the transaction, once that is durable."""
+    """Returned by an operation whose second part, ``work``, must run after its transaction was committed."""
 
     work: Callable[[sqlite3.Connection], Any]
 
 
-class _Side:
+class _ThreadConnection:
     """One thread's connection to the file.
 
     Attributes:
-        failure: the sentence about the first failure of a write, after which nothing more is written.
+        failure: a sentence about the first write that failed, after which nothing more is written; or "".
     """
 
     def __init__(self, file: JournalFile, clock: Clock, *, is_writer: bool) -> None:
@@ -44,17 +44,17 @@ class _Side:
         self._connection: sqlite3.Connection | None = None
         self.failure = ""
 
-    def run(self, works: Sequence[Work]) -> Sequence[Any]:
+    def run(self, operations: Sequence[Work]) -> Sequence[Any]:
         """Run the operations, for a writer in one transaction; return the result or the error of each."""
         if self.failure:
-            return [JournalError(self.failure) for _ in works]
+            return [JournalError(self.failure) for _ in operations]
         try:
             if self._connection is None:
                 self._connection = self._file.connect(self._clock.wall())
-        except Exception as error:  # noqa: BLE001 - also of the caller's clock; nobody may be left waiting
+        except Exception as error:  # noqa: BLE001 - also of the caller's clock; all must get a result
             reason = self._file.explain(error)
-            return [JournalError(reason) for _ in works]
-        return self._run_all(self._connection, works)
+            return [JournalError(reason) for _ in operations]
+        return self._run_all(self._connection, operations)
 
     def close(self) -> None:
         """Close the connection."""
@@ -62,24 +62,24 @@ class _Side:
         if connection is not None:
             self._file.disconnect(connection)
 
-    def _transact(self, connection: sqlite3.Connection, works: Sequence[Work]) -> list[Any]:
+    def _transact(self, connection: sqlite3.Connection, operations: Sequence[Work]) -> list[Any]:
         try:
             connection.execute("BEGIN IMMEDIATE")
-            results = [work(connection) for work in works]
+            results = [operation(connection) for operation in operations]
             self._file.check()
             connection.execute("COMMIT")
-        except Exception as error:  # noqa: BLE001 - nobody may be left waiting
+        except Exception as error:  # noqa: BLE001 - all must get a result
             self.failure = self._file.explain(error)
             with suppress(sqlite_files.Error):
                 connection.rollback()
-            return [JournalError(self.failure) for _ in works]
+            return [JournalError(self.failure) for _ in operations]
         return [
             self._try(connection, result.work) if isinstance(result, AfterCommit) else result
             for result in results
         ]
 
-    def _read(self, connection: sqlite3.Connection, works: Sequence[Work]) -> list[Any]:
-        return [self._try(connection, work) for work in works]
+    def _read(self, connection: sqlite3.Connection, operations: Sequence[Work]) -> list[Any]:
+        return [self._try(connection, operation) for operation in operations]
 
     def _try(self, connection: sqlite3.Connection, work: Work) -> Any:  # noqa: ANN401 - what work returns
         try:
@@ -92,10 +92,10 @@ class JournalCore:
     """The threads of a journal, which belong to the process that made them.
 
     Attributes:
-        settings: of the Journal.
-        saves: the calls that are being looked for.
-        senders: what may be sending now, by the key of its call.
-        is_closed: whether it was closed.
+        settings: the settings of the Journal.
+        pending_reads: the reads of calls that are under way.
+        senders: the records whose images may be being sent now, by the key of their call.
+        is_closed: whether ``aclose`` was called.
     """
 
     def __init__(self, file: JournalFile, settings: Settings) -> None:
@@ -103,16 +103,16 @@ class JournalCore:
         self.is_closed = False
         self._pid = os.getpid()
         self._reader, self._writer = (
-            _Side(file, settings.clock, is_writer=is_writer) for is_writer in (False, True)
+            _ThreadConnection(file, settings.clock, is_writer=is_writer) for is_writer in (False, True)
         )
-        self.saves = Saves()
+        self.pending_reads = PendingReads()
         self.senders: WeakValueDictionary[Hashable, object] = WeakValueDictionary()
         self._threads: list[OperationThread] = []
         _cores.add(self)
 
     @property
     def failure(self) -> str:
-        """The sentence about the first failure of a write; "" if there was none."""
+        """A sentence about the first write that failed; "" if none has."""
         return self._writer.failure
 
     async def read(self, work: Work) -> Any:  # noqa: ANN401 - what work returns
@@ -121,7 +121,8 @@ class JournalCore:
         Raises:
             JournalError: the file cannot be read, or the journal is closed.
         """
-        return await self._start()[0].submit(work)
+        reader, _ = self._start()
+        return await reader.submit(work)
 
     async def write(self, work: Work) -> Any:  # noqa: ANN401 - what work returns
         """Return what ``work(connection)`` returned, in a transaction that is durable.
@@ -129,13 +130,14 @@ class JournalCore:
         Raises:
             JournalError: the file cannot be written, or could not before, or the journal is closed.
         """
-        return await self._start()[1].submit(work)
+        _, writer = self._start()
+        return await writer.submit(work)
 
     def require_writable(self) -> None:
         """Raise JournalError if the journal is closed or of another process, or if a write has failed."""
         if self._pid != os.getpid():
             raise JournalError(
-                "the journal was made before this process was forked; make another one, for another file"
+                "the Journal was made before this process was forked; make another one here, for another file"
             )
         if self.is_closed:
             raise JournalError("the journal is closed; make another Journal")
@@ -143,7 +145,7 @@ class JournalCore:
             raise JournalError(self.failure)
 
     async def aclose(self) -> None:
-        """Finish what is queued and close the file; may be called again."""
+        """Run what is queued and close the file. May be called again."""
         if self._pid != os.getpid():
             return
         self.is_closed = True
@@ -152,6 +154,7 @@ class JournalCore:
             await asyncio.to_thread(thread.join)
 
     def _start(self) -> list[OperationThread]:
+        """Return the thread that reads and the one that writes."""
         self.require_writable()
         if not self._threads:
             self._threads = [

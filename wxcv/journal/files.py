@@ -36,7 +36,7 @@ class JournalFile:
     def __init__(self, path: str, mounts: str = MOUNTS) -> None:
         self._path = Path(path)
         self._mounts = Path(mounts)
-        self._opening = threading.Lock()
+        self._mutex = threading.Lock()
         self._lock: FileLock | None = None
         self._identity = (0, 0)
         self._connected = 0
@@ -45,9 +45,9 @@ class JournalFile:
         """Return a connection for the calling thread; ``now`` is the Unix time.
 
         Raises:
-            UnusableFileError, OSError, sqlite3.Error: it cannot be used; a file of others is unchanged.
+            UnusableFileError, OSError, sqlite3.Error: it cannot be used; what is no journal is unchanged.
         """
-        with self._opening:
+        with self._mutex:
             if self._lock is None:
                 self._open(now)
             connection = sqlite_files.connect(self._path)
@@ -56,8 +56,8 @@ class JournalFile:
             return connection
 
     def disconnect(self, connection: sqlite3.Connection) -> None:
-        """Close a connection; the last one empties the log and lets others use the file."""
-        with self._opening:
+        """Close a connection; after the last one the log is empty, and the file is unlocked."""
+        with self._mutex:
             self._connected -= 1
             with suppress(sqlite_files.Error):
                 if not self._connected:
@@ -70,9 +70,13 @@ class JournalFile:
     def check(self) -> None:
         """Raise UnusableFileError if the file or its lock is not the one that was opened."""
         if self._lock is None or not self._lock.is_held:
-            raise UnusableFileError("is no longer locked, as its .lock file was deleted; leave that alone")
+            raise UnusableFileError(
+                "is no longer locked, as its .lock file was deleted; do not delete that during a run"
+            )
         if sqlite_files.identify(self._path) != self._identity:
-            raise UnusableFileError("was deleted or replaced while it was in use; leave it alone")
+            raise UnusableFileError(
+                "was deleted or replaced while it was in use; do not touch it during a run"
+            )
 
     def explain(self, error: Exception) -> str:
         """Return a sentence about an error, with the cause and the remedy."""
@@ -124,10 +128,6 @@ def require_journal(path: Path, **flags: str) -> None:
             raise UnusableFileError("has no journal in it; give another path")
 
 
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0
-
-
 def _refuse_foreign(path: Path) -> None:
     if path.exists():
         sqlite_files.require_file(path)
@@ -144,18 +144,19 @@ def _lock(path: Path) -> FileLock:
 
 def _refuse_leftovers(path: Path) -> None:
     """Refuse to begin a new journal beside what SQLite has kept of another one."""
-    log = sqlite_files.beside(path)[0]
-    if not _size(path) and _size(log):
+    log = sqlite_files.find_log(path)
+    if not sqlite_files.find_size(path) and sqlite_files.find_size(log):
         raise UnusableFileError(
-            f"is missing or empty, but its {log.name} is not; put it back, or move that away"
+            f"is missing or empty, but {log.name} is not; put the journal back, or move {log.name} away"
         )
 
 
 def _require_undamaged(path: Path) -> None:
-    """Look for damage before anything is written; as a reader, which leaves the file as it is."""
-    if not _size(path):
+    """Look for damage before anything is written, with a connection that leaves the file as it is."""
+    size = sqlite_files.find_size(path)
+    if not size:
         return
-    has_log = _size(sqlite_files.beside(path)[0]) > 0
+    has_log = sqlite_files.find_size(sqlite_files.find_log(path)) > 0
     with closing(sqlite_files.connect(path, mode="ro", immutable=str(int(not has_log)))) as connection:
         if is_damaged(connection, path):
             raise UnusableFileError(f"is damaged; {KIND.damage_remedy}")
@@ -165,12 +166,13 @@ def is_damaged(connection: sqlite3.Connection, path: Path) -> bool:
     """Return whether the file is damaged, or cut where SQLite does not see it."""
     (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     (page,) = connection.execute("PRAGMA page_size").fetchone()
-    has_log = _size(sqlite_files.beside(path)[0]) > 0
-    return found != "ok" or (_size(path) % page > 0 and not has_log)  # a log would make it whole
+    has_log = sqlite_files.find_size(sqlite_files.find_log(path)) > 0
+    is_cut = sqlite_files.find_size(path) % page > 0 and not has_log  # a log may have the missing part
+    return found != "ok" or is_cut
 
 
 def _make_tables(connection: sqlite3.Connection) -> None:
-    """Make the tables of a new file, before it has a log, so that it is never seen without them."""
+    """Make the tables of a new file before it has a log, so that nobody sees it without them."""
     connection.execute("BEGIN IMMEDIATE")
     if not sqlite_files.is_ours(connection, KIND):
         sqlite_files.create_tables(connection, KIND)
@@ -178,8 +180,10 @@ def _make_tables(connection: sqlite3.Connection) -> None:
 
 
 def compact(connection: sqlite3.Connection) -> None:
-    """Write the file anew, without a trace of what was deleted, and empty the log."""
+    """Rewrite the file without a trace of what was deleted, and empty the log."""
     connection.execute("VACUUM")
     (is_busy, *_) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     if is_busy:
-        raise UnusableFileError("is being read by another process, so that a trace remains; try again later")
+        raise UnusableFileError(
+            "is being read by another process, so that traces of what was deleted remain; try again later"
+        )

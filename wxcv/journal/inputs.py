@@ -1,4 +1,4 @@
-"""What tells the images of a journal apart: their names, what the disk says of their files, their content."""
+"""How a journal recognizes images: by their names, by size and times of their files, by their content."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 PATH, URL, BYTES = "path", "url", "bytes"
 
 _LONGEST_PATH = 32_768
-_TICK = 2.0
-"""Seconds; a file that changed less than that ago may change again without a change of its times."""
+_LONGEST_TICK = 2.0
+"""Seconds; a file that changed more recently may change again without getting other times."""
 
 
 class FileState(NamedTuple):
@@ -36,8 +36,8 @@ class InputName(NamedTuple):
     Attributes:
         kind: PATH, URL or BYTES.
         name: unique among those of its kind.
-        label: a short name, for people.
-        path: as it was given, if it may be looked at; else "".
+        label: a short, printable name.
+        path: as the caller gave it, if its file may be looked at; else "".
     """
 
     kind: str
@@ -46,7 +46,7 @@ class InputName(NamedTuple):
     path: str = ""
 
     @property
-    def image(self) -> str:
+    def image_id(self) -> str:
         """What identifies the image if its content is not known."""
         if self.kind == URL:
             return "url:" + self.name.decode(errors="surrogateescape")
@@ -54,7 +54,7 @@ class InputName(NamedTuple):
 
 
 def find_given_name(image: object) -> tuple[str, str]:
-    """Return PATH or URL and the name by which a caller gave an image; two empty texts if by no name."""
+    """Return PATH or URL and the name by which a caller gave an image; "" and "" if it has no name."""
     if isinstance(image, ImageUrl):
         return URL, image.url
     if isinstance(image, str):
@@ -65,7 +65,7 @@ def find_given_name(image: object) -> tuple[str, str]:
 
 
 def name_input(kind: str, given: str, *, local_files: bool) -> InputName | None:
-    """Return the name of an image that was given by path or URL; None for one that cannot be recorded."""
+    """Return the name of an image that was given by path or URL; None if it cannot be recorded."""
     limit = URL_LIMIT if kind == URL else _LONGEST_PATH
     try:
         if not given or len(given) > limit:
@@ -74,17 +74,17 @@ def name_input(kind: str, given: str, *, local_files: bool) -> InputName | None:
             return InputName(URL, given.encode(), short_name(given.partition("?")[0]))
         path = os.path.abspath(os.fsencode(given))  # noqa: PTH100 - resolve() would follow links
         return InputName(PATH, path, path_name(given), given if local_files else "")
-    except (OSError, ValueError):  # the current folder was deleted, or the text is none that a name can have
+    except (OSError, ValueError):  # the current folder was deleted, or no file can have this name
         return None
 
 
-def name_content(content: str, label: str) -> InputName:
+def name_content(image_id: str, label: str) -> InputName:
     """Return the name of an image that was given without one."""
-    return InputName(BYTES, f"{content} {label}".encode(errors="surrogateescape"), label)
+    return InputName(BYTES, f"{image_id} {label}".encode(errors="surrogateescape"), label)
 
 
 def read_state(name: InputName) -> FileState | None:
-    """Return what the disk says of the file; None if it is no regular file, or not to be looked at."""
+    """Return what the disk says of the file; None if it is no regular file, or may not be looked at."""
     if not name.path:
         return None
     try:
@@ -99,7 +99,7 @@ def read_state(name: InputName) -> FileState | None:
 
 def is_settled(state: FileState, now: float) -> bool:
     """Return whether, at this Unix time, a later change of the file would be seen in its state."""
-    return max(state.mtime_ns, state.ctime_ns) / 1e9 < now - _TICK
+    return max(state.mtime_ns, state.ctime_ns) / 1e9 < now - _LONGEST_TICK
 
 
 def given_type(image: object) -> str:
@@ -108,7 +108,7 @@ def given_type(image: object) -> str:
 
 
 def identify(image: LoadedImage, content_type: str) -> str:
-    """Return what identifies the content of an image that was read; this takes 1 to 5 ms a megabyte."""
+    """Return what identifies the content of an image that was read; it takes 1 to 5 ms per megabyte."""
     if isinstance(image, ImageUrl):
         return f"url:{image.url}"
     digest: Any = hashlib.sha256(image.data)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
@@ -15,9 +14,10 @@ from wxcv.journal.files import JournalFile, compact
 from wxcv.journal.runs import JournalRun
 from wxcv.journal.settings import Settings
 from wxcv.journal.statements import CallGroup, dump_fields
-from wxcv.masking import class_name, short_name
+from wxcv.masking import short_name
 
 if TYPE_CHECKING:
+    import os
     import sqlite3
     from collections.abc import Mapping
 
@@ -30,35 +30,35 @@ _RETRIES = ("failed", "unknown")
 class Journal:
     """Records what becomes of every image of a batch, in an SQLite file; see ``Session.batch(journal=...)``.
 
-    Every outcome of such a batch is in the file, durably, before it is given. Killed at any moment and begun
-    again with the same images, the batch goes on: what has an answer is not sent again, and its outcome comes
-    from here (``source="journal"``, ``sends=0``). At most ``concurrency`` images, those that were being sent
-    when the process was killed, are sent twice; with ``RetryPolicy(at_most_once=True)`` none is, and they are
-    "unknown".
+    Every outcome of such a batch is written durably to the file before the batch yields it. If the process is
+    killed, at any moment, a batch of the same images resumes: an image that has an answer is not sent again,
+    and its outcome comes from the journal (``source="journal"``, ``sends=0``). At most ``concurrency``
+    images, those that were being sent when the process was killed, are sent twice; with
+    ``RetryPolicy(at_most_once=True)`` none is, and they are "unknown".
 
-    Images are the same if their bytes (by SHA-256) or their URLs are equal, for the same account, endpoint,
-    fields and ``fit``: equal bytes are one call with several outcomes. A file whose size and times are as
-    recorded is not even read; a file that was changed is another image.
+    Two images are the same if they have the same bytes (by SHA-256) or the same URL, for the same account,
+    endpoint, fields and ``fit``: they share one call, and each has an outcome. A file whose size and times
+    are as recorded is not even read; a file that was changed is another image.
 
     Args:
         path: the path of the file, in a directory that exists. It is created if it is missing. Only its owner
             can read it (mode 0600), as it holds answers, and URLs with their queries. While it is open there
             are three more files beside it (``-wal``, ``-shm`` and ``.lock``).
         answers: whether answers are kept. If not, an outcome from the journal has ``answer=None``.
-        checksum: read every file and compare its bytes, also where its size and times are as recorded.
-        max_age: seconds after which a URL is sent again; None for never.
-        retry: which outcomes of earlier runs are tried again: "failed", "unknown", or both. What was not
-            sent, and an image that wxcv itself refused, is tried again always.
+        checksum: whether every file is read to compare its bytes, even if its size and times are as recorded.
+        max_age: seconds, at most 10 ** 9, after which a URL that has an answer is sent again; None for never.
+        retry: which outcomes of earlier batches are tried again: "failed", "unknown", or both. Images that
+            were not sent, that wxcv itself refused, or that got an account-wide error are tried again always.
         clock: the source of the time of day; None uses the system's clock.
 
     ``async with`` opens the file, and closes it at the end. One journal may be used for any number of batches
-    of any endpoint and account, by one process and one event loop at a time: a second Journal on the same
-    file raises JournalError at once. A journal that was never closed does not keep the process from ending,
-    and loses nothing.
+    of any endpoint and account, by one process and one event loop at a time: while it is open, a second
+    Journal on the same file raises JournalError when it is opened. A closed journal cannot be opened again. A
+    journal that was never closed does not keep the process from ending, and loses nothing.
 
     A file that cannot be used raises JournalError: one that is damaged, of another program, on a network file
     system, read-only, or on a full disk. The message has the cause and the remedy, the file is left as it
-    is, and a batch sends nothing more.
+    is, and a batch sends nothing more and raises the error where its outcomes are consumed.
 
     Raises:
         TypeError, ValueError: an argument is unusable; the message names it.
@@ -74,7 +74,7 @@ class Journal:
         retry: Iterable[str] = (),
         clock: Clock | None = None,
     ) -> None:
-        self.path = _check_path(path)
+        self.path = checks.check_path(path)
         checks.check_optional("clock", clock, "Clock", "monotonic", "wall", "sleep")
         settings = Settings(
             answers=checks.check_bool("answers", answers),
@@ -100,24 +100,26 @@ class Journal:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Finish what is being recorded, close the file and unlock it; may be called again."""
+        """Finish what is being recorded, close the file and unlock it. May be called again."""
         await self._core.aclose()
 
     async def forget(self, pattern: str) -> int:
         """Delete images, their outcomes and their answers from the file, so that no trace of them remains.
 
-        The whole file is written anew, for which the disk needs room. Images that are being sent are recorded
-        when they have their outcomes.
+        The whole file is rewritten, for which the disk needs as much free space again. Images that are being
+        sent meanwhile are recorded when they have their outcomes.
 
         Args:
-            pattern: what is deleted: the images whose path, URL or name matches it, or the last part of
-                that, as with ``fnmatch``: "*.jpg", "/scans/2024/*".
+            pattern: such as "*.jpg" or "/scans/2024/*", as for ``fnmatch.fnmatchcase``. It is compared with
+                the whole path, URL or name of every image, and with the last part of that.
 
         Returns:
             How many images were deleted. Their answers are deleted unless another image has the same bytes.
 
         Raises:
-            JournalError: the file cannot be written, or another process is reading it.
+            TypeError, ValueError: the pattern is not a str, is empty, or has unprintable characters.
+            JournalError: the file cannot be written, or another process is reading it; in that case the
+                images are deleted, and traces of them remain until it is called again.
         """
         checks.check_text("pattern", pattern)
         deleted: int = await self._core.write(partial(_forget, pattern))
@@ -137,7 +139,7 @@ class Journal:
         """Return the records of one batch; ``Session.batch`` calls this.
 
         Raises:
-            ValueError: the account is not known.
+            ValueError: the account is "".
         """
         if not account:
             raise ValueError("a journal needs credential.account: pass the appid to the credential")
@@ -165,19 +167,10 @@ def _forget(pattern: str, connection: sqlite3.Connection) -> AfterCommit:
     return AfterCommit(finish)
 
 
-def _check_path(path: object) -> str:
-    if not isinstance(path, (str, os.PathLike)):
-        raise TypeError(f"path must be a str or a pathlib.Path, not {class_name(path)}")
-    name = os.fspath(path)
-    if not isinstance(name, str) or not name or "\0" in name or name == ":memory:":
-        raise ValueError("path must be that of a file: text, not empty, without null bytes, not :memory:")
-    return name
-
-
 def _check_retry(retry: object) -> frozenset[str]:
     statuses: list[Any] = (
         list(retry) if isinstance(retry, Iterable) and not isinstance(retry, str) else [None]
     )
     if not all(status in _RETRIES for status in statuses):
-        raise ValueError('retry must be a list or a set, such as {"failed", "unknown"}')
+        raise ValueError('retry must be a list or a set of "failed" or "unknown", or both')
     return frozenset(statuses)

@@ -1,4 +1,4 @@
-"""FileLock: keeps a second run from a journal, in this process and in others."""
+"""FileLock: prevents two runs on one journal at the same time, in one process or in several."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _FLAGS = (
 )
 _CONTENT = r"(?s)(?:wxcv journal lock\npid (\d{1,20})\nhost ([^\n]{0,300})\n)?"
 _LONGEST = 1024
-_descriptors: set[int] = set()  # that this process has open, and a forked child must not keep
+_descriptors: set[int] = set()  # those that this process has open; a forked child must not keep them
 
 
 def _close_inherited() -> None:
-    """Close them in a forked child, which would otherwise keep the lock when its parent is killed."""
+    """Close them in a forked child, which would otherwise keep the locks when its parent is killed."""
     while _descriptors:
         with suppress(OSError):
             os.close(_descriptors.pop())
@@ -45,7 +45,7 @@ class FileLock:
 
     Raises:
         UnusableFileError: another run has the lock, or its file is not ours.
-        OSError: the file cannot be made.
+        OSError: the file of the lock cannot be made.
     """
 
     def __init__(self, path: Path) -> None:
@@ -71,7 +71,7 @@ class FileLock:
         os.close(self._descriptor)
 
     def _acquire(self) -> int:
-        """Return the descriptor of the locked file, which was not deleted in between."""
+        """Return the descriptor of the locked file; begin again if another process deleted that meanwhile."""
         while True:
             self._descriptor = self._open()
             try:
@@ -87,13 +87,18 @@ class FileLock:
     def _open(self) -> int:
         try:
             return os.open(self._path, _FLAGS, 0o600)
-        except (FileNotFoundError, PermissionError):  # because of its folder
+        except (
+            FileNotFoundError,
+            PermissionError,
+        ):  # the caller explains these: the folder is missing, or may not be written
             raise
         except OSError as error:
             if error.errno == errno.EROFS:
                 raise
-            told = error.strerror or class_name(error)
-        raise UnusableFileError(f"cannot be locked with {short_name(self._path.name)} ({told}); remove that")
+            reason = error.strerror or class_name(error)
+        raise UnusableFileError(
+            f"cannot be locked with {short_name(self._path.name)} ({reason}); remove that"
+        )
 
     def _lock(self) -> None:
         if not stat.S_ISREG(os.fstat(self._descriptor).st_mode):
@@ -106,7 +111,7 @@ class FileLock:
             )
 
     def _describe_owner(self) -> str:
-        """Return who has the lock, as its file says; "" if that is not known."""
+        """Return who has the lock, as its file says; "" if it does not."""
         try:
             owner = self._read_content()
         except UnusableFileError:
@@ -119,7 +124,7 @@ class FileLock:
         content = re.fullmatch(_CONTENT, text)
         if content is None:
             raise UnusableFileError(
-                f"has a {short_name(self._path.name)} beside it that is no lock of wxcv; move that away"
+                f"has a {short_name(self._path.name)} beside it that is not a lock of wxcv; move that away"
             )
         return content
 
@@ -136,7 +141,7 @@ def _try_lock(descriptor: int) -> bool:
     if sys.platform == "win32":
         import msvcrt  # noqa: PLC0415 - on Windows only
 
-        os.lseek(descriptor, _LONGEST, os.SEEK_SET)  # behind the content, which others read
+        os.lseek(descriptor, _LONGEST, os.SEEK_SET)  # beyond the content, which others read
         try:
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
         except OSError:

@@ -24,32 +24,32 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _PAGE = 500
-"""Entries that are read at a time, so that a run that writes can empty its log in between."""
+"""Entries that are read at a time; between two pages, a run that writes can empty its log."""
 
 _NOT_WRITABLE = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
 
 
 @attrs.frozen(repr=False, kw_only=True)
 class JournalEntry(Value):
-    """What a journal has of one image at one endpoint.
+    """What a journal has about one image at one endpoint.
 
     Attributes:
         image: its path, its URL, or its name if it was given as bytes. A path that is not UTF-8 has surrogate
             escapes, as with ``os.fsdecode``.
         kind: how it was given: "path", "url" or "bytes".
-        label: a short name of it, printable.
+        label: a short, printable name.
         size: its size in bytes; None for a URL, or if it was not read.
         digest: the SHA-256 of its bytes as hexadecimal digits; None for a URL, or if it was not read.
         account: the appid of the account.
         endpoint: the path of the endpoint.
         fields: the extra fields of the call.
-        fit: whether large images were made smaller.
+        fit: whether the session was one with ``fit=True``, which makes large images smaller.
         status: "ok", "failed", "not_sent" or "unknown". What is being sent is "unknown".
         answer: the answer as WeChat's JSON object; None if there is none, or if it was not kept.
         error: ``type``, ``message`` and the attributes of the error; None if there was an answer.
         sends: how many times it was sent, in full or in part, over all runs.
-        source: whose answer it is; None if there is none.
-        ended_at: the UTC time of the outcome; None while it is being sent.
+        source: whose answer it is, "wechat" or the name of an answer source; None if there is no answer.
+        ended_at: when it had its outcome, in UTC; None while it is being sent.
     """
 
     image: str
@@ -70,18 +70,18 @@ class JournalEntry(Value):
 
 
 class JournalReader:
-    """Reads a journal, also while a run writes it, and also on a copy in a folder that is read-only.
+    """Reads a journal, even while a run writes to it, or a copy of one in a read-only folder.
 
-    Use it as ``with JournalReader(path) as reader``; it changes nothing, and belongs to one thread.
+    Use it as ``with JournalReader(path) as reader``, in one thread. It changes nothing.
 
     Args:
         path: the path of the journal.
 
     Attributes:
-        warning: what cannot be seen of this journal and how to see it; None if everything can.
+        warning: once it is open, which entries it cannot read, and how to read them; None if it reads all.
 
     Raises:
-        JournalError: on ``with``, if the file is missing, damaged, or no journal.
+        JournalError: on ``with``, if the file is missing, damaged, or not a journal.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -108,13 +108,13 @@ class JournalReader:
                 connection.close()
 
     def entries(self, *, status: str | None = None, endpoint: str | None = None) -> Iterator[JournalEntry]:
-        """Yield what the journal has, read as it is consumed: for each endpoint, in the order of the names.
+        """Yield the entries, reading them as they are consumed: by account and endpoint, then by name.
 
         An entry that is recorded meanwhile may be among them or not.
 
         Args:
-            status: only entries of this status.
-            endpoint: only entries of the endpoint with this path.
+            status: yield only entries with this status: "ok", "failed", "not_sent" or "unknown".
+            endpoint: yield only entries of the endpoint with this path.
 
         Raises:
             JournalError: the file cannot be read, or the reader is not open.
@@ -135,7 +135,8 @@ class JournalReader:
             raise sqlite_files.UnusableFileError("does not exist; check the path")
         sqlite_files.require_file(path)
         require_journal(path)
-        # The last one that has a log open may delete it, which a reader cannot; but it could apply one.
+        # Without a log, a read-only connection makes one and leaves it behind. With one, a writable
+        # connection may apply and delete it.
         connection = sqlite_files.connect(path, mode="ro" if _has_log(path) else "rw")
         try:
             connection.execute("PRAGMA query_only=ON")
@@ -151,11 +152,11 @@ class JournalReader:
 
 
 def _has_log(path: Path) -> bool:
-    return sqlite_files.beside(path)[0].exists()
+    return sqlite_files.find_log(path).exists()
 
 
 def _warn_of_log(path: Path) -> str | None:
-    log = sqlite_files.beside(path)[0]
+    log = sqlite_files.find_log(path)
     try:
         is_empty = not log.stat().st_size
     except OSError:
@@ -163,15 +164,15 @@ def _warn_of_log(path: Path) -> str | None:
     if is_empty:
         return None
     return (
-        f"the newest entries are in {log.name}, which cannot be applied in a read-only folder; copy both "
+        f"the newest entries are in {log.name}, which cannot be read in a read-only folder; copy both "
         "files to another one"
     )
 
 
 def _make_entry(*row: Any) -> JournalEntry:  # noqa: ANN401 - the columns
-    kind, name, label, size, image, account, endpoint, fields, fit, *rest = row
+    kind, name, label, size, image_id, account, endpoint, fields, fit, *rest = row
     status, answer, error, sends, source, ended_at = rest
-    digest = image.removeprefix("sha256:").partition(";")[0] if image.startswith("sha256:") else None
+    digest = image_id.removeprefix("sha256:").partition(";")[0] if image_id.startswith("sha256:") else None
     return JournalEntry(
         image=show_name(kind, name, label),
         kind=kind,

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from wxcv.journal.contexts import RunContext
     from wxcv.journal.inputs import FileState, InputName
 
-_HASHED_AT_ONCE = 64 * 1024
-"""Bytes that are hashed in the event loop; that takes less than a quarter of a millisecond."""
+_HASHED_IN_LOOP = 64 * 1024
+"""Bytes up to which an image is hashed in the event loop; that takes less than a quarter of a millisecond."""
 
 
 class KnownCall(NamedTuple):
@@ -46,7 +46,7 @@ class JournalRecord:
         image: as the caller gave it; it is not held.
 
     Attributes:
-        known: the result of an earlier call, with which there is nothing to do; or None.
+        known: the result of an earlier call, so that none is needed; or None.
         is_saved: whether ``save_call`` has succeeded.
     """
 
@@ -54,12 +54,12 @@ class JournalRecord:
         self._run = run
         self._content_type = inputs.given_type(image)
         self._name: InputName | None = None
-        self._state: FileState | None = None  # before the file was read, if any change since then can be seen
+        self._state: FileState | None = None  # of the file before it was read, if a later change would show
         self._size: int | None = None
-        self._content = ""  # what identifies the image, once it was read
-        self._earlier_content = ""  # what it was when it was recorded
+        self._image_id = ""  # what identifies the image, once it has been read
+        self._recorded_id = ""  # what identified it when its name was recorded
         self._began_at = 0.0
-        self._intent: CallRow | None = None
+        self._replaced: CallRow | None = None  # what was recorded before the intent
         self._has_intent = False
         self.known: KnownCall | None = None
         self.is_saved = False
@@ -67,12 +67,12 @@ class JournalRecord:
     @property
     def key(self) -> Hashable:
         """Equal for equal calls of this journal, once ``find`` has been called."""
-        return self._run.make_key(self._content) if self._content else id(self)
+        return self._run.make_key(self._image_id) if self._image_id else id(self)
 
     @property
     def may_be_known(self) -> bool:
         """Whether it is worth reading an image that will not be sent, as ``find`` may know it."""
-        may_be_unchanged = self._earlier_content.startswith("sha256:")
+        may_be_unchanged = self._recorded_id.startswith("sha256:")
         return self._run.may_have_calls and (self._name is None or may_be_unchanged)
 
     def look_up(self, kind: str, given: str, connection: sqlite3.Connection) -> None:
@@ -87,10 +87,10 @@ class JournalRecord:
             self._state = state
         if row is None:
             return
-        self._earlier_content = row.image
+        self._recorded_id = row.image_id
         is_same = kind == inputs.URL or (state is not None and state == row[1:])
         if is_same and not self._run.core.settings.checksum:
-            self.known = self._find_known(connection, row.image, self._name.label)
+            self.known = self._find_known(connection, row.image_id, self._name.label)
 
     async def find(self, image: LoadedImage) -> KnownCall | None:
         """Return the result of an earlier call of the same content, or None.
@@ -101,9 +101,11 @@ class JournalRecord:
         await self._identify(image)
         label = image.name
         if self._name is None:
-            self._name = inputs.name_content(self._content, label)
-        find = partial(self._find_known, image=self._content, label=label)
-        self.known = await self._run.core.saves.read_again_if_saved(self.key, partial(self._run.read, find))
+            self._name = inputs.name_content(self._image_id, label)
+        find = partial(self._find_known, image_id=self._image_id, label=label)
+        self.known = await self._run.core.pending_reads.read_again_if_saved(
+            self.key, partial(self._run.read, find)
+        )
         return self.known
 
     async def begin(self) -> None:
@@ -114,9 +116,9 @@ class JournalRecord:
         """
         self._run.require_writable()
         self._began_at = self._run.core.settings.clock.wall()
-        if self._run.at_most_once and self._content and not self._has_intent:
+        if self._run.at_most_once and self._image_id and not self._has_intent:
             self._run.core.senders[self.key] = self
-            self._intent = await self._run.write(self._write_intent)
+            self._replaced = await self._run.write(self._write_intent)
             self._has_intent = True
 
     async def withdraw(self) -> None:
@@ -146,7 +148,7 @@ class JournalRecord:
         await self._run.write(work)
         self._has_intent = False
         self.is_saved = True
-        self._run.core.saves.notify(self.key)
+        self._run.core.pending_reads.notify_saved(self.key)
 
     async def save_input(self) -> None:
         """Record which content this image has; its call is recorded by another record of the same key.
@@ -154,24 +156,24 @@ class JournalRecord:
         Raises:
             JournalError: the journal cannot be written.
         """
-        if self._content:
+        if self._image_id:
             await self._run.write(self._write_input)
 
     async def _identify(self, image: LoadedImage) -> None:
         self._size = None if isinstance(image, ImageUrl) else len(image.data)
-        if (self._size or 0) <= _HASHED_AT_ONCE:
-            self._content = inputs.identify(image, self._content_type)
+        if (self._size or 0) <= _HASHED_IN_LOOP:
+            self._image_id = inputs.identify(image, self._content_type)
         else:
-            self._content = await asyncio.to_thread(inputs.identify, image, self._content_type)
+            self._image_id = await asyncio.to_thread(inputs.identify, image, self._content_type)
 
-    def _find_known(self, connection: sqlite3.Connection, image: str, label: str) -> KnownCall | None:
-        key = self._run.make_key(image)
+    def _find_known(self, connection: sqlite3.Connection, image_id: str, label: str) -> KnownCall | None:
+        key = self._run.make_key(image_id)
         row = statements.find_call(connection, key)
         if row is not None and row.status == SENDING and key not in self._run.core.senders:
             row = row._replace(status="unknown", error=results.LOST)  # its batch was cancelled
-        if row is None or not results.is_final(row, self._run.core.settings, self._run.started_at, image):
+        if row is None or not results.is_final(row, self._run.core.settings, self._run.started_at, image_id):
             return None
-        if self.is_saved and row.status != "ok":  # its own result, which the batch does not take as final
+        if self.is_saved and row.status != "ok":  # this record's own result: the batch tries the image again
             return None
         if row.status == "ok":
             return KnownCall("ok", results.load_answer(row.answer, self._run.endpoint), None)
@@ -179,7 +181,8 @@ class JournalRecord:
         return KnownCall(status, None, load_error(row.error, label))
 
     def _write_intent(self, connection: sqlite3.Connection) -> CallRow | None:
-        key = self._run.make_key(self._content)
+        """Record that the image may be sent; return what was recorded of the call before."""
+        key = self._run.make_key(self._image_id)
         earlier = statements.find_call(connection, key)
         sends = 0 if earlier is None else earlier.sends
         statements.put_call(connection, key, CallRow(SENDING, None, None, sends, None, self._began_at, None))
@@ -187,33 +190,33 @@ class JournalRecord:
         return earlier
 
     def _restore(self, connection: sqlite3.Connection) -> None:
-        key = self._run.make_key(self._content)
-        if self._intent is None:
+        key = self._run.make_key(self._image_id)
+        if self._replaced is None:
             statements.delete_call(connection, key)
         else:
-            statements.put_call(connection, key, self._intent)
+            statements.put_call(connection, key, self._replaced)
 
     def _write_call(self, result: results.Result, connection: sqlite3.Connection) -> None:
         if self._has_intent:
             self._restore(connection)
-        image = self._content or self._earlier_content or ("" if self._name is None else self._name.image)
-        if not image:
+        image_id = self._image_id or self._recorded_id or ("" if self._name is None else self._name.image_id)
+        if not image_id:
             return
-        key: CallKey = self._run.make_key(image)
+        key: CallKey = self._run.make_key(image_id)
         settings, started_at = self._run.core.settings, self._run.started_at
         began_at = self._began_at or settings.clock.wall()
         row = results.merge(statements.find_call(connection, key), result, settings, began_at, started_at)
         if row is not None:
             statements.put_call(connection, key, row)
-        self._write_input(connection, image)
+        self._write_input(connection, image_id)
 
-    def _write_input(self, connection: sqlite3.Connection, image: str = "") -> None:
-        name, content = self._name, image or self._content
+    def _write_input(self, connection: sqlite3.Connection, image_id: str = "") -> None:
+        name, image_id = self._name, image_id or self._image_id
         if name is None:
             return
-        if content == self._earlier_content and not self._content:
+        if image_id == self._recorded_id and not self._image_id:
             return  # nothing new is known of it
-        state = self._state if self._content else None
+        state = self._state if self._image_id else None
         statements.save_input(
-            connection, name, content, self._size, state, self._run.core.settings.clock.wall()
+            connection, name, image_id, self._size, state, self._run.core.settings.clock.wall()
         )

@@ -1,4 +1,4 @@
-"""What is recorded of a call's result, and what of it counts later."""
+"""What a journal keeps of a call's result, and which results are final."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ logger = logging.getLogger("wxcv")
 
 
 class Result(NamedTuple):
-    """The result of a call; see JournalRecord.save_call."""
+    """The result of a call, as ``JournalRecord.save_call`` takes it."""
 
     status: str
     answer: Any
@@ -33,20 +33,20 @@ LOST = dump_error(AnswerLostError("the run ended before the answer was recorded"
 """The error of a call whose image may have been sent and that has no result."""
 
 
-def is_final(row: CallRow, settings: Settings, started_at: float, image: str) -> bool:
+def is_final(row: CallRow, settings: Settings, started_at: float, image_id: str) -> bool:
     """Return whether a recorded call is not made again.
 
     Args:
         row: what is recorded of it.
-        settings: of the journal.
+        settings: those of the journal.
         started_at: Unix time at which the run began.
-        image: what identifies the image.
+        image_id: what identifies the image.
     """
     ended_at = row.ended_at or 0.0
     if row.status == "ok":
         is_old = settings.max_age is not None and settings.clock.wall() - ended_at > settings.max_age
-        return not (is_old and image.startswith("url:"))
-    if row.status in {SENDING, "not_sent"} or _is_own_refusal(row) or _is_of_account(row):
+        return not (is_old and image_id.startswith("url:"))
+    if row.status in {SENDING, "not_sent"} or _is_own_refusal(row) or _is_account_wide(row):
         return False
     return row.status not in settings.retry or ended_at >= started_at
 
@@ -59,7 +59,7 @@ def merge(
     Args:
         earlier: what is recorded of it.
         result: the result.
-        settings: of the journal.
+        settings: those of the journal.
         began_at, started_at: Unix times at which the call and its run began.
     """
     now = settings.clock.wall()
@@ -91,7 +91,7 @@ def dump_answer(answer: Any) -> str | None:  # noqa: ANN401 - of any endpoint
 def _is_encodable(text: str) -> bool:
     try:
         text.encode()
-    except UnicodeEncodeError:  # half of a pair, which JSON can escape
+    except UnicodeEncodeError:  # half of a surrogate pair, which JSON can escape
         return False
     return True
 
@@ -106,7 +106,7 @@ def load_answer(text: str | None, endpoint: Endpoint[Any]) -> Any:  # noqa: ANN4
 
 
 def _is_free(row: CallRow) -> bool:
-    """Return whether a call sent nothing and would cost nothing again."""
+    """Return whether a result cost no send: it never replaces one that did."""
     return row.status == "not_sent" or _is_own_refusal(row)
 
 
@@ -114,6 +114,6 @@ def _is_own_refusal(row: CallRow) -> bool:
     return row.status == "failed" and issubclass(find_class(parse_error(row.error)["type"]), ImageError)
 
 
-def _is_of_account(row: CallRow) -> bool:
+def _is_account_wide(row: CallRow) -> bool:
     """Return whether the error says nothing about the image, such as that of a quota that was used up."""
     return row.status == "failed" and find_class(parse_error(row.error)["type"]).account_wide

@@ -13,7 +13,7 @@ class JournalRun(RunContext):
     """One batch on one journal."""
 
     async def look_up(self, image: object) -> JournalRecord:
-        """Return the record of an image, as a caller gave it; of a path or a URL what the journal knows.
+        """Return the record of an image; that of a path or URL has what the journal knows of it.
 
         Raises:
             JournalError: the journal cannot be used.

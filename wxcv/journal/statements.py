@@ -60,18 +60,18 @@ class CallGroup(NamedTuple):
 
 
 def dump_fields(fields: Mapping[str, str]) -> str:
-    """Return the extra fields of a call as a text that is the same for equal ones."""
+    """Return the extra fields of a call as JSON; equal fields have the same text."""
     return json.dumps(dict(fields), sort_keys=True)
 
 
 class CallKey(NamedTuple):
-    """What identifies a call."""
+    """What identifies a call; ``image_id`` is in the column ``image``."""
 
     account: str
     endpoint: str
     fields: str
     fit: int
-    image: str
+    image_id: str
 
 
 class CallRow(NamedTuple):
@@ -87,9 +87,9 @@ class CallRow(NamedTuple):
 
 
 class InputRow(NamedTuple):
-    """What is recorded of an image by its name."""
+    """What is recorded of an image by its name; ``image_id`` is in the column ``image``."""
 
-    image: str
+    image_id: str
     size: int | None
     mtime_ns: int | None
     ctime_ns: int | None
@@ -106,7 +106,7 @@ def find_input(connection: sqlite3.Connection, name: InputName) -> InputRow | No
 def save_input(  # noqa: PLR0913, PLR0917 - the columns
     connection: sqlite3.Connection,
     name: InputName,
-    image: str,
+    image_id: str,
     size: int | None,
     state: FileState | None,
     now: float,
@@ -115,7 +115,7 @@ def save_input(  # noqa: PLR0913, PLR0917 - the columns
     times = (None, None, None) if state is None else state[1:]
     connection.execute(
         "INSERT OR REPLACE INTO inputs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (name.kind, name.name, name.label, size, *times, image, now),
+        (name.kind, name.name, name.label, size, *times, image_id, now),
     )
 
 
@@ -145,7 +145,7 @@ def delete_call(connection: sqlite3.Connection, key: CallKey) -> None:
 
 
 def mark_lost(connection: sqlite3.Connection, error: str, now: float) -> None:
-    """Record the calls that were running when an earlier run was killed as unknown, with this error."""
+    """Record as unknown, with this error, the calls that were running when an earlier run was killed."""
     connection.execute(
         "UPDATE calls SET status = 'unknown', answer = NULL, error = ?, source = NULL, ended_at = ? "
         "WHERE status = ?",
@@ -154,7 +154,7 @@ def mark_lost(connection: sqlite3.Connection, error: str, now: float) -> None:
 
 
 def forget(connection: sqlite3.Connection, pattern: str) -> int:
-    """Delete the inputs whose names match, and the calls that none has; return how many inputs."""
+    """Delete the inputs whose names match and the calls of which no input is left; return how many inputs."""
     matches = re.compile(translate(pattern)).match
     found = [
         (kind, name)
@@ -179,16 +179,16 @@ def _shown_names(kind: str, name: bytes, label: str) -> tuple[str, str]:
 def iterate(
     connection: sqlite3.Connection, status: str | None, endpoint: str | None, page: int
 ) -> Iterator[tuple[Any, ...]]:
-    """Yield the columns of a JournalEntry, by group and by name; a page of them is read at a time."""
+    """Yield the columns of a JournalEntry, by group and by name, reading a page of rows at a time."""
     group: tuple[Any, ...] = ("", "", "", -1)
     while (found := _next_group(connection, group)) is not None:
-        group, place = found, ("", b"")
+        group, last_name = found, ("", b"")
         while endpoint in {None, group[1]}:
-            rows = connection.execute(_ENTRIES, (*group, *place, status, status, page)).fetchall()
+            rows = connection.execute(_ENTRIES, (*group, *last_name, status, status, page)).fetchall()
             if not rows:
                 break
             yield from rows
-            place = rows[-1][:2]
+            last_name = rows[-1][:2]
 
 
 def _next_group(connection: sqlite3.Connection, group: tuple[Any, ...]) -> tuple[Any, ...] | None:

@@ -1,4 +1,4 @@
-"""Errors as JSON, and back."""
+"""Stores errors as JSON, and loads them again."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from wxcv import errors
 from wxcv.errors import WxcvError
 
 _LONGEST = 4096
-"""Characters of a text that are kept."""
+"""The longest text that is kept, in characters; the rest is cut off."""
 
-_OF_THE_OUTCOME = {"image", "sends", "elapsed"}
+_OF_ONE_IMAGE = {"image", "sends", "elapsed"}
 """Attributes that belong to the image and the run in which the error was raised."""
 
 
 def dump_error(error: WxcvError) -> str:
-    """Return an error as JSON: its class, its arguments, and what of its attributes is plain."""
-    attributes = {name: value for name, value in vars(error).items() if name not in _OF_THE_OUTCOME}
+    """Return an error as JSON: its class, its arguments, and those of its attributes that JSON can hold."""
+    attributes = {name: value for name, value in vars(error).items() if name not in _OF_ONE_IMAGE}
     return json.dumps(
         {
             "type": type(error).__name__,
@@ -29,7 +29,7 @@ def dump_error(error: WxcvError) -> str:
 
 
 def load_error(text: str | None, image: str) -> WxcvError:
-    """Return the error, as that of an image of this name; a class that is not known becomes WxcvError."""
+    """Return the error with the name of another image; a class that is not known becomes WxcvError."""
     stored = parse_error(text)
     cls = find_class(stored["type"])
     error = cls.__new__(cls)
@@ -40,7 +40,7 @@ def load_error(text: str | None, image: str) -> WxcvError:
 
 
 def parse_error(text: str | None) -> dict[str, Any]:
-    """Return the class's name, the arguments and the attributes; what is not as we wrote it is left out."""
+    """Return the class's name, arguments and attributes, without what ``dump_error`` cannot have written."""
     try:
         stored = json.loads(text or "{}")
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""OperationThread: runs operations in a daemon thread, those that are queued together as one group."""
+"""OperationThread: runs operations in a daemon thread, all that are queued as one group."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 Work = Callable[["sqlite3.Connection"], Any]
 
-_MOST = 256
-"""Operations of one group: it must not take long, as all of them wait for its last one."""
+_GROUP_LIMIT = 256
+"""Operations in one group: all of them wait until the last one has run."""
 
 
 class _Operation(NamedTuple):
@@ -29,12 +29,12 @@ _Queue = SimpleQueue[_Operation | None]
 
 
 class OperationThread:
-    """Runs operations in a daemon thread, in groups: whatever came while the last group ran.
+    """Runs operations in a daemon thread, in groups: all that came while the last group ran.
 
     Args:
         name: the name of the thread.
         run_group: runs the operations of a group, and returns the result or the exception of each.
-        close: called at the end.
+        close: called in the thread when it ends.
     """
 
     def __init__(
@@ -46,13 +46,13 @@ class OperationThread:
         self._thread.start()
 
     def submit(self, work: Work) -> asyncio.Future[Any]:
-        """Return the future of what ``work(connection)`` returns; it runs also if the future is cancelled."""
+        """Return the future of what ``work(connection)`` returns; it runs even if the future is cancelled."""
         future = asyncio.get_running_loop().create_future()
         self._queue.put(_Operation(work, future))
         return future
 
     def stop(self) -> None:
-        """End the thread when it has run what is queued; nothing may be submitted afterwards."""
+        """Have the thread end once it has run what is queued; nothing may be submitted after this."""
         self._queue.put(None)
 
     def join(self) -> None:
@@ -80,7 +80,7 @@ def _next_group(queue: _Queue) -> tuple[list[_Operation], bool]:
     operation = queue.get()
     while operation is not None:
         group.append(operation)
-        if len(group) == _MOST:
+        if len(group) == _GROUP_LIMIT:
             return group, False
         try:
             operation = queue.get_nowait()
@@ -90,7 +90,7 @@ def _next_group(queue: _Queue) -> tuple[list[_Operation], bool]:
 
 
 def _deliver(group: Sequence[_Operation], results: Sequence[Any]) -> None:
-    """Wake each event loop once."""
+    """Set the results of the futures, waking each event loop once."""
     by_loop: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Any], Any]]] = {}
     for operation, result in zip(group, results, strict=True):
         by_loop.setdefault(operation.future.get_loop(), []).append((operation.future, result))

@@ -93,9 +93,9 @@ class SessionBatches(SessionQuotas):
             window: with ``ordered``, the maximum number of images in progress or waiting for an earlier one;
                 1 to 10 ** 9, and ``16 * concurrency`` by default. Below ``concurrency``, it reduces the
                 concurrency. Without ``ordered`` it has no effect.
-            journal: a Journal, whose docstring says what it keeps; None by default. Every outcome is then in
-                the journal before it is given, and what the journal has is not sent again. It needs
-                ``credential.account``. ``RetryPolicy(at_most_once=True)`` applies to a crash too.
+            journal: a Journal, or None. Every outcome is recorded in it before the batch yields it, and what
+                it has an answer for is not sent again; see Journal. It needs ``credential.account``. With it,
+                ``RetryPolicy(at_most_once=True)`` holds even if the process is killed.
 
         Raises:
             TypeError, ValueError: an argument is unusable; the message names it.
@@ -140,13 +140,13 @@ class SessionBatches(SessionQuotas):
     ) -> ImageProcessor[Any, AnswerT]:
         state, credential = self._state, self._credential
 
-        def work(
+        def make_call(
             image: Image, before_send: Callable[[], None], record: JournalRecord | None
         ) -> Awaitable[CallResult[AnswerT]]:
             return Call(state, credential, endpoint, fields, before_send, record).run_to_result(image)
 
         return ImageProcessor(
-            work,
+            make_call,
             outages=OutageDetector(
                 state.clock, state.call_timeout, lambda: state.tokens.seconds_until_retry(credential)
             ),

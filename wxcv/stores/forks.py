@@ -7,7 +7,7 @@ import threading
 from weakref import WeakSet
 
 # A fork waits until no transaction runs: in the child, locks inside SQLite would stay locked for ever. There
-# is a lock for each thread, so that a locked file does not delay the stores on other files.
+# is a lock for each thread, so that a locked file does not delay the threads of other files.
 _registering = threading.Lock()
 _working: WeakSet[threading.Lock] = WeakSet()
 _held: list[threading.Lock] = []  # by the thread that forks

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import re
 from functools import partial
 from typing import TYPE_CHECKING, Self
 
 from wxcv import checks
 from wxcv.clock import SystemClock
-from wxcv.masking import class_name
 from wxcv.stores import statements
 from wxcv.stores.base import PROBE_PAUSE, REFRESH_DEADLINE, is_keepable
 from wxcv.stores.database import Database
 from wxcv.stores.database_thread import DatabaseThread
 
 if TYPE_CHECKING:
+    import os
+
     from wxcv.clock import Clock
     from wxcv.stores.base import StoredToken, Taken, Usage
 
@@ -23,11 +23,7 @@ _REDIS_URL = re.compile(r"\s*(redis|rediss|unix):", re.IGNORECASE)
 
 
 def _check_path(path: object) -> str:
-    if not isinstance(path, (str, os.PathLike)):
-        raise TypeError(f"path must be a str or a pathlib.Path, not {class_name(path)}")
-    name = os.fspath(path)
-    if not isinstance(name, str) or not name or "\0" in name or name == ":memory:":
-        raise ValueError("path must be that of a file: text, not empty, without null bytes, not :memory:")
+    name = checks.check_path(path)
     if _REDIS_URL.match(name):  # it may hold a password, which would become the name of a file
         raise ValueError(
             "path looks like a URL of Redis (not shown); use RedisStore.from_url, or for a file of that "

@@ -1,4 +1,4 @@
-"""What the SQLite files of wxcv share: how one is made, checked and opened, and how its errors are told."""
+"""What the SQLite files of wxcv share: how one is made, checked and opened, and its errors described."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class FileKind(NamedTuple):
     """What an SQLite file of wxcv is for.
 
     Attributes:
-        application_id, version: what its header says.
+        application_id, version: what is in its header.
         tables: the statements that create the tables of a new file.
         damage_remedy: what to do with a damaged one.
         network_remedy: what to do instead of using one on a network file system.
@@ -89,7 +89,7 @@ def connect(path: Path, **flags: str) -> sqlite3.Connection:
 
 
 def identify(path: Path) -> tuple[int, int]:
-    """Return what tells the file from any other; (0, 0) if there is none."""
+    """Return what identifies the file: its device and inode; (0, 0) if there is none."""
     try:
         status = path.stat()
     except FileNotFoundError:
@@ -97,16 +97,22 @@ def identify(path: Path) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def _size(path: Path) -> int:
+def find_size(path: Path) -> int:
+    """Return the size of a file in bytes, 0 if there is none."""
     try:
         return path.stat().st_size
     except FileNotFoundError:
         return 0
 
 
-def beside(path: Path) -> tuple[Path, Path]:
+def find_log(path: Path) -> Path:
+    """Return the file in which SQLite keeps what is not in the database yet."""
+    return Path(f"{path}-wal")
+
+
+def find_companions(path: Path) -> tuple[Path, Path]:
     """Return the files that SQLite keeps beside the database."""
-    return Path(f"{path}-wal"), Path(f"{path}-shm")
+    return find_log(path), Path(f"{path}-shm")
 
 
 def create(path: Path) -> None:
@@ -114,9 +120,9 @@ def create(path: Path) -> None:
 
     An existing file is not opened here: closing it would release the locks that another store of this process
     has on it. What is left of a deleted database must not be mixed with a new one. An empty
-    file may be one whose maker has not removed that yet, and is not used before.
+    file may be one whose maker has not removed the remains yet, so that this waits for the maker.
     """
-    if not _size(path):
+    if not find_size(path):
         with _lock_directory(path.parent), _creating:
             _create_empty(path)
     require_file(path)
@@ -129,7 +135,7 @@ def require_file(path: Path) -> None:
 
 
 def _create_empty(path: Path) -> None:
-    orphans = [name for name in beside(path) if name.exists()]
+    orphans = [name for name in find_companions(path) if name.exists()]
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
     try:
         os.close(os.open(path, flags, 0o600))
@@ -178,7 +184,7 @@ def _try_lock(descriptor: int) -> bool:
 
 def prepare(connection: sqlite3.Connection, kind: FileKind) -> None:
     """Check that the file is ours or empty before anything is written; create the tables of an empty one."""
-    connection.execute("BEGIN")  # so that no half created file is seen
+    connection.execute("BEGIN")  # so that no half-made file is seen
     is_new = not is_ours(connection, kind)
     connection.execute("COMMIT")
     use_wal(connection)
@@ -230,7 +236,7 @@ def use_wal(connection: sqlite3.Connection) -> None:
 
 def restrict(path: Path) -> None:
     """Keep other users from reading the file and what SQLite keeps beside it."""
-    for name in (path, *beside(path)):
+    for name in (path, *find_companions(path)):
         with suppress(FileNotFoundError):
             if os.name == "posix" and name.stat().st_mode & _OTHERS:
                 name.chmod(0o600)
@@ -246,9 +252,9 @@ def explain(error: Exception, kind: FileKind) -> str:
         return f"cannot be opened ({error.strerror or class_name(error)}); check the path and the disk"
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     name = getattr(error, "sqlite_errorname", class_name(error))
-    told = (
+    reason = (
         f"is damaged; {kind.damage_remedy}"
         if code == sqlite3.SQLITE_CORRUPT
         else _REMEDIES.get(code, "failed")
     )
-    return f"{told} ({name})"
+    return f"{reason} ({name})"

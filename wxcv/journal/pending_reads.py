@@ -1,4 +1,4 @@
-"""Saves: tells those who look for a call when it is recorded meanwhile."""
+"""PendingReads: repeats a read of a call that was recorded while it ran."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ if TYPE_CHECKING:
 ResultT = TypeVar("ResultT")
 
 
-class Saves:
-    """The calls that are looked for, so that none is missed that is recorded at that moment."""
+class PendingReads:
+    """The reads of calls that are under way, so that none misses a call that is recorded meanwhile."""
 
     def __init__(self) -> None:
         self._readers: dict[Hashable, int] = {}
         self._saved: set[Hashable] = set()
 
-    def notify(self, key: Hashable) -> None:
+    def notify_saved(self, key: Hashable) -> None:
         """Note that a call was recorded."""
         if key in self._readers:
             self._saved.add(key)
