@@ -254,3 +254,84 @@ async def test_a_journal_needs_the_account(tmp_path: Path) -> None:
             session.batch(wxcv.SCAN_QRCODE, [], journal="j.sqlite")  # type: ignore[call-overload]
 
     assert not list(tmp_path.iterdir())
+
+
+async def test_a_recorded_error_is_no_outage(tmp_path: Path) -> None:
+    """Bytes that are recorded as unknown are given as such at once, and the others are sent."""
+    server, first = Server(), wxcv.Journal(tmp_path / "j.sqlite")
+    server.open.clear()
+    async with api_server(server.call) as url:
+        async with opened(url, retries=wxcv.RetryPolicy(at_most_once=True)) as session, first:
+            batch = session.batch(wxcv.SCAN_QRCODE, IMAGES[:3], journal=first)
+            running = asyncio.ensure_future(anext(batch))
+            while server.now < 3:
+                await asyncio.sleep(0.001)
+            await session.aclose(grace=0)
+            server.open.set()
+            with pytest.raises((wxcv.SessionClosedError, StopAsyncIteration)):
+                while await running:
+                    running = asyncio.ensure_future(anext(batch))
+        outcomes = await run(url, wxcv.Journal(tmp_path / "j.sqlite"), IMAGES)
+
+    assert [(one.status, one.source) for one in outcomes] == [*[("unknown", "journal")] * 3, ("ok", "wechat")]
+
+
+async def test_two_sessions_send_an_image_once(tmp_path: Path) -> None:
+    """Batches of two sessions on one journal wait for each other's sends of equal images."""
+    server = Server()
+    server.open.clear()
+    async with (
+        api_server(server.call) as url,
+        opened(url) as one,
+        opened(url) as other,
+        wxcv.Journal(tmp_path / "j.sqlite") as journal,
+    ):
+        runs = [
+            asyncio.ensure_future(collect(session.batch(wxcv.SCAN_QRCODE, IMAGES, journal=journal)))
+            for session in (one, other)
+        ]
+        while server.now < 4 or other.stats().running < 4:
+            await asyncio.sleep(0.001)
+        server.open.set()
+        outcomes = await asyncio.gather(*runs)
+
+    assert [statuses(outcome) for outcome in outcomes] == [["ok"] * 4] * 2
+    assert server.calls == 4
+
+
+async def test_a_batch_that_is_closed_before_it_sends_leaves_no_intent(tmp_path: Path) -> None:
+    """Images of which nothing was sent are not recorded as unknown, whenever their batch is closed."""
+    server = Server()
+    files = write_files(tmp_path, [pictures.qr_png(f"{number}") for number in range(8)])
+    async with api_server(server.call) as url:
+        for turns in range(12):
+            path = tmp_path / f"{turns}.sqlite"
+            retries = wxcv.RetryPolicy(at_most_once=True)
+            async with opened(url, retries=retries) as session, wxcv.Journal(path) as journal:
+                await session.token()
+                server.calls = 0
+                batch = session.batch(wxcv.SCAN_QRCODE, files, journal=journal)
+                first = asyncio.ensure_future(anext(batch))
+                for _ in range(4 * turns):
+                    await asyncio.sleep(0)
+                await batch.aclose()
+                await asyncio.wait([first])
+                first.cancelled() or first.exception()
+            unknown = [entry for entry in (await entries(path)).values() if entry.status == "unknown"]
+            assert len(unknown) <= server.calls
+
+
+async def test_a_journal_waits_for_the_answers_that_were_paid_for(tmp_path: Path) -> None:
+    """Closed after a batch that was left early, it has the answers of all images that were being sent."""
+    server, path, files = Server(), tmp_path / "j.sqlite", write_files(tmp_path)
+    server.open.clear()
+    async with api_server(server.call) as url, opened(url) as session:
+        async with wxcv.Journal(path) as journal:
+            async with session.batch(wxcv.SCAN_QRCODE, files, journal=journal) as batch:
+                first = asyncio.ensure_future(anext(batch))
+                while server.now < 4:
+                    await asyncio.sleep(0.001)
+                first.cancel()
+            server.open.set()
+
+    assert [entry.status for entry in (await entries(path)).values()] == ["ok"] * 4

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import threading
 from typing import TYPE_CHECKING, Any
@@ -149,8 +148,7 @@ async def test_a_send_whose_batch_was_cancelled_is_unknown(path: Path) -> None:
         record = await find(start_run(journal, at_most_once=True), make_image())
         await record.begin()
         assert (await find(start_run(journal), make_image())).known is None  # it may be answered yet
-        del record
-        gc.collect()
+        record.end()
         known = (await find(start_run(journal), make_image())).known
 
     assert known.status == "unknown"

@@ -126,6 +126,8 @@ class ImageProcessor(Generic[ItemT, AnswerT]):
         while self._stop is None:
             result = await self._make_call(image, self._before_send, record)
             sends += result.report.sends
+            if record is not None and record.known is not None:
+                return result, sends  # a recorded error is final, and says nothing about the network of today
             if result.error is not None:
                 self._examine(result.error)
             delay = self._outages.retry_delay(result)

@@ -19,7 +19,7 @@ from wxcv.protocol.answers import Response, read_answer
 from wxcv.protocol.requests import Request, add_token, build_image_request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Awaitable, Callable, Iterator, Mapping
 
     from wxcv.calls.deadlines import Deadline
     from wxcv.calls.pacing import Pacer
@@ -47,13 +47,24 @@ class Attempts(Generic[AnswerT]):
             raises ends the call. With it, as in a batch, waits after a throttling do not count towards the
             call's deadline.
 
+        begin_send: awaited before every request with the image, when its token is known; or None.
+
     Attributes:
         report: what has been done so far.
     """
 
     __slots__ = (
         *("state", "credential", "endpoint", "before_send", "report"),
-        *("_deadline", "_image_secrets", "_pacer", "_quota_taken", "_throttlings", "_tokens", "_uncounted"),
+        *(
+            "_begin_send",
+            "_deadline",
+            "_image_secrets",
+            "_pacer",
+            "_quota_taken",
+            "_throttlings",
+            "_tokens",
+            "_uncounted",
+        ),
     )
 
     def __init__(
@@ -62,11 +73,13 @@ class Attempts(Generic[AnswerT]):
         credential: Credential,
         endpoint: Endpoint[AnswerT],
         before_send: Callable[[], None] | None,
+        begin_send: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self.state = state
         self.credential = credential
         self.endpoint = endpoint
         self.before_send = before_send
+        self._begin_send = begin_send
         self.report = CallReport()
         self._image_secrets: tuple[str, ...] = ()
         self._tokens: tuple[str, ...] = ()  # that were sent, also those that were refused
@@ -182,6 +195,8 @@ class Attempts(Generic[AnswerT]):
 
     async def _send_once(self, request: Request, token: str) -> AnswerT:
         clock, report = self.state.clock, self.report
+        if self._begin_send is not None:
+            await self._begin_send()
         report.requests += 1
         status = errcode = None
         started_at = clock.monotonic()

@@ -63,7 +63,8 @@ class Call(Generic[AnswerT]):
     ) -> None:
         self._state = state
         self._record = record
-        self._attempts = Attempts(state, credential, endpoint, before_send)
+        begin_send = None if record is None else record.begin
+        self._attempts = Attempts(state, credential, endpoint, before_send, begin_send)
         self._fields = fields
         self.report = self._attempts.report
 
@@ -169,9 +170,29 @@ class Call(Generic[AnswerT]):
         # No other task runs between the search in the cache and this, so that nothing is sent twice.
         shared_call: SharedCall[AnswerT] | None = shared_calls.join(key)
         if shared_call is None:
-            work = partial(self._get_and_keep, query, sources, cached)
+            work = partial(self._work, query, sources, cached)
             shared_call = shared_calls.start(key, report, slot.hand_over(), work)
         return shared_call
+
+    async def _work(
+        self,
+        query: SourceQuery[AnswerT],
+        sources: AnswerSources,
+        cached: CachedAnswers | None,
+        publish: Callable[[AnswerT], None],
+        deadline: Deadline,
+    ) -> None:
+        """Get the answer for all calls that wait for it, and keep it, in the task of the shared call."""
+        record = self._record
+        try:
+            await self._get_and_keep(query, sources, cached, publish, deadline)
+        except WxcvError:
+            if record is None or record.known is None or record.known.error is not None:
+                raise
+            publish(record.known.answer)
+        finally:
+            if record is not None:
+                record.end()
 
     async def _get_and_keep(
         self,
@@ -181,7 +202,6 @@ class Call(Generic[AnswerT]):
         publish: Callable[[AnswerT], None],
         deadline: Deadline,
     ) -> None:
-        """Get the answer for all calls that wait for it, and keep it, in the task of the shared call."""
         answer, self.report.source = await query.find(sources.after)
         if answer is not None:
             await self._record_answer(answer, deadline)
@@ -206,10 +226,11 @@ class Call(Generic[AnswerT]):
         image, record, report = await query.fit(), self._record, self.report
         if record is None:
             return await self._attempts.send(image, self._fields, deadline)
-        await record.begin()
         try:
             return await self._attempts.send(image, self._fields, deadline)
         except WxcvError as error:
+            if record.known is not None:  # of a call that has ended meanwhile
+                raise
             report.finish(self._state.clock.monotonic())
             failure = report.complete(error)
             if report.unanswered or (report.sends and not report.is_waiting_for_token):

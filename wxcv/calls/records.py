@@ -31,7 +31,11 @@ class CallRecord(Protocol):
 
     Attributes:
         key: equal for the calls of which one send is enough, once ``find`` has been called.
+        known: the result of an earlier call, or None.
     """
+
+    @property
+    def known(self) -> KnownResult | None: ...
 
     @property
     def key(self) -> Hashable: ...
@@ -40,7 +44,14 @@ class CallRecord(Protocol):
         """Return the result of an earlier call of the same image, or None."""
 
     async def begin(self) -> None:
-        """Prepare for a send; called before its first byte leaves."""
+        """Prepare for a send; called before its first byte leaves, and before every further send of the call.
+
+        It may raise the error of another call of the same image that has ended meanwhile; ``known`` is its
+        result then.
+        """
+
+    def end(self) -> None:
+        """End what ``begin`` began; its result, if any, was saved."""
 
     async def withdraw(self) -> None:
         """Undo ``begin``, as nothing was sent."""

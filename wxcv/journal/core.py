@@ -7,16 +7,17 @@ import os
 import weakref
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
-from weakref import WeakSet, WeakValueDictionary
+from weakref import WeakSet
 
 from wxcv.errors import JournalError
+from wxcv.journal.active_sends import ActiveSends
 from wxcv.journal.pending_reads import PendingReads
 from wxcv.journal.threads import OperationThread
 from wxcv.stores import sqlite_files
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Hashable, Sequence
+    from collections.abc import Callable, Sequence
 
     from wxcv.clock import Clock
     from wxcv.journal.files import JournalFile
@@ -94,19 +95,19 @@ class JournalCore:
     Attributes:
         settings: the settings of the Journal.
         pending_reads: the reads of calls that are under way.
-        senders: the records whose images may be being sent now, by the key of their call.
-        is_closed: whether ``aclose`` was called.
+        active_sends: the calls whose images are being sent.
+        is_closing: whether ``aclose`` was called, after which nothing more may be sent.
     """
 
     def __init__(self, file: JournalFile, settings: Settings) -> None:
         self.settings = settings
-        self.is_closed = False
+        self.is_closing = self._is_closed = False
         self._pid = os.getpid()
         self._reader, self._writer = (
             _ThreadConnection(file, settings.clock, is_writer=is_writer) for is_writer in (False, True)
         )
         self.pending_reads = PendingReads()
-        self.senders: WeakValueDictionary[Hashable, object] = WeakValueDictionary()
+        self.active_sends = ActiveSends()
         self._threads: list[OperationThread] = []
         _cores.add(self)
 
@@ -134,28 +135,36 @@ class JournalCore:
         return await writer.submit(work)
 
     def require_writable(self) -> None:
+        """Raise JournalError if the journal is being closed, or cannot be used."""
+        self._require_usable(is_closed=self.is_closing)
+
+    def _require_usable(self, *, is_closed: bool) -> None:
         """Raise JournalError if the journal is closed or of another process, or if a write has failed."""
         if self._pid != os.getpid():
             raise JournalError(
                 "the Journal was made before this process was forked; make another one here, for another file"
             )
-        if self.is_closed:
+        if is_closed:
             raise JournalError("the journal is closed; make another Journal")
         if self.failure:
             raise JournalError(self.failure)
 
-    async def aclose(self) -> None:
-        """Run what is queued and close the file. May be called again."""
+    async def aclose(self, grace: float) -> None:
+        """Wait for sends that have begun, run what is queued and close the file. May be called again."""
         if self._pid != os.getpid():
             return
-        self.is_closed = True
+        self.is_closing = True
+        try:
+            await self.active_sends.wait_for_all(grace)
+        finally:
+            self._is_closed = True
         _stop(self._threads)
         for thread in self._threads:
             await asyncio.to_thread(thread.join)
 
     def _start(self) -> list[OperationThread]:
         """Return the thread that reads and the one that writes."""
-        self.require_writable()
+        self._require_usable(is_closed=self._is_closed)
         if not self._threads:
             self._threads = [
                 OperationThread("wxcv journal reader", self._reader.run, self._reader.close),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
@@ -20,11 +21,15 @@ if TYPE_CHECKING:
     import os
     import sqlite3
     from collections.abc import Mapping
+    from types import TracebackType
 
     from wxcv.clock import Clock
     from wxcv.endpoints.base import Endpoint
 
 _RETRIES = ("failed", "unknown")
+
+
+_GRACE, _GRACE_WHEN_CANCELLED = 10.0, 1.0  # seconds
 
 
 class Journal:
@@ -92,16 +97,27 @@ class Journal:
         try:
             await self._core.write(_do_nothing)
         except BaseException:
-            await self._core.aclose()
+            await self._core.aclose(0.0)
             raise
         return self
 
-    async def __aexit__(self, *_: object) -> None:
-        await self.aclose()
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        is_cancelled = isinstance(error, (asyncio.CancelledError, KeyboardInterrupt))
+        await self.aclose(_GRACE_WHEN_CANCELLED if is_cancelled else _GRACE)
 
-    async def aclose(self) -> None:
-        """Finish what is being recorded, close the file and unlock it. May be called again."""
-        await self._core.aclose()
+    async def aclose(self, grace: float = _GRACE) -> None:
+        """Record the results of images that are being sent, close the file and unlock it.
+
+        It may be called again. Nothing more is sent. Leaving an ``async with`` block calls it with the
+        default grace, or with 1 s if the block was cancelled or interrupted.
+
+        Args:
+            grace: seconds to wait for the results of images that are being sent; what has none by then counts
+                as killed.
+        """
+        await self._core.aclose(grace)
 
     async def forget(self, pattern: str) -> int:
         """Delete images, their outcomes and their answers from the file, so that no trace of them remains.

@@ -6,6 +6,7 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from wxcv.errors import WxcvError
 from wxcv.images.sources import ImageUrl
 from wxcv.journal import inputs, results, statements
 from wxcv.journal.statements import SENDING, CallKey, CallRow
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Hashable
 
-    from wxcv.errors import WxcvError
     from wxcv.images.loading import LoadedImage
     from wxcv.journal.contexts import RunContext
     from wxcv.journal.inputs import FileState, InputName
@@ -60,7 +60,8 @@ class JournalRecord:
         self._recorded_id = ""  # what identified it when its name was recorded
         self._began_at = 0.0
         self._replaced: CallRow | None = None  # what was recorded before the intent
-        self._has_intent = False
+        self._label = ""
+        self._has_intent = self._is_sending = False
         self.known: KnownCall | None = None
         self.is_saved = False
 
@@ -99,10 +100,13 @@ class JournalRecord:
             JournalError: the journal cannot be read.
         """
         await self._identify(image)
-        label = image.name
+        self._label = image.name
         if self._name is None:
-            self._name = inputs.name_content(self._image_id, label)
-        find = partial(self._find_known, image_id=self._image_id, label=label)
+            self._name = inputs.name_content(self._image_id, self._label)
+        return await self._find()
+
+    async def _find(self) -> KnownCall | None:
+        find = partial(self._find_known, image_id=self._image_id, label=self._label)
         self.known = await self._run.core.pending_reads.read_again_if_saved(
             self.key, partial(self._run.read, find)
         )
@@ -115,11 +119,28 @@ class JournalRecord:
             JournalError: the journal is closed or cannot be written; nothing may be sent.
         """
         self._run.require_writable()
+        if not self._is_sending:
+            await self._wait_for_others()
+            self._run.core.active_sends.begin(self.key)
+            self._is_sending = True
         self._began_at = self._run.core.settings.clock.wall()
         if self._run.at_most_once and self._image_id and not self._has_intent:
-            self._run.core.senders[self.key] = self
-            self._replaced = await self._run.write(self._write_intent)
-            self._has_intent = True
+            self._has_intent = True  # it is written even if this is cancelled
+            await self._run.write(self._write_intent)
+
+    async def _wait_for_others(self) -> None:
+        """Wait while another session sends the same image, and raise if the result is known then."""
+        while await self._run.core.active_sends.wait_for_end(self.key):
+            known = await self._find()
+            if known is not None:
+                raise known.error or WxcvError("the answer was recorded meanwhile")
+        self._run.require_writable()
+
+    def end(self) -> None:
+        """Let others send the same image, as this send has ended; may be called again."""
+        if self._is_sending:
+            self._is_sending = False
+            self._run.core.active_sends.end(self.key)
 
     async def withdraw(self) -> None:
         """Restore what was recorded before ``begin``, as nothing was sent.
@@ -130,6 +151,7 @@ class JournalRecord:
         if self._has_intent:
             await self._run.write(self._restore)
             self._has_intent = False
+        self.end()
 
     async def save_call(
         self,
@@ -145,7 +167,10 @@ class JournalRecord:
             JournalError: the journal cannot be written; the result may be recorded all the same.
         """
         work = partial(self._write_call, results.Result(status, answer, error, sends, source))
-        await self._run.write(work)
+        try:
+            await self._run.write(work)
+        finally:
+            self.end()
         self._has_intent = False
         self.is_saved = True
         self._run.core.pending_reads.notify_saved(self.key)
@@ -169,7 +194,7 @@ class JournalRecord:
     def _find_known(self, connection: sqlite3.Connection, image_id: str, label: str) -> KnownCall | None:
         key = self._run.make_key(image_id)
         row = statements.find_call(connection, key)
-        if row is not None and row.status == SENDING and key not in self._run.core.senders:
+        if row is not None and row.status == SENDING and key not in self._run.core.active_sends:
             row = row._replace(status="unknown", error=results.LOST)  # its batch was cancelled
         if row is None or not results.is_final(row, self._run.core.settings, self._run.started_at, image_id):
             return None
@@ -180,14 +205,13 @@ class JournalRecord:
         status: Any = row.status
         return KnownCall(status, None, load_error(row.error, label))
 
-    def _write_intent(self, connection: sqlite3.Connection) -> CallRow | None:
-        """Record that the image may be sent; return what was recorded of the call before."""
+    def _write_intent(self, connection: sqlite3.Connection) -> None:
+        """Record that the image may be sent, and keep what was recorded of the call before."""
         key = self._run.make_key(self._image_id)
-        earlier = statements.find_call(connection, key)
+        earlier = self._replaced = statements.find_call(connection, key)
         sends = 0 if earlier is None else earlier.sends
         statements.put_call(connection, key, CallRow(SENDING, None, None, sends, None, self._began_at, None))
         self._write_input(connection)
-        return earlier
 
     def _restore(self, connection: sqlite3.Connection) -> None:
         key = self._run.make_key(self._image_id)
