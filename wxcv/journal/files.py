@@ -41,6 +41,7 @@ class JournalFile:
         self._mutex = threading.Lock()
         self._lock: FileLock | None = None
         self._identity = (0, 0)
+        self._log_identity = (0, 0)
         self._connected = 0
 
     def connect(self, now: float) -> sqlite3.Connection:
@@ -52,8 +53,14 @@ class JournalFile:
         with self._mutex:
             if self._lock is None:
                 self._open(now)
-            connection = sqlite_files.connect(self._path)
-            connection.execute("PRAGMA synchronous=FULL")
+            try:
+                connection = self._open_connection()
+            except BaseException:
+                if not self._connected:
+                    self._release()
+                raise
+            if not self._connected:
+                self._log_identity = sqlite_files.identify(sqlite_files.find_log(self._path))
             self._connected += 1
             return connection
 
@@ -70,19 +77,43 @@ class JournalFile:
                 self._release()
 
     def check(self) -> None:
-        """Raise UnusableFileError if the file or its lock is not the one that was opened."""
+        """Raise UnusableFileError if the file, its log or its lock is not the one that was opened."""
         if self._lock is None or not self._lock.is_held:
             raise UnusableFileError(
                 "is no longer locked, as its .lock file was deleted; do not delete that during a run"
             )
-        if sqlite_files.identify(self._path) != self._identity:
+        if self._is_replaced():
             raise UnusableFileError(
-                "was deleted or replaced while it was in use; do not touch it during a run"
+                "was deleted or replaced while it was in use, or the -wal file beside it was; do not touch "
+                "them during a run"
             )
+
+    def is_whole_after(self, error: Exception) -> bool:
+        """Return whether all that was recorded is still there after an error."""
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        try:
+            return code not in sqlite_files.DAMAGE and not self._is_replaced()
+        except OSError:
+            return False
+
+    def _is_replaced(self) -> bool:
+        log = sqlite_files.find_log(self._path)
+        found = sqlite_files.identify(self._path), sqlite_files.identify(log)
+        return found != (self._identity, self._log_identity)
 
     def explain(self, error: Exception) -> str:
         """Return a sentence about an error, with the cause and the remedy."""
         return describe(self._path, error)
+
+    def _open_connection(self) -> sqlite3.Connection:
+        connection = sqlite_files.connect(self._path)
+        try:
+            connection.execute("PRAGMA synchronous=FULL")
+            sqlite_files.is_ours(connection, KIND)  # which opens the log
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
     def _open(self, now: float) -> None:
         self._path = resolve(self._path)

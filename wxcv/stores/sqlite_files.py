@@ -22,6 +22,7 @@ MOUNTS = "/proc/self/mounts"
 
 _BUSY_SECONDS = 1.5  # for another process to let go of the file; less than an operation may take
 Error = sqlite3.Error
+DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
