@@ -7,17 +7,17 @@ import sqlite3
 import struct
 import threading
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 from support.journals import make_image, process, read_entries, start_run
+from support.programs import run_program
 
 import wxcv
 from wxcv.journal.files import KIND
 from wxcv.stores import sqlite_files
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 PAGE = 4096
 LOG_HEADER, FRAME_HEADER = 32, 24
@@ -84,6 +84,40 @@ async def test_a_database_of_others_is_left_alone_during_a_checkpoint(path: Path
         with pytest.raises(wxcv.JournalError, match="is an SQLite database of another program"):
             await read()
         assert read_files(path) == files
+
+
+AS_ANOTHER_USER = """
+import os, sys
+import wxcv
+wxcv.JournalReader, wxcv.JournalError
+os.chdir(sys.argv[1])
+if os.getuid() == 0:
+    for name in (".", *os.listdir()):
+        os.chown(name, 65534, 65534)
+    os.setresgid(65534, 65534, 65534)
+    os.setresuid(65534, 65534, 65534)
+os.chmod(".", 0o500)
+try:
+    with wxcv.JournalReader("run.sqlite") as reader:
+        print(reader.warning)
+except wxcv.JournalError as error:
+    print(error)
+finally:
+    os.chmod(".", 0o700)
+"""
+
+
+async def test_a_copy_that_is_not_whole_without_its_log_is_not_called_damaged() -> None:
+    """In a read-only folder the log cannot be read; the message says what to do."""
+    with TemporaryDirectory() as folder:
+        await kill_in_checkpoint(Path(folder) / "run.sqlite", 50)
+        done = await asyncio.to_thread(run_program, AS_ANOTHER_USER, folder)
+
+    assert done.stderr == ""
+    assert done.stdout == (
+        "the journal run.sqlite cannot be read without run.sqlite-wal, for which the folder must be writable"
+        "; copy both files to another one\n"
+    )
 
 
 def kill_in_creation(path: Path) -> None:
