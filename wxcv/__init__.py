@@ -86,6 +86,7 @@ if TYPE_CHECKING:
     )
     from wxcv.journal.journal import Journal as Journal
     from wxcv.journal.reader import JournalEntry as JournalEntry, JournalReader as JournalReader
+    from wxcv.journal.statements import Forgotten as Forgotten
     from wxcv.session.session import Session as Session
     from wxcv.stores.base import (
         AnswerStore as AnswerStore,

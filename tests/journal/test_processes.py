@@ -139,7 +139,7 @@ async def main():
             os.read(ours, 1)  # the child is alive
             os.kill(os.getpid(), 9)
         os.waitpid(child, 0)
-        print(await journal.forget("x"))
+        print((await journal.forget("x")).images)
 asyncio.run(main())
 """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -90,6 +91,25 @@ def test_a_reader_is_used_in_a_block(path: Path) -> None:
         next(reader.entries())
 
 
+def test_a_reader_that_is_opened_again_has_no_old_warning(path: Path) -> None:
+    """The warning is about the file as it is now."""
+    asyncio.run(_make_empty(path))
+    whole = path.read_bytes()
+    path.write_bytes(whole + b"x")
+    reader = wxcv.JournalReader(path)
+    with reader:
+        assert "the file is damaged" in (reader.warning or "")
+    path.write_bytes(whole)
+    with reader:
+        assert reader.warning is None
+
+
+async def _make_empty(path: Path) -> None:
+    """Make a journal without entries."""
+    async with wxcv.Journal(path):
+        pass
+
+
 # --- forgetting
 
 
@@ -97,7 +117,8 @@ def test_a_reader_is_used_in_a_block(path: Path) -> None:
     ("pattern", "left"),
     [
         ("a.png", {"b.png", "name", "a.png?key=1"}),
-        ("*.png", {"name", "a.png?key=1"}),
+        ("*.png", {"name"}),  # as the URL is shown without its query
+        ("*.png?*", {"a.png", "b.png", "name"}),
         ("*/b.*", {"a.png", "name", "a.png?key=1"}),
         ("https://example.com/*", {"a.png", "b.png", "name"}),
         ("name", {"a.png", "b.png", "a.png?key=1"}),
@@ -106,15 +127,39 @@ def test_a_reader_is_used_in_a_block(path: Path) -> None:
     ],
 )
 async def test_what_matches_is_forgotten(path: Path, tmp_path: Path, pattern: str, left: set[str]) -> None:
-    """A pattern is matched with the whole name and with its last part; the count says how many images."""
+    """A pattern is matched with the whole name, its last part and the label; the result says how many."""
     await make_journal(path, tmp_path)
     before = await read_entries(path)
     async with wxcv.Journal(path) as journal:
-        count = await journal.forget(pattern)
+        deleted = await journal.forget(pattern)
     entries = await read_entries(path)
 
     assert {entry.image.rpartition("/")[2] for entry in entries} == left
-    assert count == len(before) - len(entries)
+    assert deleted == (len(before) - len(entries),) * 2
+
+
+async def test_a_path_is_forgotten_as_it_was_given(path: Path, tmp_path: Path) -> None:
+    """A relative path is shown as it was given, and that is what people write."""
+    (tmp_path / "in").mkdir()
+    image = os.path.relpath(make_file(tmp_path / "in"))
+    async with wxcv.Journal(path) as journal:
+        record = await start_run(journal).look_up(image)
+        await record.find(make_image())
+        await record.save_call("ok", ANSWER, None, 1, "wechat")
+
+        assert await journal.forget("in/*") == (0, 0)
+        assert await journal.forget(image.replace("a.png", "*")) == (1, 1)
+
+
+async def test_each_result_that_is_forgotten_counts(path: Path, tmp_path: Path) -> None:
+    """An image has a result at each endpoint, and images with the same bytes have one each."""
+    async with wxcv.Journal(path) as journal:
+        for endpoint in (wxcv.SCAN_QRCODE, wxcv.IDCARD):
+            for name in ("a.png", "b.png", "c.png"):
+                await process(start_run(journal, endpoint), make_file(tmp_path, name))
+
+        assert await journal.forget("[ab].png") == (2, 4)
+        assert await journal.forget("*") == (1, 2)
 
 
 async def test_no_trace_is_left_of_what_was_forgotten(path: Path, tmp_path: Path) -> None:
@@ -129,7 +174,7 @@ async def test_no_trace_is_left_of_what_was_forgotten(path: Path, tmp_path: Path
         await process(run, make_image(b"other").data)
         # Builds of SQLite differ in whether they leave what is deleted where it is.
         await run.write(lambda connection: connection.execute("PRAGMA secure_delete=OFF").fetchall())
-        assert await journal.forget("secret-*") == 50
+        assert await journal.forget("secret-*") == (50, 50)
         found = b"".join(file.read_bytes() for file in tmp_path.glob("run.sqlite*"))
         await process(run, make_image(b"another").data)
 

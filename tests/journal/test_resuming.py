@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import time
 from typing import TYPE_CHECKING, Any
@@ -273,3 +274,29 @@ async def test_a_file_that_is_gone_takes_no_answer_with_it(path: Path, tmp_path:
     (entry,) = await read_entries(path)
 
     assert (entry.image, entry.status) == (str(image), "ok")
+
+
+async def test_a_path_with_dots_behind_a_link_is_the_file_that_is_read(path: Path, tmp_path: Path) -> None:
+    """``link/..`` is the parent of the folder to which the link leads, not that of the link."""
+    (tmp_path / "other" / "folder").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "other" / "folder")
+    near, far = make_file(tmp_path, data=b"near"), make_file(tmp_path / "other", data=b"far")
+    async with wxcv.Journal(path, clock=wxcv.ManualClock(time.time() + 10)) as journal:
+        await process(start_run(journal), near)
+        first = await process(start_run(journal), tmp_path / "link" / ".." / "a.png")
+        again = await start_run(journal).look_up(tmp_path / "link" / ".." / "a.png")
+
+    assert first.known is None
+    assert again.known is not None
+    digests = {entry.digest for entry in await read_entries(path)}
+    assert digests == {hashlib.sha256(file.read_bytes()).hexdigest() for file in (near, far)}
+
+
+async def test_a_path_with_a_slash_behind_it_is_no_file(path: Path, tmp_path: Path) -> None:
+    """It cannot be read, so that the answer of the file without the slash is not taken for it."""
+    image = make_file(tmp_path)
+    async with wxcv.Journal(path, clock=wxcv.ManualClock(time.time() + 10)) as journal:
+        await process(start_run(journal), image)
+
+        assert (await start_run(journal).look_up(f"{image}/")).known is None
+        assert (await start_run(journal).look_up(f"{tmp_path}/./a.png")).known is not None

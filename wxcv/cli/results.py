@@ -137,23 +137,17 @@ def _check_output(path: str, journal: str) -> None:
             raise typer.BadParameter(f"--output {path!r} is the journal itself or belongs to it")
 
 
-def _count_results(path: str) -> int:
-    with wxcv.JournalReader(path) as reader:
-        return sum(1 for _ in reader.entries())
-
-
 async def _forget(path: str, pattern: str) -> int:
     """Delete what the journal has of matching images; return the exit code."""
     try:
-        _count_results(path)  # a journal that does not exist must not be made
+        with wxcv.JournalReader(path):  # a journal that does not exist must not be made
+            pass
         async with wxcv.Journal(path) as journal:
-            before = _count_results(path)
-            images = await journal.forget(pattern)
-            results = before - _count_results(path)
+            deleted = await journal.forget(pattern)
     except wxcv.JournalError as error:
         say(str(error))
         return exits.JOURNAL
-    say(f"deleted {count_of(images, 'image')} and {count_of(results, 'result')}")
+    say(f"deleted {count_of(deleted.images, 'image')} and {count_of(deleted.results, 'result')}")
     return exits.ALL_READ
 
 
@@ -184,7 +178,7 @@ def results(  # noqa: PLR0913 - the options of the command
         typer.Option(
             metavar="PATTERN",
             help="Delete, without asking, the images whose path, URL or name matches the pattern, such as "
-            "'*.jpg', or the last part of it does, and their answers.",
+            "'*.jpg', or the last part of it does, or the name that is shown, and their answers.",
         ),
     ] = None,
 ) -> None:

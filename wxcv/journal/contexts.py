@@ -94,10 +94,12 @@ class RunContext:
             message = str(error)
         else:
             return
-        if self.core.failure:
-            images = "one image was" if self._concurrency == 1 else f"{self._concurrency} images were"
-            message += (
-                f"; every outcome that the batch yielded is recorded, and at most {images} sent without a "
-                "record"
-            )
-        raise JournalError(message)
+        raise JournalError(message + self._describe_recorded() if self.core.failure else message)
+
+    def _describe_recorded(self) -> str:
+        if not self.core.is_whole:
+            return "; outcomes that the batch yielded may be lost"
+        images = "one image was" if self._concurrency == 1 else f"{self._concurrency} images were"
+        return (
+            f"; every outcome that the batch yielded is recorded, and at most {images} sent without a record"
+        )

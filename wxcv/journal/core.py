@@ -36,6 +36,7 @@ class _ThreadConnection:
 
     Attributes:
         failure: a sentence about the first write that failed, after which nothing more is written; or "".
+        is_whole: whether all that was written before that is still in the file.
     """
 
     def __init__(self, file: JournalFile, clock: Clock, *, is_writer: bool) -> None:
@@ -44,6 +45,7 @@ class _ThreadConnection:
         self._run_all = self._transact if is_writer else self._read
         self._connection: sqlite3.Connection | None = None
         self.failure = ""
+        self.is_whole = True
 
     def run(self, operations: Sequence[Work]) -> Sequence[Any]:
         """Run the operations, for a writer in one transaction; return the result or the error of each."""
@@ -70,6 +72,7 @@ class _ThreadConnection:
             self._file.check()
             connection.execute("COMMIT")
         except Exception as error:  # noqa: BLE001 - all must get a result
+            self.is_whole = self._file.is_whole_after(error)
             self.failure = self._file.explain(error)
             with suppress(sqlite_files.Error):
                 connection.rollback()
@@ -115,6 +118,11 @@ class JournalCore:
     def failure(self) -> str:
         """A sentence about the first write that failed; "" if none has."""
         return self._writer.failure
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all that was written before the failure was still in the file then."""
+        return self._writer.is_whole
 
     async def read(self, work: Work) -> Any:  # noqa: ANN401 - what work returns
         """Return what ``work(connection)`` returns, outside of any transaction.

@@ -24,6 +24,8 @@ KIND = FileKind(
     network_remedy="give a path on a local disk",
 )
 
+NO_JOURNAL = "has no journal in it; give another path"
+
 
 class JournalFile:
     """The file of a journal, opened and locked for all threads by the first one that needs it.
@@ -39,6 +41,7 @@ class JournalFile:
         self._mutex = threading.Lock()
         self._lock: FileLock | None = None
         self._identity = (0, 0)
+        self._log_identity = (0, 0)
         self._connected = 0
 
     def connect(self, now: float) -> sqlite3.Connection:
@@ -50,8 +53,14 @@ class JournalFile:
         with self._mutex:
             if self._lock is None:
                 self._open(now)
-            connection = sqlite_files.connect(self._path)
-            connection.execute("PRAGMA synchronous=FULL")
+            try:
+                connection = self._open_connection()
+            except BaseException:
+                if not self._connected:
+                    self._release()
+                raise
+            if not self._connected:
+                self._log_identity = sqlite_files.identify(sqlite_files.find_log(self._path))
             self._connected += 1
             return connection
 
@@ -68,19 +77,43 @@ class JournalFile:
                 self._release()
 
     def check(self) -> None:
-        """Raise UnusableFileError if the file or its lock is not the one that was opened."""
+        """Raise UnusableFileError if the file, its log or its lock is not the one that was opened."""
         if self._lock is None or not self._lock.is_held:
             raise UnusableFileError(
                 "is no longer locked, as its .lock file was deleted; do not delete that during a run"
             )
-        if sqlite_files.identify(self._path) != self._identity:
+        if self._is_replaced():
             raise UnusableFileError(
-                "was deleted or replaced while it was in use; do not touch it during a run"
+                "was deleted or replaced while it was in use, or the -wal file beside it was; do not touch "
+                "them during a run"
             )
+
+    def is_whole_after(self, error: Exception) -> bool:
+        """Return whether all that was recorded is still there after an error."""
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        try:
+            return code not in sqlite_files.DAMAGE and not self._is_replaced()
+        except OSError:
+            return False
+
+    def _is_replaced(self) -> bool:
+        log = sqlite_files.find_log(self._path)
+        found = sqlite_files.identify(self._path), sqlite_files.identify(log)
+        return found != (self._identity, self._log_identity)
 
     def explain(self, error: Exception) -> str:
         """Return a sentence about an error, with the cause and the remedy."""
         return describe(self._path, error)
+
+    def _open_connection(self) -> sqlite3.Connection:
+        connection = sqlite_files.connect(self._path)
+        try:
+            connection.execute("PRAGMA synchronous=FULL")
+            sqlite_files.is_ours(connection, KIND)  # which opens the log
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
     def _open(self, now: float) -> None:
         self._path = resolve(self._path)
@@ -121,11 +154,10 @@ def resolve(path: Path) -> Path:
         raise UnusableFileError("is a link that leads to itself; give the path of a file") from None
 
 
-def require_journal(path: Path, **flags: str) -> None:
-    """Raise UnusableFileError, or an error of SQLite, if there is no journal; no file is touched."""
-    with closing(sqlite_files.connect(path, mode="ro", immutable="1", **flags)) as connection:
-        if not sqlite_files.is_ours(connection, KIND):
-            raise UnusableFileError("has no journal in it; give another path")
+def require_journal(path: Path) -> None:
+    """Raise UnusableFileError, or an error of SQLite, if the header is no journal's; no file is touched."""
+    if not sqlite_files.is_header_ours(path, KIND):
+        raise UnusableFileError(NO_JOURNAL)
 
 
 def _refuse_foreign(path: Path) -> None:
@@ -152,23 +184,28 @@ def _refuse_leftovers(path: Path) -> None:
 
 
 def _require_undamaged(path: Path) -> None:
-    """Look for damage before anything is written, with a connection that leaves the file as it is."""
-    size = sqlite_files.find_size(path)
-    if not size:
+    """Look for damage before anything is recorded, with what SQLite keeps beside the file applied to it."""
+    if not sqlite_files.find_size(path):
         return
-    has_log = sqlite_files.find_size(sqlite_files.find_log(path)) > 0
-    with closing(sqlite_files.connect(path, mode="ro", immutable=str(int(not has_log)))) as connection:
+    unapplied = sqlite_files.find_unapplied(path)
+    if unapplied is None:  # with a connection that leaves the file as it is
+        flags = {"mode": "ro", "immutable": "1"}
+    else:  # a log can be read as it is; a rollback journal must be applied
+        flags = {"mode": "ro" if unapplied == sqlite_files.find_log(path) else "rw"}
+    with closing(sqlite_files.connect(path, **flags)) as connection:
         if is_damaged(connection, path):
             raise UnusableFileError(f"is damaged; {KIND.damage_remedy}")
 
 
 def is_damaged(connection: sqlite3.Connection, path: Path) -> bool:
-    """Return whether the file is damaged, or cut where SQLite does not see it."""
+    """Return whether the file is damaged, or cut where SQLite does not see it.
+
+    The connection must be one that reads what SQLite keeps beside the file, unless there is nothing.
+    """
     (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     (page,) = connection.execute("PRAGMA page_size").fetchone()
-    has_log = sqlite_files.find_size(sqlite_files.find_log(path)) > 0
-    is_cut = sqlite_files.find_size(path) % page > 0 and not has_log  # a log may have the missing part
-    return found != "ok" or is_cut
+    has_log = sqlite_files.find_unapplied(path) is not None  # which may have the missing part
+    return found != "ok" or (not has_log and sqlite_files.find_size(path) % page > 0)
 
 
 def _make_tables(connection: sqlite3.Connection) -> None:

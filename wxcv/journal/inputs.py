@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wxcv.images.files import path_name
@@ -72,10 +73,20 @@ def name_input(kind: str, given: str, *, local_files: bool) -> InputName | None:
             return None
         if kind == URL:
             return InputName(URL, given.encode(), short_name(given.partition("?")[0]))
-        path = os.path.abspath(os.fsencode(given))  # noqa: PTH100 - resolve() would follow links
+        path = os.fsencode(_make_absolute(Path(given)))
         return InputName(PATH, path, path_name(given), given if local_files else "")
     except (OSError, ValueError):  # the current folder was deleted, or no file can have this name
         return None
+
+
+def _make_absolute(path: Path) -> Path:
+    """Join a path with the current folder; ".." stays where what is before it may be a link."""
+    if path.is_absolute():
+        return path
+    folder = Path.cwd()  # which has no links
+    while path.parts[:1] == ("..",):
+        path, folder = Path(*path.parts[1:]), folder.parent
+    return folder / path
 
 
 def name_content(image_id: str, label: str) -> InputName:
@@ -88,7 +99,7 @@ def read_state(name: InputName) -> FileState | None:
     if not name.path:
         return None
     try:
-        status = os.stat(name.name)  # noqa: PTH116 - a name in bytes, which Path does not take
+        status = os.stat(name.path)  # noqa: PTH116 - Path would drop a slash at the end
     except (OSError, ValueError):
         return None
     if not stat.S_ISREG(status.st_mode):

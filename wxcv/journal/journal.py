@@ -14,7 +14,7 @@ from wxcv.journal.core import AfterCommit, JournalCore
 from wxcv.journal.files import JournalFile, compact
 from wxcv.journal.runs import JournalRun
 from wxcv.journal.settings import Settings
-from wxcv.journal.statements import CallGroup, dump_fields
+from wxcv.journal.statements import CallGroup, Forgotten, dump_fields
 from wxcv.masking import short_name
 
 if TYPE_CHECKING:
@@ -43,7 +43,8 @@ class Journal:
 
     Two images are the same if they have the same bytes (by SHA-256) or the same URL, for the same account,
     endpoint, fields and ``fit``: they share one call, and each has an outcome. A file whose size and times
-    are as recorded is not even read; a file that was changed is another image.
+    are as recorded is not even read; a file that was changed is another image. A change that leaves
+    size and times as they are, as a write to a shared memory map can, is noticed with ``checksum=True`` only.
 
     Args:
         path: the path of the file, in a directory that exists. It is created if it is missing. Only its owner
@@ -119,7 +120,7 @@ class Journal:
         """
         await self._core.aclose(grace)
 
-    async def forget(self, pattern: str) -> int:
+    async def forget(self, pattern: str) -> Forgotten:
         """Delete images, their outcomes and their answers from the file, so that no trace of them remains.
 
         The whole file is rewritten, for which the disk needs as much free space again. Images that are being
@@ -127,10 +128,11 @@ class Journal:
 
         Args:
             pattern: such as "*.jpg" or "/scans/2024/*", as for ``fnmatch.fnmatchcase``. It is compared with
-                the whole path, URL or name of every image, and with the last part of that.
+                the absolute path, the URL or the name of every image, with the last part of that, and with
+                its label: the path as it was given, or the URL without its query.
 
         Returns:
-            How many images were deleted. Their answers are deleted unless another image has the same bytes.
+            How many images and results were deleted. An answer stays if another image has the same bytes.
 
         Raises:
             TypeError, ValueError: the pattern is not a str, is empty, or has unprintable characters.
@@ -138,7 +140,7 @@ class Journal:
                 images are deleted, and traces of them remain until it is called again.
         """
         checks.check_text("pattern", pattern)
-        deleted: int = await self._core.write(partial(_forget, pattern))
+        deleted: Forgotten = await self._core.write(partial(_forget, pattern))
         return deleted
 
     def start_run(  # noqa: PLR0913 - the settings of one batch
@@ -176,7 +178,7 @@ def _do_nothing(_connection: sqlite3.Connection) -> None:
 def _forget(pattern: str, connection: sqlite3.Connection) -> AfterCommit:
     deleted = statements.forget(connection, pattern)
 
-    def finish(connection: sqlite3.Connection) -> int:
+    def finish(connection: sqlite3.Connection) -> Forgotten:
         compact(connection)
         return deleted
 

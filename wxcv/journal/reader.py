@@ -6,6 +6,7 @@ import json
 import sqlite3
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -13,7 +14,7 @@ import attrs
 
 from wxcv.errors import JournalError
 from wxcv.journal import statements
-from wxcv.journal.files import KIND, describe, is_damaged, require_journal, resolve
+from wxcv.journal.files import KIND, NO_JOURNAL, describe, is_damaged, require_journal, resolve
 from wxcv.journal.statements import show_name
 from wxcv.journal.stored_errors import parse_error
 from wxcv.stores import sqlite_files
@@ -21,7 +22,7 @@ from wxcv.values import Value
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 _PAGE = 500
 """Entries that are read at a time; between two pages, a run that writes can empty its log."""
@@ -90,11 +91,9 @@ class JournalReader:
         self.warning: str | None = None
 
     def __enter__(self) -> Self:
+        self.warning = None
         try:
-            path = resolve(self._path)
-            self._connection = self._open(path)
-            if is_damaged(self._connection, path):
-                self.warning = f"the file is damaged, and entries may be missing; {KIND.damage_remedy}"
+            self._connection = self._open(resolve(self._path))
         except (sqlite_files.UnusableFileError, sqlite3.Error, OSError, ValueError) as error:
             message = describe(self._path, error)
         else:
@@ -137,36 +136,52 @@ class JournalReader:
         require_journal(path)
         # Without a log, a read-only connection makes one and leaves it behind. With one, a writable
         # connection may apply and delete it.
-        connection = sqlite_files.connect(path, mode="ro" if _has_log(path) else "rw")
+        mode = "ro" if sqlite_files.find_log(path).exists() else "rw"
         try:
-            connection.execute("PRAGMA query_only=ON")
-            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            return self._connect(path, self._find_damage, mode=mode)
         except sqlite3.OperationalError as error:
-            connection.close()
             if error.sqlite_errorcode & 0xFF not in _NOT_WRITABLE:
                 raise
-        else:
-            return connection
-        self.warning = _warn_of_log(path)
-        return sqlite_files.connect(path, mode="ro", immutable="1")
+        unapplied = sqlite_files.find_unapplied(path)
+        if unapplied is None:
+            return self._connect(path, self._find_damage, mode="ro", immutable="1")
+        self.warning = (
+            f"the newest entries are in {unapplied.name}, which cannot be read in a read-only folder; "
+            "copy both files to another one"
+        )
+        return self._connect(path, partial(_require_readable, unapplied), mode="ro", immutable="1")
+
+    def _connect(
+        self, path: Path, check: Callable[[sqlite3.Connection, Path], None], **flags: str
+    ) -> sqlite3.Connection:
+        """Return a connection that has passed the check; close it if it has not."""
+        connection = sqlite_files.connect(path, **flags)
+        try:
+            connection.execute("PRAGMA query_only=ON")
+            check(connection, path)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _find_damage(self, connection: sqlite3.Connection, path: Path) -> None:
+        if not sqlite_files.is_ours(connection, KIND):  # the process that made it was killed
+            raise sqlite_files.UnusableFileError(NO_JOURNAL)
+        if is_damaged(connection, path):
+            self.warning = f"the file is damaged, and entries may be missing; {KIND.damage_remedy}"
 
 
-def _has_log(path: Path) -> bool:
-    return sqlite_files.find_log(path).exists()
-
-
-def _warn_of_log(path: Path) -> str | None:
-    log = sqlite_files.find_log(path)
+def _require_readable(unapplied: Path, connection: sqlite3.Connection, path: Path) -> None:
+    """Refuse a file that is not whole without what was not applied to it: it need not be damaged."""
     try:
-        is_empty = not log.stat().st_size
-    except OSError:
-        is_empty = True
-    if is_empty:
-        return None
-    return (
-        f"the newest entries are in {log.name}, which cannot be read in a read-only folder; copy both "
-        "files to another one"
-    )
+        is_readable = not is_damaged(connection, path)
+    except sqlite3.DatabaseError:
+        is_readable = False
+    if not is_readable:
+        raise sqlite_files.UnusableFileError(
+            f"cannot be read without {unapplied.name}, for which the folder must be writable; "
+            "copy both files to another one"
+        )
 
 
 def _make_entry(*row: Any) -> JournalEntry:  # noqa: ANN401 - the columns

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from fnmatch import translate
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -153,17 +154,30 @@ def mark_lost(connection: sqlite3.Connection, error: str, now: float) -> None:
     )
 
 
-def forget(connection: sqlite3.Connection, pattern: str) -> int:
-    """Delete the inputs whose names match and the calls of which no input is left; return how many inputs."""
+class Forgotten(NamedTuple):
+    """How much ``Journal.forget`` deleted.
+
+    Attributes:
+        images: the number of images, by their names.
+        results: the number of entries that a JournalReader had of them.
+    """
+
+    images: int
+    results: int
+
+
+def forget(connection: sqlite3.Connection, pattern: str) -> Forgotten:
+    """Delete the inputs whose names match and the calls of which no input is left."""
     matches = re.compile(translate(pattern)).match
-    found = [
-        (kind, name)
-        for kind, name, label in connection.execute("SELECT kind, name, label FROM inputs")
-        if any(map(matches, _shown_names(kind, name, label)))
-    ]
+    found, inputs_of = [], Counter[str]()
+    for kind, name, label, image in connection.execute("SELECT kind, name, label, image FROM inputs"):
+        if any(map(matches, _shown_names(kind, name, label))):
+            found.append((kind, name))
+            inputs_of[image] += 1
+    results = sum(inputs_of[image] for (image,) in connection.execute("SELECT image FROM calls"))
     connection.executemany(f"DELETE FROM inputs WHERE {_INPUT}", found)  # noqa: S608 - ours
     connection.execute("DELETE FROM calls WHERE image NOT IN (SELECT image FROM inputs)")
-    return len(found)
+    return Forgotten(len(found), results)
 
 
 def show_name(kind: str, name: bytes, label: str) -> str:
@@ -171,9 +185,9 @@ def show_name(kind: str, name: bytes, label: str) -> str:
     return label if kind == "bytes" else name.decode(errors="surrogateescape")
 
 
-def _shown_names(kind: str, name: bytes, label: str) -> tuple[str, str]:
+def _shown_names(kind: str, name: bytes, label: str) -> tuple[str, str, str]:
     shown = show_name(kind, name, label)
-    return shown, re.split(r"[\\/]", shown.rstrip("/"))[-1]
+    return shown, re.split(r"[\\/]", shown.rstrip("/"))[-1], label
 
 
 def iterate(

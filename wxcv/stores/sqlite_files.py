@@ -8,7 +8,7 @@ import stat
 import sys
 import threading
 import time
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -22,6 +22,7 @@ MOUNTS = "/proc/self/mounts"
 
 _BUSY_SECONDS = 1.5  # for another process to let go of the file; less than an operation may take
 Error = sqlite3.Error
+DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
@@ -34,6 +35,8 @@ _REMEDIES = {
     sqlite3.SQLITE_CANTOPEN: "cannot be opened; let this user write the file and its directory",
     sqlite3.SQLITE_NOTADB: "is not an SQLite database; give another path",
 }
+
+_FOREIGN = "is an SQLite database of another program; give another path"
 
 _creating = threading.Lock()
 
@@ -108,6 +111,14 @@ def find_size(path: Path) -> int:
 def find_log(path: Path) -> Path:
     """Return the file in which SQLite keeps what is not in the database yet."""
     return Path(f"{path}-wal")
+
+
+def find_unapplied(path: Path) -> Path | None:
+    """Return the file without which the database is not whole: its log or its rollback journal; or None."""
+    for name in (find_log(path), Path(f"{path}-journal")):
+        if find_size(name):
+            return name
+    return None
 
 
 def find_companions(path: Path) -> tuple[Path, Path]:
@@ -207,15 +218,41 @@ def create_tables(connection: sqlite3.Connection, kind: FileKind) -> None:
 
 def is_ours(connection: sqlite3.Connection, kind: FileKind) -> bool:
     """Return True for a file of this kind, False for an empty one; refuse everything else."""
+    if _has_header(connection, kind):
+        return True
+    (objects,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if objects:
+        raise UnusableFileError(_FOREIGN)
+    return False
+
+
+def is_header_ours(path: Path, kind: FileKind) -> bool:
+    """Return what ``is_ours`` does, by the header alone; the path is absolute, and no file is touched.
+
+    What SQLite keeps beside the database is not read, so that the rest of the file may be out of date.
+    """
+    with closing(connect(path, mode="ro", immutable="1")) as connection:
+        # SQLite would call a file damaged that is shorter than its header says, as it is while the log
+        # is being applied.
+        connection.execute("PRAGMA writable_schema=ON")
+        if _has_header(connection, kind):
+            return True
+        (changes,) = connection.execute("PRAGMA schema_version").fetchone()
+        if changes:
+            raise UnusableFileError(_FOREIGN)
+        return False
+
+
+def _has_header(connection: sqlite3.Connection, kind: FileKind) -> bool:
+    """Return True for the header of this kind, False for one without numbers; refuse everything else."""
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
-    (objects,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     if application == kind.application_id and version == kind.version:
         return True
     if application == kind.application_id:
         raise UnusableFileError("was made by another version of wxcv; give another path")
-    if application or version or objects:
-        raise UnusableFileError("is an SQLite database of another program; give another path")
+    if application or version:
+        raise UnusableFileError(_FOREIGN)
     return False
 
 
