@@ -36,7 +36,7 @@ def names(*words: str, include: tuple[str, ...] = (), column: str | None = "imag
 
 def split(data: bytes) -> list[str]:
     """Return the names in a list on standard input."""
-    return list(names_of_lines(io.BufferedReader(io.BytesIO(data)), "standard input"))  # type: ignore[arg-type]
+    return list(names_of_lines(io.BytesIO(data).read1, "standard input"))
 
 
 def test_a_folder_is_walked_for_what_is_wanted() -> None:

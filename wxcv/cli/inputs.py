@@ -6,8 +6,9 @@ import fnmatch
 import glob
 import os
 import sys
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from wxcv.cli.lists import InputError, names_in_csv, names_in_json_lines, names_of_lines
 
@@ -51,7 +52,7 @@ def expand(words: Sequence[str], *, include: Sequence[str] = (), column: str | N
         elif os.path.lexists(word):
             yield word
         elif word.startswith("@"):
-            yield from _read_list(word[1:], names_of_lines)
+            yield from _read_list(word[1:], lambda file, place: names_of_lines(file.read1, place))
         elif glob.has_magic(word):
             yield from _names_matching(word, wanted)
         else:
@@ -99,8 +100,9 @@ def _names_matching(pattern: str, wanted: Sequence[str]) -> Iterator[str]:
 def _names_on_stdin() -> Iterator[str]:
     if sys.stdin is None:
         raise InputError("cannot read standard input: it is closed")
-    file = cast("BufferedReader", sys.stdin.buffer)
-    yield from _guard(lambda: names_of_lines(file, "standard input"), "standard input")
+    # Without its buffer, whose lock a thread that waits for input would hold when Python ends.
+    read = partial(os.read, sys.stdin.fileno())
+    yield from _guard(lambda: names_of_lines(read, "standard input"), "standard input")
 
 
 def _names_in_records(path: str, column: str) -> Iterator[str]:

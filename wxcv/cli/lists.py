@@ -8,7 +8,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from io import BufferedReader
 
 LONGEST_LINE = 64 * 1024
@@ -19,18 +19,18 @@ class InputError(Exception):
     """The names of the images cannot be read; the message says why, on one line."""
 
 
-def names_of_lines(file: BufferedReader, place: str) -> Iterator[str]:
+def names_of_lines(read: Callable[[int], bytes], place: str) -> Iterator[str]:
     """Yield the names in a list, one per line; if there are NUL bytes, those end the names instead.
 
     Args:
-        file: the list.
+        read: returns at most so many bytes of the list, as soon as there are any, and b"" at its end.
         place: what it is called in messages.
 
     Raises:
         InputError: a name is too long, or a NUL byte comes after the first 64 KiB only.
         OSError: the list cannot be read.
     """
-    block = file.read1(LONGEST_LINE)
+    block = read(LONGEST_LINE)
     separator, ending = (b"\0", b"") if b"\0" in block else (b"\n", b"\r")
     rest = b""
     while block:
@@ -39,7 +39,7 @@ def names_of_lines(file: BufferedReader, place: str) -> Iterator[str]:
             yield from _name_of_bytes(name.rstrip(ending) if ending else name, place)
         if len(rest) > LONGEST_LINE:
             raise InputError(_describe_long(place))
-        block = file.read1(LONGEST_LINE)
+        block = read(LONGEST_LINE)
     yield from _name_of_bytes(rest.rstrip(ending) if ending else rest, place)
 
 
