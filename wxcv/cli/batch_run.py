@@ -97,7 +97,9 @@ class BatchRun:
         """Open what the run needs, or exit with a message."""
         settings, endpoint = self._settings, self._endpoint
         sources = await self._open_sources(stack)
-        session = await open_session(stack, settings, [endpoint], answer_sources=sources)
+        session = await open_session(
+            stack, settings, [endpoint], answer_sources=sources, on_call=self._tally.add_call
+        )
         journal = await self._open_journal(stack)
         self._progress.start()
         for note in self._notes:
@@ -175,7 +177,7 @@ class BatchRun:
         if self._fault is not None:
             yield output.reason_of(self._fault)
             return
-        rest = self._names.found - self._tally.done
+        rest = self._names.found - self._tally.done - self._tally.interrupted
         rest_text = (
             f"{output.count_of(rest, 'image')} {'was' if rest == 1 else 'were'} not tried"
             if self._names.is_complete and rest > 0

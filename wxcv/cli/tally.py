@@ -61,13 +61,14 @@ class Tally:
         done: how many images have an outcome.
         without_call: how many answers were had without a send in this run.
         last_error: the last image without an answer and its error, or None.
+        interrupted: how many images had been sent when the run was ended, and have no outcome.
         exit_code: the highest exit code of all outcomes.
         started_at: when the run began, in seconds of the monotonic clock.
     """
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
-        self.done = self.without_call = 0
+        self.done = self.without_call = self.interrupted = 0
         self.last_error: tuple[str, wxcv.WxcvError] | None = None
         self.exit_code = exits.ALL_READ
         self.started_at = time.monotonic()
@@ -88,6 +89,10 @@ class Tally:
             self._kinds[key] = ErrorKind.of(error)
         self._kinds[key].count += 1
 
+    def add_call(self, event: wxcv.CallEvent) -> None:
+        """Count a call that was cancelled after its image, or a part of it, was sent."""
+        self.interrupted += event.status == "cancelled" and event.sends > 0
+
     def count_line(self) -> str:
         """Return the counts of the statuses that occurred, in words."""
         shown = [f"{self.counts[key]:,} {name}" for key, name in STATUSES.items() if self.counts[key]]
@@ -104,6 +109,8 @@ class Tally:
             yield f"  {kind.count:,} x {kind.text}"
         if others := kinds[_MOST_KINDS:]:
             yield f"  {sum(kind.count for kind in others):,} x other errors"
+        if self.interrupted:
+            yield output.describe_interrupted(self.interrupted, "being sent")
         if kinds and kinds[0].remedy:
             yield f"what to do about {'it' if len(kinds) == 1 else 'the first'}: {kinds[0].remedy}"
 
