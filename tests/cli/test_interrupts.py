@@ -46,7 +46,7 @@ async def test_a_signal_ends_a_wait_for_names(
 
 
 async def test_a_signal_after_the_end_of_a_run_keeps_the_exit_code(tmp_path: Path) -> None:
-    """Once a run that a signal ended has printed its summary, another signal does not change its exit code."""
+    """Once a run that a signal ended has printed its summary, a signal does not change its exit code."""
     async with (
         api_server(Held(0).call) as url,
         command(

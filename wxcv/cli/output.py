@@ -162,7 +162,16 @@ def print_object(fields: dict[str, Any]) -> None:
 def to_line(fields: dict[str, Any]) -> str:
     """Return a JSON object on one line that standard output can show."""
     is_utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
-    return json.dumps(fields, ensure_ascii=not is_utf8)
+    return to_printable_json(fields, is_ascii=not is_utf8)
+
+
+def to_printable_json(value: object, *, is_ascii: bool = False) -> str:
+    """Return JSON on one line; what is not printable, or not ASCII if ``is_ascii``, is escaped."""
+    text = json.dumps(value, ensure_ascii=is_ascii)
+    # JSON itself is printable; only its strings may hold what is not.
+    return (
+        text if text.isprintable() else "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
+    )
 
 
 def print_lines(lines: Iterable[str]) -> None:
