@@ -15,6 +15,7 @@ from wxcv.cli.bulk_run import BulkRun, is_quota_error
 from wxcv.cli.feed import Feed
 from wxcv.cli.inputs import expand
 from wxcv.cli.interrupts import Interrupts
+from wxcv.cli.lists import ListProblems
 from wxcv.cli.names import Names, report_names
 from wxcv.cli.progress import Progress
 from wxcv.cli.quota_left import QuotaLeft, format_time
@@ -58,7 +59,10 @@ class BatchRun:
         self._fields = fields
         self._settings = settings
         self._notes = notes
-        self._names = Names(expand(words, include=settings.include or (), column=settings.column))
+        problems = ListProblems()
+        include = settings.include or ()
+        found = expand(words, include=include, column=settings.column, problems=problems)
+        self._names = Names(found, problems)
         self._feed = Feed(self._names, settings.limit)
         self._tally = Tally()
         self._view = RunView(endpoint.name, self._tally, self._names)
@@ -172,7 +176,7 @@ class BatchRun:
 
     def _sum_up(self, signal_code: int | None) -> Iterator[str]:
         """Yield the summary, and how to resume."""
-        if self._run is not None:
+        if self._run is not None and (self._names.found or self._tally.done):
             yield from self._tally.summary()
         if self._fault is not None:
             yield output.reason_of(self._fault)
