@@ -231,6 +231,7 @@ async def test_a_terminal_shows_how_the_run_goes(folder: Path) -> None:
     assert process.returncode == 1
     assert "31/31 100%" in bars[-1]
     assert {len(bar) for bar in bars} <= {79, 80}
+    assert [line for line in screen.lines if "quota left" in line][-1].startswith("quota left 970, resets 20")
     assert any(line.startswith("ok 30   failed 1   not sent 0   unknown 0") for line in screen.lines)
     assert any(" images/s" in line and ", resets 20" in line for line in screen.lines)
     assert any(line.startswith("last error: in/\\x1b[31mred \\u202e\\n.png: not a ") for line in screen.lines)

@@ -66,6 +66,7 @@ class BatchRun:
         self._feed = Feed(self._names, settings.limit)
         self._tally = Tally()
         self._view = RunView(endpoint.name, self._tally, self._names)
+        self._view.most_left = lambda: self._feed.left
         has_bar = not (settings.as_json and sys.stdout.isatty())
         self._progress = Progress(self._view, is_quiet=settings.quiet, has_bar=has_bar)
         self._writer = LineWriter(self._stop)
@@ -82,6 +83,7 @@ class BatchRun:
             except wxcv.JournalError as error:
                 self._fault = error
             await self._writer.flush()
+        self._view.is_ended = True
         if self._names.is_stopped:
             self._view.pause = "stopped"
         code = interrupts.exit_code or self._find_code()
@@ -109,11 +111,7 @@ class BatchRun:
         for note in self._notes:
             self._progress.say_unless_quiet(note)
         if self._progress.has_bar or settings.daily_limit is not None:
-            left = QuotaLeft(session, endpoint, settings.daily_limit)
-            self._view.quota = left.__str__
-            watching = asyncio.create_task(left.watch())
-            stack.push_async_callback(asyncio.wait, {watching})
-            stack.callback(watching.cancel)
+            self._watch_quota(stack, QuotaLeft(session, endpoint, settings.daily_limit))
         run = BulkRun(
             session,
             endpoint,
@@ -128,6 +126,17 @@ class BatchRun:
         if self._names.is_stopped:
             run.stop()
         return run
+
+    def _watch_quota(self, stack: AsyncExitStack, quota: QuotaLeft) -> None:
+        """Show what is left of the quota, and how long that and --limit let the run go on."""
+        self._view.quota = quota.__str__
+        self._view.most_left = lambda: min(
+            (left for left in (quota.left, self._feed.left) if left is not None), default=None
+        )
+        watching = asyncio.create_task(quota.watch())
+        stack.push_async_callback(quota.finish)
+        stack.push_async_callback(asyncio.wait, {watching})
+        stack.callback(watching.cancel)
 
     async def _open_journal(self, stack: AsyncExitStack) -> wxcv.Journal:
         settings = self._settings

@@ -59,6 +59,7 @@ class Tally:
     Attributes:
         counts: how many images have each status.
         done: how many images have an outcome.
+        known: how many outcomes the journal had from earlier runs or other calls.
         without_call: how many answers were had without a send in this run.
         last_error: the last image without an answer and its error, or None.
         interrupted: how many images had been sent when the run was ended, and have no outcome.
@@ -68,7 +69,7 @@ class Tally:
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
-        self.done = self.without_call = self.interrupted = 0
+        self.done = self.known = self.without_call = self.interrupted = 0
         self.last_error: tuple[str, wxcv.WxcvError] | None = None
         self.exit_code = exits.ALL_READ
         self.started_at = time.monotonic()
@@ -77,6 +78,7 @@ class Tally:
     def add(self, outcome: wxcv.Outcome[str, Any]) -> None:
         """Count an outcome."""
         self.done += 1
+        self.known += outcome.source == "journal"
         self.counts[outcome.status] += 1
         if outcome.status == "ok":
             self.without_call += not outcome.sends
