@@ -236,6 +236,7 @@ async def test_what_is_no_journal_is_left_alone(folder: Path, kind: str) -> None
         (["scan-qrcode", "in", "--retry", "ok"], 2, "failed, unknown"),
         (["scan-qrcode", "@missing.txt"], 2, "the list 'missing.txt' does not exist"),
         (["scan-qrcode", "missing.csv"], 2, "the list 'missing.csv' does not exist"),
+        (["scan-qrcode", "list.csv"], 2, "list.csv has no column 'image'; give one with --column: 'file'"),
         (["printed-text", "in", "--local"], 2, "--local reads codes only"),
         (["scan-qrcode", "in", "--limit", "0"], 2, "--limit"),
         (["no-endpoint", "in"], 2, "no endpoint"),
@@ -244,10 +245,24 @@ async def test_what_is_no_journal_is_left_alone(folder: Path, kind: str) -> None
 )
 async def test_what_cannot_begin_is_told(folder: Path, words: list[str], expected: int, message: str) -> None:
     """Wrong usage exits with 2 and a missing account with 3, before a journal is made."""
+    (folder / "list.csv").write_text("file\nin/00.png\n")
     code, out, err = await run("batch", *words, env={"COLUMNS": "200"})
 
     assert (code, out, message in err) == (expected, "", True)
     assert not (folder / JOURNAL).exists()
+
+
+async def test_what_a_list_lacks_is_told(folder: Path) -> None:
+    """Rows without a name are counted, and the exit code is 1; without any name there is no summary of 0."""
+    (folder / "list.csv").write_text("image,n\nin/00.png,1\n,2\n")
+    (folder / "empty.txt").write_text("\n")
+    async with api_server(Counting().call) as url:
+        code, _, err = await run("batch", "scan-qrcode", "list.csv", env=account(url, folder))
+        none = await run("batch", "scan-qrcode", "@empty.txt", env=account(url, folder))
+
+    assert code == 1
+    assert "wxcv: skipped 1 row that has no name of an image\nwxcv: 1 image in " in err
+    assert (none[0], none[2].splitlines()[1:]) == (0, ["wxcv: no images were found"])
 
 
 async def test_an_account_that_is_not_known_is_told() -> None:

@@ -76,7 +76,7 @@ async def test_a_signal_finishes_what_is_in_flight(folder: Path, number: int, ex
 
 
 async def test_a_second_signal_ends_now() -> None:
-    """A second signal ends what is in flight, and the journal has all that was answered."""
+    """A second signal ends what is in flight, which is told, and the journal has all that was answered."""
     held = Held(10)
     async with api_server(held.call) as url:
         async with command(*WORDS, "--json", env=environment(url)) as process:
@@ -90,7 +90,8 @@ async def test_a_second_signal_ends_now() -> None:
 
     assert process.returncode == 130
     assert len(objects(out)) == 10
-    assert b"stopped; 20 images were not tried; run the same command to resume" in err
+    assert b"8 images were being sent when the command was stopped; WeChat may have counted them" in err
+    assert b"stopped; 12 images were not tried; run the same command to resume" in err
     assert code == 0
     assert [row["sends"] for row in objects(again)].count(1) == 20
 
@@ -230,6 +231,7 @@ async def test_a_terminal_shows_how_the_run_goes(folder: Path) -> None:
     assert process.returncode == 1
     assert "31/31 100%" in bars[-1]
     assert {len(bar) for bar in bars} <= {79, 80}
+    assert [line for line in screen.lines if "quota left" in line][-1].startswith("quota left 970, resets 20")
     assert any(line.startswith("ok 30   failed 1   not sent 0   unknown 0") for line in screen.lines)
     assert any(" images/s" in line and ", resets 20" in line for line in screen.lines)
     assert any(line.startswith("last error: in/\\x1b[31mred \\u202e\\n.png: not a ") for line in screen.lines)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -15,6 +16,7 @@ from wxcv.cli.batch_run import BatchRun
 from wxcv.cli.batch_settings import BatchSettings, Inputs
 from wxcv.cli.endpoints import find_endpoint, parse_fields
 from wxcv.cli.inputs import is_record_list
+from wxcv.cli.lists import ColumnError, check_column
 from wxcv.cli.running import describe, run
 from wxcv.cli.state_folder import make_state_folder
 
@@ -38,7 +40,7 @@ def batch(
     found = find_endpoint(endpoint)
     fields = parse_fields(found, field or [])
     for word in inputs:
-        _check_list(word)
+        _check_list(word, settings.column)
     if settings.local and found != wxcv.SCAN_QRCODE:
         raise typer.BadParameter("--local reads codes only; use it with scan-qrcode")
     name = re.sub(r"[^\w.-]|_", "-", found.name)
@@ -47,12 +49,17 @@ def batch(
     run(_run_batch(found, inputs, fields, settings))
 
 
-def _check_list(word: str) -> None:
-    """Refuse a list that does not exist, before anything is sent."""
+def _check_list(word: str, column: str) -> None:
+    """Refuse a list that does not exist, or has no such column, before anything is sent."""
     is_list = word.startswith("@") and not os.path.lexists(word)
     path = word[1:] if is_list else word
     if (is_list or is_record_list(word)) and not os.path.exists(path):  # noqa: PTH110 - a name may be anything
         raise typer.BadParameter(f"the list {output.printable(path)!r} does not exist")
+    if Path(path).suffix.lower() == ".csv" and not is_list and os.path.isfile(path):  # noqa: PTH113
+        try:
+            check_column(path, column)
+        except ColumnError as error:
+            raise typer.BadParameter(output.printable(str(error))) from None
 
 
 async def _run_batch(

@@ -15,6 +15,7 @@ from wxcv.cli.bulk_run import BulkRun, is_quota_error
 from wxcv.cli.feed import Feed
 from wxcv.cli.inputs import expand
 from wxcv.cli.interrupts import Interrupts
+from wxcv.cli.lists import ListProblems
 from wxcv.cli.names import Names, report_names
 from wxcv.cli.progress import Progress
 from wxcv.cli.quota_left import QuotaLeft, format_time
@@ -58,10 +59,14 @@ class BatchRun:
         self._fields = fields
         self._settings = settings
         self._notes = notes
-        self._names = Names(expand(words, include=settings.include or (), column=settings.column))
+        problems = ListProblems()
+        include = settings.include or ()
+        found = expand(words, include=include, column=settings.column, problems=problems)
+        self._names = Names(found, problems)
         self._feed = Feed(self._names, settings.limit)
         self._tally = Tally()
         self._view = RunView(endpoint.name, self._tally, self._names)
+        self._view.most_left = lambda: self._feed.left
         has_bar = not (settings.as_json and sys.stdout.isatty())
         self._progress = Progress(self._view, is_quiet=settings.quiet, has_bar=has_bar)
         self._writer = LineWriter(self._stop)
@@ -78,6 +83,7 @@ class BatchRun:
             except wxcv.JournalError as error:
                 self._fault = error
             await self._writer.flush()
+        self._view.is_ended = True
         if self._names.is_stopped:
             self._view.pause = "stopped"
         code = interrupts.exit_code or self._find_code()
@@ -97,17 +103,15 @@ class BatchRun:
         """Open what the run needs, or exit with a message."""
         settings, endpoint = self._settings, self._endpoint
         sources = await self._open_sources(stack)
-        session = await open_session(stack, settings, [endpoint], answer_sources=sources)
+        session = await open_session(
+            stack, settings, [endpoint], answer_sources=sources, on_call=self._tally.add_call
+        )
         journal = await self._open_journal(stack)
         self._progress.start()
         for note in self._notes:
             self._progress.say_unless_quiet(note)
         if self._progress.has_bar or settings.daily_limit is not None:
-            left = QuotaLeft(session, endpoint, settings.daily_limit)
-            self._view.quota = left.__str__
-            watching = asyncio.create_task(left.watch())
-            stack.push_async_callback(asyncio.wait, {watching})
-            stack.callback(watching.cancel)
+            self._watch_quota(stack, QuotaLeft(session, endpoint, settings.daily_limit))
         run = BulkRun(
             session,
             endpoint,
@@ -122,6 +126,17 @@ class BatchRun:
         if self._names.is_stopped:
             run.stop()
         return run
+
+    def _watch_quota(self, stack: AsyncExitStack, quota: QuotaLeft) -> None:
+        """Show what is left of the quota, and how long that and --limit let the run go on."""
+        self._view.quota = quota.__str__
+        self._view.most_left = lambda: min(
+            (left for left in (quota.left, self._feed.left) if left is not None), default=None
+        )
+        watching = asyncio.create_task(quota.watch())
+        stack.push_async_callback(quota.finish)
+        stack.push_async_callback(asyncio.wait, {watching})
+        stack.callback(watching.cancel)
 
     async def _open_journal(self, stack: AsyncExitStack) -> wxcv.Journal:
         settings = self._settings
@@ -170,12 +185,12 @@ class BatchRun:
 
     def _sum_up(self, signal_code: int | None) -> Iterator[str]:
         """Yield the summary, and how to resume."""
-        if self._run is not None:
+        if self._run is not None and (self._names.found or self._tally.done):
             yield from self._tally.summary()
         if self._fault is not None:
             yield output.reason_of(self._fault)
             return
-        rest = self._names.found - self._tally.done
+        rest = self._names.found - self._tally.done - self._tally.interrupted
         rest_text = (
             f"{output.count_of(rest, 'image')} {'was' if rest == 1 else 'were'} not tried"
             if self._names.is_complete and rest > 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from datetime import datetime
 from enum import StrEnum
 from functools import cache
@@ -15,7 +14,7 @@ import attrs
 
 import wxcv
 from wxcv.cli.endpoints import public_endpoints
-from wxcv.cli.output import display_name, printable
+from wxcv.cli.output import display_name, printable, to_printable_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -42,7 +41,7 @@ def json_lines(entries: Iterable[wxcv.JournalEntry], *, is_ascii: bool = False) 
     What is not printable is escaped, and so are the bytes of a name that are not UTF-8.
     """
     for entry in entries:
-        yield _to_json(_fields_of(entry), is_ascii=is_ascii) + "\n"
+        yield to_printable_json(_fields_of(entry), is_ascii=is_ascii) + "\n"
 
 
 def csv_lines(entries: Iterable[wxcv.JournalEntry], *, is_printable: bool) -> Iterator[str]:
@@ -87,18 +86,10 @@ def _fields_of(entry: wxcv.JournalEntry) -> dict[str, Any]:
     }
 
 
-def _to_json(value: object, *, is_ascii: bool = False) -> str:
-    text = json.dumps(value, ensure_ascii=is_ascii)
-    # JSON itself is printable; only its strings may hold what is not.
-    return (
-        text if text.isprintable() else "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
-    )
-
-
 def _csv_cell(value: object) -> object:
     if value is None:
         return ""
-    return _to_json(value) if isinstance(value, (bool, dict, list)) else value
+    return to_printable_json(value) if isinstance(value, (bool, dict, list)) else value
 
 
 def _table_cells(entry: wxcv.JournalEntry) -> tuple[str, ...]:
@@ -125,7 +116,7 @@ def _describe(endpoint: wxcv.Endpoint[Any] | None, answer: object) -> str:
     except Exception:  # noqa: BLE001 - what another version recorded may be anything
         rows = None
     if rows is None:
-        return _to_json(answer)
+        return to_printable_json(answer)
     return "; ".join(f"{label} {text}" for label, text in rows) or "(none found)"
 
 

@@ -36,7 +36,12 @@ class Feed:
     @property
     def is_limit_reached(self) -> bool:
         """Whether as many images as the limit allows were sent or got a new answer."""
-        return self._limit is not None and self._new >= self._limit
+        return self.left == 0
+
+    @property
+    def left(self) -> int | None:
+        """How many more images the limit allows, or None without a limit."""
+        return None if self._limit is None else max(self._limit - self._new, 0)
 
     async def take(self) -> AsyncGenerator[str, None]:
         """Yield the names for a batch; only one batch may run at a time."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from wxcv.cli import exits, output
 from wxcv.cli.inputs import expand
 from wxcv.cli.interrupts import Interrupts
+from wxcv.cli.lists import ListProblems
 from wxcv.cli.names import Names, report_names
 from wxcv.cli.reading import ImageReader
 from wxcv.cli.sessions import open_session
@@ -29,7 +30,8 @@ async def read_images(
     fields: Mapping[str, str] | None = None,
 ) -> int:
     """Read the images with each of the endpoints, print the answers and errors, and return the exit code."""
-    names, errors = Names(expand(images)), output.ErrorPrinter()
+    problems = ListProblems()
+    names, errors = Names(expand(images, problems=problems), problems), output.ErrorPrinter()
 
     def print_report(report: ImageReport) -> None:
         printer.print_report(report)

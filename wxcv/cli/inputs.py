@@ -6,10 +6,11 @@ import fnmatch
 import glob
 import os
 import sys
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
-from wxcv.cli.lists import InputError, names_in_csv, names_in_json_lines, names_of_lines
+from wxcv.cli.lists import InputError, ListProblems, names_in_csv, names_in_json_lines, names_of_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -21,7 +22,13 @@ SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 _RECORDS = {".csv": names_in_csv, ".jsonl": names_in_json_lines}
 
 
-def expand(words: Sequence[str], *, include: Sequence[str] = (), column: str | None = None) -> Iterator[str]:
+def expand(
+    words: Sequence[str],
+    *,
+    include: Sequence[str] = (),
+    column: str | None = None,
+    problems: ListProblems | None = None,
+) -> Iterator[str]:
     """Yield the names of the images, each as soon as it is found.
 
     A folder is walked, a pattern is replaced by what it matches, ``-`` is a list on standard input, and
@@ -34,28 +41,42 @@ def expand(words: Sequence[str], *, include: Sequence[str] = (), column: str | N
             all with one of the `SUFFIXES`.
         column: the column of .csv files, or key in the objects of .jsonl files, that has the names; None
             takes such files for images.
-
-    Raises:
-        InputError: a list cannot be read.
+        problems: gets what is wrong with lists.
     """
     wanted = [pattern.lower() for pattern in include]
+    problems = ListProblems() if problems is None else problems
     for word in words:
-        if word == "-":
-            yield from _names_on_stdin()
-        elif "://" in word:
-            yield word
-        elif os.path.isdir(word):  # noqa: PTH112 - a name may be anything
-            yield from _names_in_folder(word, wanted)
-        elif column is not None and is_record_list(word):
-            yield from _names_in_records(word, column)
-        elif os.path.lexists(word):
-            yield word
-        elif word.startswith("@"):
-            yield from _read_list(word[1:], names_of_lines)
-        elif glob.has_magic(word):
-            yield from _names_matching(word, wanted)
-        else:
-            yield word
+        try:
+            yield from _expand_word(word, wanted, column, problems)
+        except InputError as error:
+            problems.errors.append(error)
+
+
+def _expand_word(
+    word: str, wanted: Sequence[str], column: str | None, problems: ListProblems
+) -> Iterator[str]:
+    """Yield the names for one word.
+
+    Raises:
+        InputError: it is a list that cannot be read to its end.
+    """
+    if word == "-":
+        yield from _names_on_stdin()
+    elif "://" in word:
+        yield word
+    elif os.path.isdir(word):  # noqa: PTH112 - a name may be anything
+        yield from _names_in_folder(word, wanted)
+    elif column is not None and is_record_list(word):
+        names = _RECORDS[Path(word).suffix.lower()]
+        yield from _read_list(word, lambda file, place: names(file, place, column, problems))
+    elif os.path.lexists(word):
+        yield word
+    elif word.startswith("@"):
+        yield from _read_list(word[1:], lambda file, place: names_of_lines(file.read1, place))
+    elif glob.has_magic(word):
+        yield from _names_matching(word, wanted)
+    else:
+        yield word
 
 
 def is_record_list(word: str) -> bool:
@@ -99,13 +120,9 @@ def _names_matching(pattern: str, wanted: Sequence[str]) -> Iterator[str]:
 def _names_on_stdin() -> Iterator[str]:
     if sys.stdin is None:
         raise InputError("cannot read standard input: it is closed")
-    file = cast("BufferedReader", sys.stdin.buffer)
-    yield from _guard(lambda: names_of_lines(file, "standard input"), "standard input")
-
-
-def _names_in_records(path: str, column: str) -> Iterator[str]:
-    names = _RECORDS[Path(path).suffix.lower()]
-    yield from _read_list(path, lambda file, place: names(file, place, column))
+    # Without its buffer, whose lock a thread that waits for input would hold when Python ends.
+    read = partial(os.read, sys.stdin.fileno())
+    yield from _guard(lambda: names_of_lines(read, "standard input"), "standard input")
 
 
 def _read_list(path: str, names: Callable[[BufferedReader, str], Iterator[str]]) -> Iterator[str]:

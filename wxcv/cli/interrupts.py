@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NoReturn, Self
 
 from wxcv.cli.output import say
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
+    from types import FrameType, TracebackType
 
 _GRACE = 10.0
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
+def _exit_at_once(number: int, _frame: FrameType | None) -> NoReturn:
+    """End the process with the exit code of a signal."""
+    os._exit(128 + number)
+
+
 class Interrupts:
     """A ``with`` block of the current task that a signal ends without an exception.
 
-    A signal that is ignored when the command starts, as under nohup, stays ignored.
+    A signal that is ignored when the command starts, as under nohup, stays ignored. When the block has ended
+    after a signal, another one ends the process, with its exit code.
 
     Args:
         finish: called at the first signal; the block then has 10 s to end by itself. None: it ends at once.
@@ -72,6 +79,8 @@ class Interrupts:
     def _stop_handling(self) -> None:
         for number in self._handled:
             asyncio.get_running_loop().remove_signal_handler(number)
+            if self._is_left and self.exit_code is not None:  # the command is about to exit with that code
+                signal.signal(number, _exit_at_once)
 
     def _is_cancelled_by_others(self) -> bool:
         return self._task is not None and self._task.uncancel() > 0

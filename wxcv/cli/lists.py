@@ -7,30 +7,58 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
+import attrs
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from io import BufferedReader
 
 LONGEST_LINE = 64 * 1024
 """The most bytes that a line of a list, or a record of CSV, may have."""
+
+_NO_REST = "; the rest of it was not tried"
 
 
 class InputError(Exception):
     """The names of the images cannot be read; the message says why, on one line."""
 
 
-def names_of_lines(file: BufferedReader, place: str) -> Iterator[str]:
+class ColumnError(InputError):
+    """A list has no such column."""
+
+
+@attrs.define
+class ListProblems:
+    """What is wrong with the lists of a command.
+
+    Attributes:
+        errors: why lists could not be read to their end.
+        skipped: how many rows have no name of an image.
+    """
+
+    errors: list[InputError] = attrs.field(factory=list)
+    skipped: int = 0
+
+    def describe(self) -> Iterator[str]:
+        """Yield a line for each error, and one for the rows."""
+        yield from map(str, self.errors)
+        if self.skipped:
+            rows = "row that has" if self.skipped == 1 else "rows that have"
+            yield f"skipped {self.skipped:,} {rows} no name of an image"
+
+
+def names_of_lines(read: Callable[[int], bytes], place: str) -> Iterator[str]:
     """Yield the names in a list, one per line; if there are NUL bytes, those end the names instead.
 
     Args:
-        file: the list.
+        read: returns at most so many bytes of the list, as soon as there are any, and b"" at its end.
         place: what it is called in messages.
 
     Raises:
         InputError: a name is too long, or a NUL byte comes after the first 64 KiB only.
         OSError: the list cannot be read.
     """
-    block = file.read1(LONGEST_LINE)
+    block = read(LONGEST_LINE)
     separator, ending = (b"\0", b"") if b"\0" in block else (b"\n", b"\r")
     rest = b""
     while block:
@@ -39,7 +67,7 @@ def names_of_lines(file: BufferedReader, place: str) -> Iterator[str]:
             yield from _name_of_bytes(name.rstrip(ending) if ending else name, place)
         if len(rest) > LONGEST_LINE:
             raise InputError(_describe_long(place))
-        block = file.read1(LONGEST_LINE)
+        block = read(LONGEST_LINE)
     yield from _name_of_bytes(rest.rstrip(ending) if ending else rest, place)
 
 
@@ -47,6 +75,7 @@ def _name_of_bytes(name: bytes, place: str) -> Iterator[str]:
     if b"\0" in name:
         raise InputError(
             f"{place} has both lines and NUL bytes; separate all names with newlines, or all with NUL bytes"
+            f"{_NO_REST}"
         )
     if len(name) > LONGEST_LINE:
         raise InputError(_describe_long(place))
@@ -56,7 +85,7 @@ def _name_of_bytes(name: bytes, place: str) -> Iterator[str]:
 
 def _describe_long(place: str, number: int | None = None) -> str:
     where = f"line {number} of {place}" if number else f"a line of {place}"
-    return f"{where} has more than {LONGEST_LINE:,} bytes; is it really a list of images?"
+    return f"{where} has more than {LONGEST_LINE:,} bytes; is it really a list of images?{_NO_REST}"
 
 
 class _Lines:
@@ -92,33 +121,49 @@ class _Lines:
 
     def explain(self, reason: str) -> InputError:
         """Return the error for the last line."""
-        return InputError(f"line {self.number} of {self._place} {reason}")
+        return InputError(f"line {self.number} of {self._place} {reason}{_NO_REST}")
 
 
-def names_in_csv(file: BufferedReader, place: str, column: str) -> Iterator[str]:
+def names_in_csv(file: BufferedReader, place: str, column: str, problems: ListProblems) -> Iterator[str]:
     """Yield the texts in a column of CSV in UTF-8, whose first record has the names of the columns.
 
-    Empty texts are left out; bytes that are not UTF-8 are kept, as in names of files.
+    Records without a text there are counted as skipped; bytes that are not UTF-8 are kept.
 
     Raises:
-        InputError: there is no such column, or a record is too long, too short, or has an unusable name.
+        InputError: there is no such column, or a record is too long or has an unusable name.
         OSError: the file cannot be read.
     """
     lines = _Lines(file, place)
     rows = csv.reader(lines)
     try:
         head = next(rows, [])
+        lines.end_record()
         if column not in head:
-            raise InputError(f"{place} has no column {column!r}; give one with --column{_offer(head)}")
+            raise ColumnError(f"{place} has no column {column!r}; give one with --column{_offer(head)}")
         index = head.index(column)
         for row in rows:
             lines.end_record()
-            if row and len(row) <= index:
-                raise lines.explain(f"ends before the column {column!r}")
-            if row and row[index]:
+            if len(row) > index and row[index].strip():
                 yield _check_name(row[index], lines)
+            else:
+                problems.skipped += bool(row)  # an empty line is no row
     except csv.Error as error:
         raise lines.explain(f"is not CSV: {error}") from None
+
+
+def check_column(path: str, column: str) -> None:
+    """Check that a .csv file has the column; one that cannot be read now is not checked.
+
+    Raises:
+        ColumnError: it does not.
+    """
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123 - a name may be anything
+            next(names_in_csv(file, path, column, ListProblems()), None)
+    except ColumnError:
+        raise
+    except (InputError, OSError):
+        return
 
 
 def _offer(head: list[str]) -> str:
@@ -126,13 +171,15 @@ def _offer(head: list[str]) -> str:
     return f": {names}" if names else ""
 
 
-def names_in_json_lines(file: BufferedReader, place: str, column: str) -> Iterator[str]:
+def names_in_json_lines(
+    file: BufferedReader, place: str, column: str, problems: ListProblems
+) -> Iterator[str]:
     """Yield the texts under the key ``column`` in lines of JSON, of which each has one object.
 
-    Empty texts and null are left out.
+    Objects without a text there are counted as skipped.
 
     Raises:
-        InputError: a line is too long, is not a JSON object, or has no text, or an unusable name, there.
+        InputError: a line is too long, is not a JSON object, or has an unusable name there.
         OSError: the file cannot be read.
     """
     lines = _Lines(file, place)
@@ -140,11 +187,11 @@ def names_in_json_lines(file: BufferedReader, place: str, column: str) -> Iterat
         lines.end_record()
         if not line.strip():
             continue
-        name = _parse(line, lines).get(column, 0)
-        if not isinstance(name, str) and name is not None:
-            raise lines.explain(f"has no text under {column!r}; give another name with --column")
-        if name:
+        name = _parse(line, lines).get(column)
+        if isinstance(name, str) and name.strip():
             yield _check_name(name, lines)
+        else:
+            problems.skipped += 1
 
 
 def _parse(line: str, lines: _Lines) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from wxcv.cli import exits
-from wxcv.cli.lists import InputError
+from wxcv.cli.lists import ListProblems
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -25,16 +25,19 @@ class Names:
 
     Args:
         names: yields the names.
+        problems: what is wrong with lists, which ``names`` fills.
 
     Attributes:
         error: what ended the iteration before the last name, or None.
+        problems: the argument.
         count: the number of names that were taken.
         found: the number of names that the thread has found.
         is_complete: whether the thread has found all names.
     """
 
-    def __init__(self, names: Iterator[str]) -> None:
+    def __init__(self, names: Iterator[str], problems: ListProblems | None = None) -> None:
         self.error: Exception | None = None
+        self.problems = ListProblems() if problems is None else problems
         self.count = self.found = 0
         self.is_complete = False
         self._names = names
@@ -108,11 +111,11 @@ class Names:
 
 def report_names(names: Names, say: Callable[[str], None]) -> int:
     """Say what is wrong with the names of the images, if anything is, and return the exit code for it."""
-    if names.error is None:
-        if not names.count and names.is_complete:
-            say("no images were found")
-        return exits.ALL_READ
-    if not isinstance(names.error, InputError):
+    if names.error is not None:
         raise names.error
-    say(str(names.error))
-    return exits.SOME_FAILED
+    problems = list(names.problems.describe())
+    for problem in problems:
+        say(problem)
+    if not names.count and names.is_complete and not problems:
+        say("no images were found")
+    return exits.SOME_FAILED if problems else exits.ALL_READ

@@ -162,7 +162,16 @@ def print_object(fields: dict[str, Any]) -> None:
 def to_line(fields: dict[str, Any]) -> str:
     """Return a JSON object on one line that standard output can show."""
     is_utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
-    return json.dumps(fields, ensure_ascii=not is_utf8)
+    return to_printable_json(fields, is_ascii=not is_utf8)
+
+
+def to_printable_json(value: object, *, is_ascii: bool = False) -> str:
+    """Return JSON on one line; what is not printable, or not ASCII if ``is_ascii``, is escaped."""
+    text = json.dumps(value, ensure_ascii=is_ascii)
+    # JSON itself is printable; only its strings may hold what is not.
+    return (
+        text if text.isprintable() else "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
+    )
 
 
 def print_lines(lines: Iterable[str]) -> None:
@@ -216,8 +225,7 @@ class ErrorPrinter:
         for reason, count in self._not_sent.items():
             say(f"{count} {'image was' if count == 1 else 'images were'} not sent: {reason}")
         if self._stopped:
-            images = "1 image was" if self._stopped == 1 else f"{self._stopped} images were"
-            say(f"{images} under way when the command was stopped; WeChat may have counted them")
+            say(describe_interrupted(self._stopped, "under way"))
 
 
 def reason_of(error: wxcv.WxcvError) -> str:
@@ -228,6 +236,13 @@ def reason_of(error: wxcv.WxcvError) -> str:
 def count_of(number: int, word: str) -> str:
     """Return a number with a noun, such as "1 image" or "1,000 images"."""
     return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
+
+
+def describe_interrupted(number: int, state: str) -> str:
+    """Return what is to be known of images that have no outcome, as the command was stopped."""
+    were, them = ("was", "it") if number == 1 else ("were", "them")
+    images = count_of(number, "image")
+    return f"{images} {were} {state} when the command was stopped; WeChat may have counted {them}"
 
 
 def say(message: str) -> None:

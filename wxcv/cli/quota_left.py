@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from datetime import datetime, time, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -36,13 +37,23 @@ class QuotaLeft:
     async def watch(self) -> None:
         """Find it out; with a daily limit, keep it up to date until this is cancelled."""
         while True:
-            try:
-                await (self._ask() if self._limit is None else self._count(self._limit))
-            except wxcv.WxcvError:
-                self._left = None  # calls will tell what is wrong
+            await self._find()
             if self._limit is None:
                 return
             await asyncio.sleep(_PAUSE)
+
+    async def finish(self) -> None:
+        """With a daily limit, look once more, after the last send."""
+        if self._limit is not None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_PAUSE):
+                    await self._find()
+
+    async def _find(self) -> None:
+        try:
+            await (self._ask() if self._limit is None else self._count(self._limit))
+        except wxcv.WxcvError:
+            self._left = None  # calls will tell what is wrong
 
     async def _ask(self) -> None:
         before = self._count_sends()
@@ -60,11 +71,17 @@ class QuotaLeft:
     def _count_sends(self) -> int:
         return self._session.stats().sends_by_endpoint.get(self._endpoint.path, 0)
 
+    @property
+    def left(self) -> int | None:
+        """How many sends are left, or None if that is not known."""
+        if self._left is None:
+            return None
+        return max(self._left - (self._count_sends() if self._limit is None else 0), 0)
+
     def __str__(self) -> str:
-        if self._left is None or self._resets_at is None:
+        if self.left is None or self._resets_at is None:
             return ""
-        left = self._left - (self._count_sends() if self._limit is None else 0)
-        return f"quota left {max(left, 0):,}, resets {format_time(self._resets_at)}"
+        return f"quota left {self.left:,}, resets {format_time(self._resets_at)}"
 
 
 def format_time(when: datetime) -> str:

@@ -36,12 +36,16 @@ class RunView:
 
     Attributes:
         quota: returns what is left of the quota, in words, or "".
+        most_left: returns how many more images the limits allow, or None if that is not known.
         pause: why the run takes no images, or "".
+        is_ended: whether the run has ended.
     """
 
     def __init__(self, title: str, tally: Tally, names: Names) -> None:
         self.quota: Callable[[], str] = str
+        self.most_left: Callable[[], int | None] = lambda: None
         self.pause = ""
+        self.is_ended = False
         self._title = title
         self._tally = tally
         self._names = names
@@ -79,22 +83,28 @@ class RunView:
         return text.append(f"without a call {self._tally.without_call:,}", style="dim")
 
     def _describe_speed(self, rate: float) -> str:
-        total, parts = self._total(), [f"{rate:,.1f} images/s"]
-        if total and rate and total > self._tally.done and not self.pause:
-            parts.append(f"{format_seconds((total - self._tally.done) / rate)} left")
-        parts.append(self.quota())
-        return ", ".join(filter(None, parts))
+        parts = [] if self.is_ended else [f"{rate:,.1f} images/s", self._describe_time_left(rate)]
+        return ", ".join(filter(None, [*parts, self.quota()]))
+
+    def _describe_time_left(self, rate: float) -> str:
+        total, most = self._total(), self.most_left()
+        if total is None or not rate or self.pause:
+            return ""
+        images = total - self._tally.done
+        images = images if most is None else min(images, most)
+        return f"{format_seconds(images / rate)} left" if images > 0 else ""
 
     def _total(self) -> int | None:
         return self._names.found if self._names.is_complete else None
 
     def _measure_rate(self) -> float:
-        now, samples = time.monotonic(), self._samples
-        samples.append((now, self._tally.done))
+        """Return the images per second, without those that the journal knew."""
+        now, samples, count = time.monotonic(), self._samples, self._tally.done - self._tally.known
+        samples.append((now, count))
         while len(samples) > 2 and samples[1][0] < now - _WINDOW:  # noqa: PLR2004 - the newest and one before
             samples.popleft()
         began_at, before = samples[0]
-        return (self._tally.done - before) / (now - began_at) if now > began_at else 0.0
+        return (count - before) / (now - began_at) if now > began_at else 0.0
 
 
 def _one_line(text: str, style: str = "") -> Text:

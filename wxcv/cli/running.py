@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import signal
+import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
@@ -33,7 +36,17 @@ def run_function(work: Callable[[], int]) -> NoReturn:
         output.discard_stdout()
         output.say(f"cannot print: {describe(error)}")
         code = exits.SOME_FAILED
+    if code > 128 and code != exits.BROKEN_PIPE:  # noqa: PLR2004 - a signal's
+        _exit_at_once(code)
     raise typer.Exit(code)
+
+
+def _exit_at_once(code: int) -> NoReturn:
+    """End the process; while Python ends, it has no handlers, and another signal would change the code."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
 
 
 def describe(error: OSError) -> str:

@@ -59,15 +59,17 @@ class Tally:
     Attributes:
         counts: how many images have each status.
         done: how many images have an outcome.
+        known: how many outcomes the journal had from earlier runs or other calls.
         without_call: how many answers were had without a send in this run.
         last_error: the last image without an answer and its error, or None.
+        interrupted: how many images had been sent when the run was ended, and have no outcome.
         exit_code: the highest exit code of all outcomes.
         started_at: when the run began, in seconds of the monotonic clock.
     """
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
-        self.done = self.without_call = 0
+        self.done = self.known = self.without_call = self.interrupted = 0
         self.last_error: tuple[str, wxcv.WxcvError] | None = None
         self.exit_code = exits.ALL_READ
         self.started_at = time.monotonic()
@@ -76,6 +78,7 @@ class Tally:
     def add(self, outcome: wxcv.Outcome[str, Any]) -> None:
         """Count an outcome."""
         self.done += 1
+        self.known += outcome.source == "journal"
         self.counts[outcome.status] += 1
         if outcome.status == "ok":
             self.without_call += not outcome.sends
@@ -87,6 +90,10 @@ class Tally:
         if key not in self._kinds:
             self._kinds[key] = ErrorKind.of(error)
         self._kinds[key].count += 1
+
+    def add_call(self, event: wxcv.CallEvent) -> None:
+        """Count a call that was cancelled after its image, or a part of it, was sent."""
+        self.interrupted += event.status == "cancelled" and event.sends > 0
 
     def count_line(self) -> str:
         """Return the counts of the statuses that occurred, in words."""
@@ -104,6 +111,8 @@ class Tally:
             yield f"  {kind.count:,} x {kind.text}"
         if others := kinds[_MOST_KINDS:]:
             yield f"  {sum(kind.count for kind in others):,} x other errors"
+        if self.interrupted:
+            yield output.describe_interrupted(self.interrupted, "being sent")
         if kinds and kinds[0].remedy:
             yield f"what to do about {'it' if len(kinds) == 1 else 'the first'}: {kinds[0].remedy}"
 
