@@ -41,6 +41,8 @@ THIRD_PARTY = {
     "cachetools": {"tokens.manager", "calls.answer_cache"},
     "PIL": {"images.pictures", "images.encoding", "answer_sources.codes", "answer_sources.traces"},
     "zxingcpp": {"answer_sources.codes"},
+    "pydantic": {"endpoints.schemas"},
+    "pydantic_core": {"endpoints.schemas"},
 }
 STANDARD = {"sqlite3": {"stores.sqlite_files", "journal.reader"}}
 """Parts of the standard library that only these modules import."""
