@@ -30,13 +30,11 @@ class ImageForm:
         self._parser = MultipartParser(
             parse_options_header(content_type)[1].get(b"boundary", b""),
             {
-                "on_part_begin": self._begin_part,
                 "on_header_field": self._add_header,
                 "on_header_value": self._add_value,
                 "on_header_end": self._end_header,
                 "on_headers_finished": self._begin_data,
                 "on_part_data": self._add_data,
-                "on_part_end": self._end_part,
                 "on_end": self._end_form,
             },
         )
@@ -65,9 +63,6 @@ class ImageForm:
             raise make_missing_error(self._field)
         return self._filename.decode("utf-8", "replace")
 
-    def _begin_part(self) -> None:
-        self._name = b""
-
     def _add_header(self, data: bytes, start: int, end: int) -> None:
         self._header += data[start:end]
 
@@ -89,9 +84,6 @@ class ImageForm:
     def _add_data(self, data: bytes, start: int, end: int) -> None:
         if self._is_image:
             self._buffer.write(memoryview(data)[start:end])
-
-    def _end_part(self) -> None:
-        self._is_image = False
 
     def _end_form(self) -> None:
         self._is_complete = True
