@@ -83,6 +83,16 @@ async def test_an_image_below_a_limit_of_the_apps_own_is_taken(site: Site) -> No
     check_problem(too_large, 413, "too large")
 
 
+async def test_other_fields_do_not_count_as_the_image(site: Site) -> None:
+    """A form may have 64 KiB beside an image of any permitted size, also after it."""
+    part, size = PART.replace(b"image", b"photo"), LARGE - 1
+    form = part + bytes(size) + b"\r\n" + OTHER[:-2] + b"n" * 65_000 + END
+    kind = {"Content-Type": FORM.partition(": ")[2]}
+    reply = await site.http.post("/large", content=in_pieces(form, 50_000), headers=kind)
+
+    assert reply.json() == {"size": size}
+
+
 @pytest.mark.parametrize("kind", ["Content-Type: image/png", FORM])
 async def test_a_large_content_length_is_refused_before_the_body(site: Site, kind: str) -> None:
     """An upload whose Content-Length is too large is refused when none of its body has been sent."""
