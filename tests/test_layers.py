@@ -30,7 +30,7 @@ LAYERS = (
 
 GROUND = LAYERS[-1]
 GROUND_IMPORTS = {"errors": {"masking"}, "callbacks": {"masking"}}
-OUTSIDE = {"", "__main__", "cli", "sandbox"}
+OUTSIDE = {"", "__main__", "cli", "integrations", "sandbox"}
 """What uses public names only, or nothing of the client's."""
 
 THIRD_PARTY = {
@@ -41,7 +41,17 @@ THIRD_PARTY = {
     "cachetools": {"tokens.manager", "calls.answer_cache"},
     "PIL": {"images.pictures", "images.encoding", "answer_sources.codes", "answer_sources.traces"},
     "zxingcpp": {"answer_sources.codes"},
+    "pydantic": {"endpoints.schemas"},
+    "pydantic_core": {"endpoints.schemas"},
 }
+FRAMEWORKS = {
+    "fastapi": {"integrations.fastapi"},
+    "starlette": {"integrations.fastapi"},
+    "python_multipart": {"integrations.forms"},
+    "aiohttp": {"integrations.aiohttp"},
+}
+"""Third-party packages of integrations, and the modules that import them."""
+
 STANDARD = {"sqlite3": {"stores.sqlite_files", "journal.reader"}}
 """Parts of the standard library that only these modules import."""
 
@@ -122,6 +132,7 @@ def read_module(path: Path) -> Module:
 
 
 MODULES = {module.name: module for module in map(read_module, sorted(PACKAGE.rglob("*.py")))}
+INTEGRATIONS = [module for module in MODULES.values() if module.package == "integrations"]
 CLIENT = [module for module in MODULES.values() if module.package not in OUTSIDE]
 
 
@@ -253,6 +264,15 @@ def test_the_commands_use_public_names_only() -> None:
     ] == ["cli.drawing"]
 
 
+@pytest.mark.parametrize("module", INTEGRATIONS, ids=lambda module: module.name)
+def test_integrations_use_public_names_only(module: Module) -> None:
+    """An integration imports wxcv itself, what integrations share, and the packages of its own framework."""
+    assert packages(module.typed) <= {"", "integrations"}
+    assert not [name for name in module.typed if re.search(r"(^|\.)_", name.removeprefix("__future__."))]
+    for name in foreign(module.runtime):
+        assert module.name in FRAMEWORKS.get(name, ()), f"{module.name} imports {name}"
+
+
 def loaded(statement: str) -> set[str]:
     """Return the names of all modules that a fresh interpreter holds after the statement."""
     probe = f"{statement}\nimport json, sys\nprint(json.dumps(list(sys.modules)))"
@@ -296,6 +316,6 @@ def test_no_file_of_tests_is_over_four_hundred_lines() -> None:
     """Every file of tests has at most 400 lines, and what tests share is in tests/support/."""
     for path in TESTS.rglob("*.py"):
         assert path.read_text(encoding="utf-8").count("\n") <= 400, path
-        assert path.parent.name in {"images", "support", "typing"} or re.match("test_|conftest", path.name), (
-            path
-        )
+        assert path.parent.name in {"examples", "images", "support", "typing"} or re.match(
+            "test_|conftest", path.name
+        ), path

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from wxcv.endpoints.answers import Answer
 from wxcv.endpoints.base import Endpoint
 from wxcv.endpoints.geometry import ImgSize, add_size, round_like
 from wxcv.endpoints.readers import Number, format_number, read_number, read_rows
-from wxcv.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -24,7 +24,7 @@ _LEAST_RATIO, _MOST_RATIO = 0.001, 1000
 
 
 @attrs.frozen(repr=False)
-class CropResult(Value):
+class CropResult(Answer):
     """A rectangle in pixels from the top left of the image as sent.
 
     The pixels at ``crop_right`` and ``crop_bottom`` belong to the crop: it is
@@ -56,7 +56,7 @@ class CropResult(Value):
 
 
 @attrs.frozen(repr=False)
-class Crops(Value):
+class Crops(Answer):
     """The answer of ``ai_crop``.
 
     Attributes:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 import attrs
 
+from wxcv.endpoints.answers import Answer
 from wxcv.endpoints.geometry import Pos
 from wxcv.endpoints.readers import read_optional_text
-from wxcv.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -32,7 +32,7 @@ def plain() -> Any:  # noqa: ANN401 - as attrs.field
 
 
 @attrs.frozen(repr=False)
-class Document(Value):
+class Document(Answer):
     """The texts of an answer, in WeChat's field names; what the picture does not have is None."""
 
     @classmethod
@@ -45,6 +45,12 @@ class Document(Value):
         """Return the values of all texts by their names; a class with other fields adds them."""
         names = [field.name for field in attrs.fields(cls) if field.metadata.get("is_text")]
         return {name: read_optional_text(fields, name) for name in names}
+
+    @classmethod
+    def json_types(cls) -> dict[str, Any]:
+        """Return the types of the members of WeChat's JSON, where positions are nested objects."""
+        types = super().json_types()
+        return types | {name: {"pos": kind} for name, kind in types.items() if kind == Pos | None}
 
     def to_dict(self) -> dict[str, Any]:
         """Return WeChat's JSON shape, without errcode and errmsg; what is None is left out."""

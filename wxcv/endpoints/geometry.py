@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from wxcv.endpoints.answers import Answer
 from wxcv.endpoints.readers import Number, read_number
-from wxcv.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
 @attrs.frozen(repr=False)
-class Point(Value):
+class Point(Answer):
     """A point in pixels from the top left of the image as sent; int or float as in WeChat's answer."""
 
     x: Number
@@ -48,7 +48,7 @@ def round_like(given: Number, value: float) -> Number:
 
 
 @attrs.frozen(repr=False)
-class Pos(Value):
+class Pos(Answer):
     """The four corners of a code or a line of text, not necessarily a rectangle.
 
     ``left_top`` is the code's own top left corner, so that a rotated code has a rotated Pos.
@@ -102,7 +102,7 @@ _NOWHERE = Pos(Point(-1, -1), Point(-1, -1), Point(-1, -1), Point(-1, -1))
 
 
 @attrs.frozen(repr=False)
-class ImgSize(Value):
+class ImgSize(Answer):
     """The width and height of the image in pixels, as WeChat decoded it."""
 
     w: Number

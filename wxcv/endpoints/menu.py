@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from wxcv.endpoints.answers import Answer
 from wxcv.endpoints.base import Endpoint
 from wxcv.endpoints.readers import Number, format_number, read_optional_number, read_optional_text, read_rows
-from wxcv.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 
 @attrs.frozen(repr=False)
-class MenuItem(Value):
+class MenuItem(Answer):
     """One dish, and its price as a number without currency; None where WeChat gave none."""
 
     name: str | None = None
@@ -37,7 +37,7 @@ class MenuItem(Value):
 
 
 @attrs.frozen(repr=False)
-class Menu(Value):
+class Menu(Answer):
     """The answer of ``menu``.
 
     Attributes:
@@ -54,6 +54,11 @@ class Menu(Value):
         if isinstance(content, str):
             content = json.loads(content, strict=False) if content.strip() else None
         return cls(tuple(map(MenuItem.from_dict, read_rows(content or {}, "menu_items"))))
+
+    @classmethod
+    def json_types(cls) -> dict[str, Any]:
+        """Return the types of the members of the JSON in WeChat's table."""
+        return {"content": super().json_types()}
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON shape of WeChat's table, without errcode and errmsg."""

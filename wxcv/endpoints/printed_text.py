@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import attrs
 
+from wxcv.endpoints.answers import Answer
 from wxcv.endpoints.base import Endpoint
 from wxcv.endpoints.geometry import ImgSize, Pos, add_pos, add_size
 from wxcv.endpoints.readers import read_rows, read_text
-from wxcv.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -25,7 +25,7 @@ _FARTHEST = 10**9
 
 
 @attrs.frozen(repr=False)
-class TextItem(Value):
+class TextItem(Answer):
     """One line of text.
 
     Attributes:
@@ -47,7 +47,7 @@ class TextItem(Value):
 
 
 @attrs.frozen(repr=False)
-class PrintedText(Value):
+class PrintedText(Answer):
     """The answer of ``printed_text``.
 
     Attributes:

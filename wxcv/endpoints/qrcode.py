@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from wxcv.endpoints.answers import Answer
 from wxcv.endpoints.base import Endpoint
 from wxcv.endpoints.geometry import ImgSize, Pos, add_pos, add_size
 from wxcv.endpoints.readers import read_rows, read_text
-from wxcv.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 
 @attrs.frozen(repr=False)
-class CodeResult(Value):
+class CodeResult(Answer):
     """One code in the image.
 
     Attributes:
@@ -45,7 +45,7 @@ class CodeResult(Value):
 
 
 @attrs.frozen(repr=False)
-class QrcodeScan(Value):
+class QrcodeScan(Answer):
     """The answer of ``scan_qrcode``.
 
     Attributes:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from wxcv.endpoints.answers import Answer
 from wxcv.endpoints.base import Endpoint
 from wxcv.endpoints.readers import read_optional_number
-from wxcv.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +22,7 @@ def _read_count(fields: Mapping[str, Any], name: str) -> int:
 
 
 @attrs.frozen(repr=False)
-class RateLimit(Value):
+class RateLimit(Answer):
     """How many calls WeChat accepts in a period.
 
     Attributes:
@@ -46,7 +46,7 @@ class RateLimit(Value):
 
 
 @attrs.frozen(repr=False)
-class Quota(Value):
+class Quota(Answer):
     """What WeChat says of an endpoint's quota of the day; the answer of ``Session.quota``.
 
     Attributes:
@@ -74,6 +74,12 @@ class Quota(Value):
             RateLimit.from_dict(fields.get("rate_limit")),
             RateLimit.from_dict(fields.get("component_rate_limit")),
         )
+
+    @classmethod
+    def json_types(cls) -> dict[str, Any]:
+        """Return the types of the members of WeChat's JSON, where the counts are a nested object."""
+        types = super().json_types()
+        return {"quota": {name: types.pop(name) for name in ("daily_limit", "used", "remain")}} | types
 
     def to_dict(self) -> dict[str, Any]:
         """Return WeChat's JSON shape, without errcode and errmsg."""

@@ -1,0 +1,1 @@
+"""Ways into frameworks: one module for each, over public names only."""
