@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from wxcv.answer_sources.base import AnswerSource
     from wxcv.calls.answer_cache import AnswerCache
-    from wxcv.calls.events import AttemptEvent, CallEvent
+    from wxcv.calls.events import AttemptEvent, CallEvent, CallStart
     from wxcv.calls.limits import DailyLimiter
     from wxcv.calls.slots import Slots
     from wxcv.calls.transport import Transport
@@ -100,6 +100,7 @@ class SessionState:
     limiter: DailyLimiter | None = None
     answer_sources: AnswerSources | None = None
     on_call: Callable[[CallEvent], object] | None = None
+    on_call_start: Callable[[CallStart], object] | None = None
     shared_calls: SharedCalls = attrs.field(factory=SharedCalls)
     retry_quota: RetryQuota = attrs.field(factory=RetryQuota)
     pacers: dict[str, Pacer] = attrs.field(factory=dict)
