@@ -53,6 +53,7 @@ PURE = [
         "calls.pacing",
         "calls.reports",
         "calls.retries",
+        "calls.sends_left",
         "images.files",
         "images.sources",
     ),
