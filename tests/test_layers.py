@@ -30,7 +30,7 @@ LAYERS = (
 
 GROUND = LAYERS[-1]
 GROUND_IMPORTS = {"errors": {"masking"}, "callbacks": {"masking"}}
-OUTSIDE = {"", "__main__", "cli", "sandbox"}
+OUTSIDE = {"", "__main__", "cli", "integrations", "sandbox"}
 """What uses public names only, or nothing of the client's."""
 
 THIRD_PARTY = {
@@ -42,6 +42,11 @@ THIRD_PARTY = {
     "PIL": {"images.pictures", "images.encoding", "answer_sources.codes", "answer_sources.traces"},
     "zxingcpp": {"answer_sources.codes"},
 }
+FRAMEWORKS = {
+    "prometheus_client": {"integrations.prometheus"},
+}
+"""Third-party packages of integrations, and the modules that import them."""
+
 STANDARD = {"sqlite3": {"stores.sqlite_files", "journal.reader"}}
 """Parts of the standard library that only these modules import."""
 
@@ -123,6 +128,7 @@ def read_module(path: Path) -> Module:
 
 
 MODULES = {module.name: module for module in map(read_module, sorted(PACKAGE.rglob("*.py")))}
+INTEGRATIONS = [module for module in MODULES.values() if module.package == "integrations"]
 CLIENT = [module for module in MODULES.values() if module.package not in OUTSIDE]
 
 
@@ -247,6 +253,15 @@ def test_the_commands_use_public_names_only() -> None:
     assert {name for name in ours(names) if name.startswith("sandbox")} <= {"sandbox"}
     assert not [name for name in names if re.search(r"(^|\.)_", name.removeprefix("__future__."))]
     assert foreign(names) <= {"attrs", "rich", "typer"}
+
+
+@pytest.mark.parametrize("module", INTEGRATIONS, ids=lambda module: module.name)
+def test_integrations_use_public_names_only(module: Module) -> None:
+    """An integration imports wxcv itself, what integrations share, and the packages of its own framework."""
+    assert packages(module.typed) <= {"", "integrations"}
+    assert not [name for name in module.typed if re.search(r"(^|\.)_", name.removeprefix("__future__."))]
+    for name in foreign(module.runtime):
+        assert module.name in FRAMEWORKS.get(name, ()), f"{module.name} imports {name}"
 
 
 def loaded(statement: str) -> set[str]:

@@ -1,0 +1,1 @@
+"""Integrations: wxcv in the frameworks of its users, over its public names only."""
