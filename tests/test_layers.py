@@ -43,6 +43,7 @@ THIRD_PARTY = {
     "zxingcpp": {"answer_sources.codes"},
 }
 FRAMEWORKS = {
+    "opentelemetry": {"integrations.opentelemetry"},
     "prometheus_client": {"integrations.prometheus"},
 }
 """Third-party packages of integrations, and the modules that import them."""
