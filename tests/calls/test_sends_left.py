@@ -12,6 +12,7 @@ from support.same_image import Server
 from support.servers import api_server
 
 import wxcv
+from wxcv.calls.sends_left import SendsLeft
 
 LIMITS = wxcv.DailyLimits({wxcv.PRINTED_TEXT: 3})
 NOON = datetime(2026, 3, 1, 4, tzinfo=UTC).timestamp()  # in UTC+8
@@ -54,6 +55,7 @@ async def test_the_account_with_the_fewest_sends_is_told_of() -> None:
         other = session.on_behalf_of(OTHER)
         await other.printed_text(BLANK)
         await other.printed_text(BLANK)
+        assert left(session) == left(other) == {COMM: 1}
         await session.printed_text(BLANK)
         assert left(session) == left(other) == {COMM: 1}
         await session.printed_text(BLANK)
@@ -105,3 +107,26 @@ async def test_a_probe_of_the_market_quota_that_succeeds_is_told_by_the_next_sen
         await session.printed_text(BLANK)
 
         assert left(session) == {COMM: 0}
+
+
+def recorded(*takes: tuple[str, wxcv.Taken]) -> dict[str, int]:
+    """Return what is left of a limit of 3 at noon after these takes, by key."""
+    sends_left = SendsLeft()
+    for key, taken in takes:
+        sends_left.record(COMM, key, taken, 3)
+    return sends_left.at(NOON)
+
+
+def test_what_the_store_said_last_of_an_account_counts() -> None:
+    """A mark that another session has cleared, or a new day, gives the account its sends back."""
+    spent, today, tomorrow = wxcv.Taken(None, NOON + 1, "day"), NOON + 1, NOON + 86_400
+
+    assert recorded(("wx1", spent)) == {COMM: 0}
+    assert recorded(("wx1", spent), ("wx1", wxcv.Taken(1, today))) == {COMM: 2}
+    assert recorded(("wx1", spent), ("wx2", wxcv.Taken(1, today))) == {COMM: 0}
+    assert recorded(("wx1", spent), ("wx2", wxcv.Taken(1, tomorrow))) == {COMM: 2}
+
+
+def test_while_the_market_quota_is_tried_none_is_left() -> None:
+    """A send that tries whether market quota is left does not tell that more may be sent."""
+    assert recorded(("wx1", wxcv.Taken(1, NOON + 1, is_probe=True))) == {COMM: 0}

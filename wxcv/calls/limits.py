@@ -184,7 +184,6 @@ class DailyLimiter:
             return
         store, key, taken = taking.result()
         if taken.refused_by is None:
-            self.left.give_back(key)
             await self._log_failure(store.give_back(key, taken), _COUNTED)
 
     async def give_back(self, reservation: Reservation) -> None:
