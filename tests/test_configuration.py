@@ -149,6 +149,7 @@ TABLE: list[tuple[Callable[..., object], str, list[Any]]] = [
     (session, "retries", [3, BAD, wxcv.RetryPolicy]),
     (session, "on_attempt", [5, BAD, [BAD]]),
     (session, "on_call", [5, BAD, [BAD]]),
+    (session, "on_call_start", [5, BAD, [BAD]]),
     (session, "clock", [5, BAD, wxcv.ManualClock]),
     (wxcv.Session, "credential", [BAD, None, ("wx", BAD), wxcv.AppCredential]),
     (app, "appid", NO_TEXT),

@@ -49,6 +49,8 @@ FRAMEWORKS = {
     "starlette": {"integrations.fastapi"},
     "python_multipart": {"integrations.forms"},
     "aiohttp": {"integrations.aiohttp"},
+    "opentelemetry": {"integrations.opentelemetry"},
+    "prometheus_client": {"integrations.prometheus"},
 }
 """Third-party packages of integrations, and the modules that import them."""
 
@@ -63,6 +65,7 @@ PURE = [
         "calls.pacing",
         "calls.reports",
         "calls.retries",
+        "calls.sends_left",
         "images.files",
         "images.sources",
     ),

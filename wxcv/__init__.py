@@ -10,7 +10,11 @@ if TYPE_CHECKING:
     from wxcv.batch.batch import Batch as Batch
     from wxcv.batch.outcomes import Answered as Answered, Outcome as Outcome, Unanswered as Unanswered
     from wxcv.calls.answer_cache import AnswerCache as AnswerCache
-    from wxcv.calls.events import AttemptEvent as AttemptEvent, CallEvent as CallEvent
+    from wxcv.calls.events import (
+        AttemptEvent as AttemptEvent,
+        CallEvent as CallEvent,
+        CallStart as CallStart,
+    )
     from wxcv.calls.hosts import FALLBACK_URLS as FALLBACK_URLS
     from wxcv.calls.limits import DailyLimits as DailyLimits
     from wxcv.calls.retries import RetryPolicy as RetryPolicy

@@ -27,9 +27,10 @@ def batch_of(
     """Return a batch of the numbers to 100, on which that function works."""
     clock = wxcv.ManualClock()
     processor: ImageProcessor[int, int] = ImageProcessor(
-        lambda image, before_send, _record: work(image, before_send),
+        lambda image, before_send, _record, _report: work(image, before_send),
         outages=OutageDetector(clock, 60.0, lambda: 0.0),
         clock=clock,
+        start=wxcv.CallStart("scan_qrcode", "/cv/img/qrcode"),
     )
     runner: BatchRunner[int, int] = BatchRunner(
         processor.process,

@@ -52,7 +52,7 @@ async def test_a_call_of_which_nothing_was_sent_moves_on(fault: str) -> None:
 
         assert main.connections == connections
         assert (main.bodies, other.bodies, opened.stats().sends) == (0, len(events), len(events))
-        assert {event.status for event in events} == {200}
+        assert {(event.status, event.base_url) for event in events} == {(200, other.url)}
 
 
 @pytest.mark.parametrize(

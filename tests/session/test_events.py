@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 async def test_every_attempt_is_told_to_on_attempt() -> None:
-    """on_attempt hears of each attempt: path, number, status, errcode, bytes and seconds."""
+    """on_attempt hears of each attempt: path, number, status, errcode, bytes, seconds, server and error."""
     events: list[wxcv.AttemptEvent] = []
     picture = pictures.qr_png("x")
 
@@ -40,10 +40,11 @@ async def test_every_attempt_is_told_to_on_attempt() -> None:
     ):
         await session.scan_qrcode(picture)
 
-    assert [(e.path, e.attempt, e.status, e.errcode, e.bytes) for e in events] == [
-        (QRCODE, 1, 200, 42001, len(picture)),
-        (QRCODE, 2, 200, 0, len(picture)),
+    assert [(e.path, e.attempt, e.status, e.errcode, e.bytes, e.error) for e in events] == [
+        (QRCODE, 1, 200, 42001, len(picture), "TokenRejectedError"),
+        (QRCODE, 2, 200, 0, len(picture), None),
     ]
+    assert {event.base_url for event in events} == {url}
     assert all(event.seconds > 0 for event in events)
 
 
@@ -61,10 +62,11 @@ async def test_an_attempt_without_answer_is_told_too() -> None:
         with pytest.raises(wxcv.AnswerLostError):
             await session.scan_qrcode(pictures.qr_png("x"))
 
-    assert [(event.attempt, event.status, event.errcode) for event in events] == [
-        (1, None, None),
-        (2, None, None),
+    assert [(event.attempt, event.status, event.errcode, event.error) for event in events] == [
+        (1, None, None, "AnswerLostError"),
+        (2, None, None, "AnswerLostError"),
     ]
+    assert {event.base_url for event in events} == {url}
 
 
 async def test_a_hook_that_raises_does_not_harm_the_call(
@@ -134,6 +136,11 @@ def told(events: list[wxcv.CallEvent]) -> list[tuple[str, str, str | None, int]]
     return [(event.endpoint, event.status, event.source, event.sends) for event in events]
 
 
+def errors(events: list[wxcv.CallEvent]) -> list[str | None]:
+    """Return the errors of events."""
+    return [event.error for event in events]
+
+
 async def test_every_call_is_told_to_on_call(box: Sandbox) -> None:
     """on_call is told once of each call: endpoint, status, source and sends, also of those not sent."""
     events: list[wxcv.CallEvent] = []
@@ -153,6 +160,7 @@ async def test_every_call_is_told_to_on_call(box: Sandbox) -> None:
         ("scan_qrcode", "not_sent", None, 0),
         ("scan_qrcode", "ok", "ready", 0),
     ]
+    assert errors(events) == [None, "EmptyImageError", "SessionClosedError", None]
 
 
 async def test_every_outcome_is_told_to_on_call() -> None:
@@ -178,6 +186,7 @@ async def test_every_outcome_is_told_to_on_call() -> None:
     assert [(outcome.status, outcome.sends) for outcome in outcomes] == [
         (event.status, event.sends) for event in events
     ]
+    assert errors(events) == ["EmptyImageError", "QuotaExhaustedError", "QuotaExhaustedError"]
 
 
 async def test_the_seconds_of_a_call_are_told() -> None:
@@ -217,14 +226,15 @@ async def test_a_cancelled_call_is_told_to_on_call() -> None:
         server.go.set()
 
     assert told(events) == [("scan_qrcode", "cancelled", None, 1)]
+    assert errors(events) == [None]
 
 
 @pytest.mark.parametrize("error", [ValueError("MARKED"), asyncio.CancelledError("MARKED")], ids=repr)
-@pytest.mark.parametrize("name", ["on_call", "on_attempt"])
+@pytest.mark.parametrize("name", ["on_call_start", "on_call", "on_attempt"])
 async def test_what_a_function_for_events_raises_is_dropped(
     name: str, error: BaseException, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Whatever on_call and on_attempt raise is logged without its text, and the call has its answer."""
+    """Whatever the functions for events raise is logged without its text, and the call has its answer."""
 
     def fail(_event: object) -> None:
         raise error

@@ -8,9 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, assert_type
 
 import wxcv
+from wxcv.integrations.session_totals import Watch
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    from wxcv.integrations.opentelemetry import Telemetry
+    from wxcv.integrations.prometheus import SessionMetrics
 
 
 async def calls(session: wxcv.Session) -> None:
@@ -101,6 +105,14 @@ async def make() -> None:
         assert_type(session, wxcv.Session)
     assert_type(wxcv.Session.from_env(concurrency=2, proxy=None), wxcv.Session)
     assert_type(wxcv.Session.from_env(fallback_urls=wxcv.FALLBACK_URLS), wxcv.Session)
+
+
+async def watch(telemetry: Telemetry, metrics: SessionMetrics) -> None:
+    """What integrations pass to a session fits."""
+    async with wxcv.Session(wxcv.AppCredential("wx", "s"), **telemetry.hooks) as session:
+        assert_type(telemetry.watch(session), Watch)
+    with metrics.watch(wxcv.Session.from_env(**metrics.hooks), "web") as watched:
+        assert_type(watched, Watch)
 
 
 async def stores(redis: wxcv.RedisStore, path: Path) -> None:

@@ -15,6 +15,7 @@ from wxcv.calls.token_retry import send_with_refresh
 from wxcv.clock import next_midnight
 from wxcv.errors import APIError, QuotaExhaustedError, RateLimitedError, WxcvError
 from wxcv.images.sources import ImageUrl
+from wxcv.masking import class_name
 from wxcv.protocol.answers import Response, read_answer
 from wxcv.protocol.requests import Request, add_token, build_image_request
 
@@ -46,8 +47,8 @@ class Attempts(Generic[AnswerT]):
         before_send: called before every attempt and before every wait for the pace; an exception that it
             raises ends the call. With it, as in a batch, waits after a throttling do not count towards the
             call's deadline.
-
         begin_send: awaited before every request with the image, when its token is known; or None.
+        report: the report of the call, nothing of which has been done; or None for a new one.
 
     Attributes:
         report: what has been done so far.
@@ -67,20 +68,21 @@ class Attempts(Generic[AnswerT]):
         ),
     )
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - made for every image
         self,
         state: SessionState,
         credential: Credential,
         endpoint: Endpoint[AnswerT],
         before_send: Callable[[], None] | None,
         begin_send: Callable[[], Awaitable[None]] | None = None,
+        report: CallReport | None = None,
     ) -> None:
         self.state = state
         self.credential = credential
         self.endpoint = endpoint
         self.before_send = before_send
         self._begin_send = begin_send
-        self.report = CallReport()
+        self.report = CallReport() if report is None else report
         self._image_secrets: tuple[str, ...] = ()
         self._tokens: tuple[str, ...] = ()  # that were sent, also those that were refused
         self._throttlings = 0
@@ -198,7 +200,7 @@ class Attempts(Generic[AnswerT]):
         if self._begin_send is not None:
             await self._begin_send()
         report.requests += 1
-        status = errcode = None
+        response = errcode = failure = None
         started_at = clock.monotonic()
         try:
             if token not in self._tokens:
@@ -206,16 +208,17 @@ class Attempts(Generic[AnswerT]):
             authorized = add_token(request, self.credential.token_parameter, token)
             response = await self.state.transport.send(authorized, self._count_send)
             report.unanswered -= 1
-            status = response.status
             self.credential.check(response)
             if response.is_slow_to_decode:
                 answer = await self._decode_in_thread(response)
             else:
                 answer = read_answer(self.endpoint, response, self._iterate_secrets())
             errcode = 0
-        except APIError as error:
-            errcode = error.errcode
-            self._record_refusal(error, started_at)
+        except BaseException as error:
+            failure = class_name(error)
+            if isinstance(error, APIError):
+                errcode = error.errcode
+                self._record_refusal(error, started_at)
             raise
         else:
             self._pacer.record_success(clock.wall())
@@ -223,7 +226,7 @@ class Attempts(Generic[AnswerT]):
         finally:
             report.is_sending = errcode == 0
             if self.state.on_attempt is not None or logger.isEnabledFor(logging.DEBUG):
-                self._report_attempt(status, errcode, clock.monotonic() - started_at)
+                self._report_attempt(response, errcode, failure, clock.monotonic() - started_at)
 
     async def _decode_in_thread(self, response: Response) -> AnswerT:
         known, threads = tuple(self._iterate_secrets()), self.state.reader_threads
@@ -247,9 +250,21 @@ class Attempts(Generic[AnswerT]):
             error.resets_at = next_midnight(clock.wall())
         self._pacer.record_success(clock.wall())
 
-    def _report_attempt(self, status: int | None, errcode: int | None, seconds: float) -> None:
+    def _report_attempt(
+        self, response: Response | None, errcode: int | None, failure: str | None, seconds: float
+    ) -> None:
         report = self.report
-        event = AttemptEvent(self.endpoint.path, report.requests, status, errcode, report.image_size, seconds)
+        status, base_url = (None, "") if response is None else (response.status, response.base_url)
+        event = AttemptEvent(
+            self.endpoint.path,
+            report.requests,
+            status,
+            errcode,
+            report.image_size,
+            seconds,
+            base_url or self.state.transport.base_url,
+            failure,
+        )
         logger.debug("%s", event)
         if self.state.on_attempt is not None:
             notify("on_attempt", self.state.on_attempt, event)

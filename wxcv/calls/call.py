@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeGuard, TypeVar
 from wxcv.callbacks import notify
 from wxcv.calls.attempts import Attempts
 from wxcv.calls.deadlines import Deadline
-from wxcv.calls.events import CallEvent
-from wxcv.calls.reports import CallResult, find_status
+from wxcv.calls.events import CallEvent, CallStart
+from wxcv.calls.reports import CallResult, find_end, find_error_name, find_status
 from wxcv.calls.shared_calls import SharedCall
 from wxcv.calls.source_query import KEEP_SECONDS, SourceQuery
 from wxcv.calls.state import AnswerSources
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
 
     from wxcv.calls.answer_cache import CachedAnswers
-    from wxcv.calls.events import CallStatus
     from wxcv.calls.records import CallRecord
+    from wxcv.calls.reports import CallReport
     from wxcv.calls.slots import Slot
     from wxcv.calls.state import SessionState
     from wxcv.endpoints.base import Endpoint
@@ -45,6 +45,7 @@ class Call(Generic[AnswerT]):
         fields: the extra fields of the call.
         before_send: see Attempts. With it, as in a batch, the wait for a slot is not limited either.
         record: records the result before anyone gets it; or None.
+        report: the report of the call, nothing of which has been done; or None for a new one.
 
     Attributes:
         report: what the call has done so far.
@@ -60,11 +61,12 @@ class Call(Generic[AnswerT]):
         fields: Mapping[str, str] | None,
         before_send: Callable[[], None] | None = None,
         record: CallRecord | None = None,
+        report: CallReport | None = None,
     ) -> None:
         self._state = state
         self._record = record
         begin_send = None if record is None else record.begin
-        self._attempts = Attempts(state, credential, endpoint, before_send, begin_send)
+        self._attempts = Attempts(state, credential, endpoint, before_send, begin_send, report)
         self._fields = fields
         self.report = self._attempts.report
 
@@ -83,17 +85,32 @@ class Call(Generic[AnswerT]):
         except WxcvError as error:
             return CallResult(None, error, self.report)
 
-    def _notify(self, status: CallStatus) -> None:
-        on_call = self._state.on_call
+    def _notify_start(self) -> None:
+        on_call_start, endpoint = self._state.on_call_start, self._attempts.endpoint
+        if on_call_start is not None:
+            notify("on_call_start", on_call_start, CallStart(endpoint.name, endpoint.path))
+
+    def _notify_end(self, error: BaseException | None = None) -> None:
+        on_call, report = self._state.on_call, self.report
         if on_call is not None:
-            report, name = self.report, self._attempts.endpoint.name
-            source = report.source if status == "ok" else None
-            event = CallEvent(name, status, source, report.sends, report.elapsed, report.queued)
+            source = report.source if error is None else None
+            status = "ok" if error is None else find_end(error, report, report.all_sends)
+            event = CallEvent(
+                self._attempts.endpoint.name,
+                status,
+                source,
+                report.sends,
+                report.elapsed,
+                report.queued,
+                find_error_name(error),
+            )
             notify("on_call", on_call, event)
 
     async def _run(self, image: Image, *, is_alone: bool = False) -> AnswerT:
-        """Make the call, with a complete report and error; outside a batch, call ``on_call`` too."""
+        """Make the call, with a complete report and error; outside a batch, call both functions too."""
         state, report = self._state, self.report
+        if is_alone and state.on_call_start is not None:
+            self._notify_start()
         report.asked_at = state.clock.monotonic()
         slot = state.slots.acquire(is_limited=self._attempts.before_send is None)
         answer: AnswerT | SharedCall[AnswerT]
@@ -115,21 +132,17 @@ class Call(Generic[AnswerT]):
                     del query
             if isinstance(answer, SharedCall):
                 answer = await self._wait_for_shared(answer, deadline.when())
-        except WxcvError as error:
+        except (Exception, asyncio.CancelledError) as error:
             report.finish(state.clock.monotonic())
-            complete = report.complete(error)
+            complete = report.complete(error) if isinstance(error, WxcvError) else error
             if is_alone:
-                self._notify(find_status(complete, report, report.all_sends))
+                self._notify_end(complete)
             if complete is error:
                 raise
             raise complete from error
-        except asyncio.CancelledError:
-            report.finish(state.clock.monotonic())
-            self._notify("cancelled")
-            raise
         report.finish(state.clock.monotonic())
         if is_alone and state.on_call is not None:
-            self._notify("ok")
+            self._notify_end()
         return answer
 
     def _is_sent_as_it_is(self, image: LoadedImage) -> TypeGuard[LocalImage | ImageUrl]:

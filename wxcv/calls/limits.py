@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 import attrs
 
 from wxcv import checks
+from wxcv.calls.sends_left import SendsLeft
 from wxcv.clock import format_in_utc_plus_8
 from wxcv.endpoints.base import Endpoint
 from wxcv.errors import DailyLimitError, QuotaExhaustedError, StoreError
@@ -122,11 +123,15 @@ class DailyLimiter:
         limits: the limits.
         store: the store that holds the counts, or None to count here.
         clock: the source of the time of day if there is no store.
+
+    Attributes:
+        left: the sends that are left.
     """
 
     def __init__(self, limits: DailyLimits, store: CounterStore | None, clock: Clock) -> None:
         self._by_path = {endpoint.path: limit for endpoint, limit in limits.limits.items()}
         self._limits = limits
+        self.left = SendsLeft()
         self._local = LocalCounters(clock)
         self._running: set[asyncio.Task[Any]] = set()
         self._store: CounterStore = self._local if store is None else store
@@ -153,6 +158,7 @@ class DailyLimiter:
         finally:
             del taking  # avoids a reference cycle through the traceback of its error
         taken = reservation.taken
+        self.left.record(endpoint.path, key, taken, limit)
         if taken.refused_by is None:
             return reservation
         ends_at = None if taken.refused_by == "market" else datetime.fromtimestamp(taken.resets_at, UTC)
@@ -182,6 +188,7 @@ class DailyLimiter:
 
     async def give_back(self, reservation: Reservation) -> None:
         """Give a send back that did not take place."""
+        self.left.give_back(reservation.key)
         operation = reservation.store.give_back(reservation.key, reservation.taken)
         await self._try(operation, _COUNTED)
 
@@ -189,6 +196,8 @@ class DailyLimiter:
         """Mark a used-up quota for all sessions that share the store; release a probe without result."""
         store, key, taken = reservation
         errcode = error.errcode if isinstance(error, QuotaExhaustedError) else 0
+        if errcode == DAILY_QUOTA or errcode in MARKET_QUOTAS:
+            self.left.record_spent(key)
         if errcode == DAILY_QUOTA:
             await self._try(store.mark_day_spent(key, taken), _NOT_TOLD)
         elif errcode in MARKET_QUOTAS:
@@ -199,6 +208,7 @@ class DailyLimiter:
     async def record_success(self, reservation: Reservation) -> None:
         """After a probe, clear the marks, so that all sessions may send again."""
         if reservation.taken.is_probe:
+            self.left.forget(reservation.key)
             operation = reservation.store.clear_marks(reservation.key)
             await self._try(operation, _NOT_TRIED)
 
@@ -208,8 +218,10 @@ class DailyLimiter:
 
     async def clear_marks(self, account: str, endpoint: Endpoint[Any]) -> None:
         """Clear both marks, here and in the store; StoreError if the store failed."""
+        key = _get_key(account, endpoint)
+        self.left.forget(key)
         for counters in (self._local, self._store):
-            await counters.clear_marks(_get_key(account, endpoint))
+            await counters.clear_marks(key)
 
     async def wait_closed(self, seconds: float = _CLOSING_SECONDS) -> None:
         """Wait until what cancelled calls took is given back; cancel what takes longer than the seconds."""

@@ -15,10 +15,12 @@ from wxcv.errors import (
     SlotTimeoutError,
     StoreError,
     TransportError,
+    WxcvError,
 )
+from wxcv.masking import class_name
 
 if TYPE_CHECKING:
-    from wxcv.errors import WxcvError
+    from wxcv.calls.events import CallStatus
 
 AnswerT = TypeVar("AnswerT")
 
@@ -128,3 +130,15 @@ def find_status(
         return "unknown"
     is_about_others = is_stopped or error.account_wide or isinstance(error, _ABOUT_OTHERS)
     return "not_sent" if not sends and (is_about_others or report.is_waiting_for_token) else "failed"
+
+
+def find_end(error: BaseException, report: CallReport, sends: int) -> CallStatus:
+    """Return the status of a call that ended with an exception of any kind; see ``find_status``."""
+    if isinstance(error, WxcvError):
+        return find_status(error, report, sends)
+    return "failed" if isinstance(error, Exception) else "cancelled"
+
+
+def find_error_name(error: BaseException | None) -> str | None:
+    """Return the class name of the exception; None without one, or for a cancellation."""
+    return class_name(error) if isinstance(error, Exception) else None

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from wxcv.answer_sources.base import AnswerSource
     from wxcv.calls.answer_cache import AnswerCache
-    from wxcv.calls.events import AttemptEvent, CallEvent
+    from wxcv.calls.events import AttemptEvent, CallEvent, CallStart
     from wxcv.calls.limits import DailyLimiter
     from wxcv.calls.slots import Slots
     from wxcv.calls.transport import Transport
@@ -45,6 +45,9 @@ class SessionStats(Value):
         refreshes: the token refreshes that this session started.
         bytes_sent: the total size of the images in those sends, in bytes.
         sends_by_endpoint: the sends of each endpoint, by its path such as "/cv/ocr/comm"; without those of 0.
+        sends_left_by_endpoint: the sends that are left today of each endpoint's daily limit, by its path, as
+            of the session's last send there; 0 if WeChat's quota is used up. With several accounts, those of
+            the account that has the fewest. Without endpoints at which nothing was sent today.
     """
 
     running: int
@@ -55,6 +58,7 @@ class SessionStats(Value):
     refreshes: int
     bytes_sent: int
     sends_by_endpoint: Mapping[str, int] = attrs.field(factory=dict, hash=False)
+    sends_left_by_endpoint: Mapping[str, int] = attrs.field(factory=dict, hash=False)
 
 
 class AnswerSources(NamedTuple):
@@ -100,6 +104,7 @@ class SessionState:
     limiter: DailyLimiter | None = None
     answer_sources: AnswerSources | None = None
     on_call: Callable[[CallEvent], object] | None = None
+    on_call_start: Callable[[CallStart], object] | None = None
     shared_calls: SharedCalls = attrs.field(factory=SharedCalls)
     retry_quota: RetryQuota = attrs.field(factory=RetryQuota)
     pacers: dict[str, Pacer] = attrs.field(factory=dict)
@@ -166,7 +171,7 @@ class SessionState:
 
     def stats(self) -> SessionStats:
         """Return the session's statistics."""
-        slots = self.slots
+        slots, limiter = self.slots, self.limiter
         return SessionStats(
             running=slots.count - slots.free_count,
             waiting=slots.waiting_count,
@@ -176,6 +181,7 @@ class SessionState:
             refreshes=self.tokens.refreshes(self.transport.send),
             bytes_sent=self.bytes_sent,
             sends_by_endpoint=dict(self.sends_by_endpoint),
+            sends_left_by_endpoint={} if limiter is None else limiter.left.at(self.clock.wall()),
         )
 
     def __del__(self) -> None:

@@ -125,7 +125,7 @@ class Transport:
         monotonic: returns monotonic time in seconds, for idle connections and pauses of hosts that failed.
 
     Attributes:
-        has_fallbacks: whether it was constructed with other hosts.
+        base_url, has_fallbacks: the main host's, and whether there are others.
     """
 
     def __init__(  # noqa: PLR0913 - the settings of one connection pool
@@ -145,7 +145,7 @@ class Transport:
             raise TypeError(f"http must be an aiohttp.ClientSession, not {class_name(http)}")
         self._main, *fallbacks = (Host(url, URL(url).authority) for url in (base_url, *fallback_urls))
         self._hosts = Hosts(self._main, fallbacks, monotonic)
-        self.has_fallbacks = bool(fallbacks)
+        self.base_url, self.has_fallbacks = base_url, bool(fallbacks)
         # Uploads with the same token share a URL, and a URL caches what aiohttp reads from it.
         self._url = lru_cache(maxsize=64)(
             lambda base_url, path, query: URL(base_url + build_target(path, query), encoded=True)
@@ -250,9 +250,9 @@ class Transport:
                     auto_decompress=False,
                     middlewares=(),
                 )
-                is_early = not payload.is_complete
-                answer = Response(response.status, response.headers, await _read(response), self._known)
-                return self._find_mismatch(payload, host, response.status, is_early=is_early) or answer
+                status, is_early = response.status, not payload.is_complete
+                answer = Response(status, response.headers, await _read(response), self._known, host.url)
+                return self._find_mismatch(payload, host, status, is_early=is_early) or answer
             return translate(TimeoutError(), host.name, is_started=payload.is_started)
         except WxcvError:
             raise

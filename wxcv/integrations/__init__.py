@@ -1,1 +1,1 @@
-"""Ways into frameworks: one module for each, over public names only."""
+"""Integrations: wxcv in the frameworks of its users, over its public names only."""

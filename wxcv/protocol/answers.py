@@ -51,12 +51,14 @@ class Response(NamedTuple):
         headers: by their names in lower case.
         body: at most ANSWER_LIMIT bytes.
         known: the secrets in hand where it was received, such as a proxy's password.
+        base_url: scheme, host and port of the server that sent it.
     """
 
     status: int
     headers: Mapping[str, str]
     body: bytes
     known: tuple[str, ...] = ()
+    base_url: str = ""
 
     @property
     def is_slow_to_decode(self) -> bool:

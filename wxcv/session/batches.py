@@ -10,6 +10,7 @@ from wxcv.batch.outages import OutageDetector
 from wxcv.batch.processing import ImageProcessor
 from wxcv.batch.runner import BatchRunner
 from wxcv.calls.call import Call
+from wxcv.calls.events import CallStart
 from wxcv.images.sources import Image
 from wxcv.session import arguments
 from wxcv.session.quotas import SessionQuotas
@@ -17,7 +18,7 @@ from wxcv.session.quotas import SessionQuotas
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping
 
-    from wxcv.calls.reports import CallResult
+    from wxcv.calls.reports import CallReport, CallResult
     from wxcv.endpoints.base import Endpoint
     from wxcv.journal.journal import Journal
     from wxcv.journal.records import JournalRecord
@@ -141,9 +142,9 @@ class SessionBatches(SessionQuotas):
         state, credential = self._state, self._credential
 
         def make_call(
-            image: Image, before_send: Callable[[], None], record: JournalRecord | None
+            image: Image, before_send: Callable[[], None], record: JournalRecord | None, report: CallReport
         ) -> Awaitable[CallResult[AnswerT]]:
-            return Call(state, credential, endpoint, fields, before_send, record).run_to_result(image)
+            return Call(state, credential, endpoint, fields, before_send, record, report).run_to_result(image)
 
         return ImageProcessor(
             make_call,
@@ -153,7 +154,8 @@ class SessionBatches(SessionQuotas):
             clock=state.clock,
             key=key,
             has_sources=state.answer_sources is not None,
-            endpoint=endpoint.name,
+            start=CallStart(endpoint.name, endpoint.path),
+            on_call_start=state.on_call_start,
             on_call=state.on_call,
             journal=run,
         )

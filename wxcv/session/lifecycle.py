@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from wxcv.answer_sources.base import AnswerSource
     from wxcv.batch.runner import BatchRunner
-    from wxcv.calls.events import AttemptEvent, CallEvent
+    from wxcv.calls.events import AttemptEvent, CallEvent, CallStart
     from wxcv.calls.limits import DailyLimits
     from wxcv.clock import Clock
     from wxcv.session.options import SessionOptions
@@ -71,11 +71,12 @@ class SessionLifecycle:
         answer_sources: Sequence[AnswerSource] = (),
         on_attempt: Callable[[AttemptEvent], object] | None = None,
         on_call: Callable[[CallEvent], object] | None = None,
+        on_call_start: Callable[[CallStart], object] | None = None,
         clock: Clock | None = None,
     ) -> None:
         arguments.check_credential(credential)
         arguments.check_costs(daily_limits, answer_sources, fit=fit, credential=credential)
-        arguments.check_functions(on_attempt=on_attempt, on_call=on_call)
+        arguments.check_functions(on_attempt=on_attempt, on_call=on_call, on_call_start=on_call_start)
         arguments.check_objects(retries=retries, tokens=tokens, clock=clock)
         arguments.check_together(tokens=tokens, store=store, http=http, trust_env=trust_env)
         may_read_files, own_clock = checks.check_bool("local_files", local_files), clock or SystemClock()
@@ -96,8 +97,7 @@ class SessionLifecycle:
         limit = checks.check_integer("image_limit", image_limit)
         loader = ImageLoader(limit, reader_threads, local_files=may_read_files, fit=fit)
         manager = get_manager(tokens if tokens is not None else TokenCache(store, clock=own_clock))
-        self._credential, self._is_owner = credential, True
-        self._base_url, self._allow_http = url, allow_http
+        self._credential, self._is_owner, self._base_url, self._allow_http = credential, True, url, allow_http
         self._runners: set[BatchRunner[Any, Any]] = set()
         self._state = SessionState(
             transport=transport,
@@ -110,6 +110,7 @@ class SessionLifecycle:
             reader_threads=reader_threads,
             on_attempt=on_attempt,
             on_call=on_call,
+            on_call_start=on_call_start,
             limiter=arguments.make_limiter(daily_limits, manager.store, own_clock),
             answer_sources=arguments.make_answer_sources(answer_sources, manager.store),
         )

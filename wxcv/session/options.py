@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import aiohttp
 
     from wxcv.answer_sources.base import AnswerSource
-    from wxcv.calls.events import AttemptEvent, CallEvent
+    from wxcv.calls.events import AttemptEvent, CallEvent, CallStart
     from wxcv.calls.limits import DailyLimits
     from wxcv.calls.retries import RetryPolicy
     from wxcv.clock import Clock
@@ -42,4 +42,5 @@ class SessionOptions(TypedDict, total=False):
     answer_sources: Sequence[AnswerSource]
     on_attempt: Callable[[AttemptEvent], object] | None
     on_call: Callable[[CallEvent], object] | None
+    on_call_start: Callable[[CallStart], object] | None
     clock: Clock | None

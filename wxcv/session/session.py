@@ -88,6 +88,11 @@ class Session(SessionBatches):
             raises is logged and dropped. None by default.
         on_call: a function, not async, that is called with a CallEvent at the end of every call and for every
             outcome of a batch; what it raises is logged and dropped. None by default.
+        on_call_start: a function, not async, that is called with a CallStart when a call, or an image of a
+            batch, begins, before it waits for its slot; what it raises is logged and dropped. For every start
+            ``on_call`` is called once, in the same context (``contextvars``), also if the call is cancelled.
+            What the function sets in that context is seen by ``on_attempt`` and by every other function of
+            yours that the call calls; ``on_call`` must undo it. None by default.
         clock: the source of time for token lifetimes, waits, retries, outages, hosts, ``elapsed`` and,
             without a store, the days of daily limits; None uses the system's clocks. The timers behind the
             timeouts are the event loop's. ``tokens``, ``store`` and an AnswerCache keep their own clocks.
