@@ -92,7 +92,10 @@ def _check_extras() -> Iterator[Finding]:
 async def _check_store(place: str | None) -> Finding:
     """Open the store, and write and remove something in it."""
     if place is None:
-        message = "neither --store nor WXCV_STORE is given; commands share neither tokens nor daily limits"
+        message = (
+            "neither --store nor WXCV_STORE is given; commands share no tokens, and daily limits only among "
+            "runs of wxcv batch"
+        )
         return Finding("store", "skipped", message)
     try:
         async with asyncio.timeout(SECONDS), AsyncExitStack() as stack:
