@@ -237,6 +237,11 @@ async def test_what_is_no_journal_is_left_alone(folder: Path, kind: str) -> None
         (["scan-qrcode", "@missing.txt"], 2, "the list 'missing.txt' does not exist"),
         (["scan-qrcode", "missing.csv"], 2, "the list 'missing.csv' does not exist"),
         (["scan-qrcode", "list.csv"], 2, "list.csv has no column 'image'; give one with --column: 'file'"),
+        (
+            ["scan-qrcode", "in", "--wait", "--daily-limit", "0"],
+            2,
+            "--wait with --daily-limit 0 would never end",
+        ),
         (["printed-text", "in", "--local"], 2, "--local reads codes only"),
         (["scan-qrcode", "in", "--limit", "0"], 2, "--limit"),
         (["no-endpoint", "in"], 2, "no endpoint"),
@@ -281,6 +286,9 @@ async def test_quiet_says_nothing_of_a_success(folder: Path) -> None:
     assert done == (0, "", "")
     assert failed[0] == 1
     assert failed[2].splitlines()[0].endswith("1 failed")
+    assert failed[2].splitlines()[-1] == (
+        f"wxcv: the first that failed is in/text.txt; see: wxcv results {JOURNAL} --status failed"
+    )
 
 
 async def test_the_journal_is_read_by_others(folder: Path) -> None:

@@ -186,7 +186,7 @@ class BatchRun:
     def _sum_up(self, signal_code: int | None) -> Iterator[str]:
         """Yield the summary, and how to resume."""
         if self._run is not None and (self._names.found or self._tally.done):
-            yield from self._tally.summary()
+            yield from self._tally.summary(self._settings.journal or "")
         if self._fault is not None:
             yield output.reason_of(self._fault)
             return
