@@ -72,7 +72,7 @@ class LineFilter:
 
 
 class Progress:
-    """Shows how a bulk run goes: a bar and numbers on a terminal, elsewhere a line every 10 s with what is new.
+    """Shows how a bulk run goes: a bar and numbers on a terminal, elsewhere a line every 10 s if it is new.
 
     Everything is written by a thread, so that a slow terminal delays no call. The thread is a daemon, and
     ends when nothing can be written.
