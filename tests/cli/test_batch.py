@@ -168,6 +168,15 @@ async def test_the_end_of_the_quota_is_told(folder: Path) -> None:
     assert "to resume, or add --wait" in err
 
 
+async def test_a_limit_in_the_sandbox_ends_with_the_run() -> None:
+    """With --sandbox a daily limit counts one run, so that the next one can begin at once."""
+    words = ("batch", "scan-qrcode", "in", "--sandbox", "--daily-limit", "2")
+    code, _, err = await run(*words)
+
+    assert code == 4
+    assert "the quota is used up; run the same command to resume\n" in err
+
+
 async def test_codes_are_read_on_this_machine(folder: Path) -> None:
     """With --local codes are read here, and only pictures without any are sent, also without quota."""
     (folder / "in" / "blank.png").write_bytes(pictures.blank_png())
