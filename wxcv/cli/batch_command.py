@@ -41,6 +41,8 @@ def batch(
     fields = parse_fields(found, field or [])
     for word in inputs:
         _check_list(word, settings.column)
+    if settings.wait and settings.daily_limit == 0:
+        raise typer.BadParameter("--wait with --daily-limit 0 would never end; raise the limit")
     if settings.local and found != wxcv.SCAN_QRCODE:
         raise typer.BadParameter("--local reads codes only; use it with scan-qrcode")
     name = re.sub(r"[^\w.-]|_", "-", found.name)
