@@ -168,6 +168,15 @@ async def test_the_end_of_the_quota_is_told(folder: Path) -> None:
     assert "to resume, or add --wait" in err
 
 
+async def test_a_limit_in_the_sandbox_ends_with_the_run() -> None:
+    """With --sandbox a daily limit counts one run, so that the next one can begin at once."""
+    words = ("batch", "scan-qrcode", "in", "--sandbox", "--daily-limit", "2")
+    code, _, err = await run(*words)
+
+    assert code == 4
+    assert "the quota is used up; run the same command to resume\n" in err
+
+
 async def test_codes_are_read_on_this_machine(folder: Path) -> None:
     """With --local codes are read here, and only pictures without any are sent, also without quota."""
     (folder / "in" / "blank.png").write_bytes(pictures.blank_png())
@@ -237,6 +246,11 @@ async def test_what_is_no_journal_is_left_alone(folder: Path, kind: str) -> None
         (["scan-qrcode", "@missing.txt"], 2, "the list 'missing.txt' does not exist"),
         (["scan-qrcode", "missing.csv"], 2, "the list 'missing.csv' does not exist"),
         (["scan-qrcode", "list.csv"], 2, "list.csv has no column 'image'; give one with --column: 'file'"),
+        (
+            ["scan-qrcode", "in", "--wait", "--daily-limit", "0"],
+            2,
+            "--wait with --daily-limit 0 would never end",
+        ),
         (["printed-text", "in", "--local"], 2, "--local reads codes only"),
         (["scan-qrcode", "in", "--limit", "0"], 2, "--limit"),
         (["no-endpoint", "in"], 2, "no endpoint"),
@@ -281,6 +295,9 @@ async def test_quiet_says_nothing_of_a_success(folder: Path) -> None:
     assert done == (0, "", "")
     assert failed[0] == 1
     assert failed[2].splitlines()[0].endswith("1 failed")
+    assert failed[2].splitlines()[-1] == (
+        f"wxcv: the first that failed is in/text.txt; see: wxcv results {JOURNAL} --status failed"
+    )
 
 
 async def test_the_journal_is_read_by_others(folder: Path) -> None:

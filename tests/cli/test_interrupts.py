@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 from support import pictures
-from support.commands import command, environment
+from support.commands import command, environment, run
 from support.held_calls import Held
 from support.servers import api_server
 
@@ -61,3 +62,11 @@ async def test_a_signal_after_the_end_of_a_run_keeps_the_exit_code(tmp_path: Pat
         code = await process.wait()
 
     assert code == 143
+
+
+async def test_ctrl_c_while_the_command_is_imported_leaves_no_traceback(tmp_path: Path) -> None:
+    """A KeyboardInterrupt during the imports of the command ends it with 130 and nothing on stderr."""
+    (tmp_path / "rich.py").write_text("raise KeyboardInterrupt")
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+
+    assert await run("--version", env={"PYTHONPATH": path}) == (130, "", "")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from wxcv.cli.inputs import expand
+from wxcv.cli.inputs import expand, may_be_several
 from wxcv.cli.lists import LONGEST_LINE, InputError, ListProblems, names_of_lines
 
 if TYPE_CHECKING:
@@ -60,6 +60,14 @@ def test_a_pattern_is_what_it_matches() -> None:
         ["a.png", "b.HEIC", "notes.txt", "sub/c.jpg", f"sub/{ODD}"]
     )
     assert names("*.gif", "https://h/a?b=[1]") == ["*.gif", "https://h/a?b=[1]"]
+
+
+def test_a_pattern_or_a_list_may_be_several(folder: Path) -> None:
+    """A folder, a pattern and a list may name several images; a file or a URL with such a name is one."""
+    (folder / "[a].png").write_bytes(b"x")
+
+    assert all(may_be_several([word]) for word in ("*.png", "sub", "-", "@list.txt"))
+    assert not any(may_be_several([word]) for word in ("a.png", "[a].png", "https://h/a?b=[1]"))
 
 
 def test_a_file_of_that_very_name_is_an_image(folder: Path) -> None:

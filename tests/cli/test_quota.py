@@ -147,6 +147,23 @@ async def test_reset_needs_a_store_and_an_account(tmp_path: Path, box: Sandbox) 
         assert out.count("scan_qrcode") == (0 if words else 1)
 
 
+async def test_the_store_of_wxcv_batch_is_used_without_another(
+    tmp_path: Path, box: Sandbox, image: str
+) -> None:
+    """Without --store, the count and the marks are those of wxcv batch --daily-limit, which stderr says."""
+    env = account(box, XDG_STATE_HOME=str(tmp_path))
+    words = ("batch", "scan-qrcode", image, "--daily-limit", "9", "--journal", str(tmp_path / "run.sqlite"))
+    refused = await run("quota", "scan-qrcode", "--reset", env=env)
+    await run(*words, env=env)
+    code, out, err = await run("quota", "scan-qrcode", "--json", env=env)
+    reset = await run("quota", "scan-qrcode", "--reset", env=env)
+
+    assert refused[0] == 2
+    assert (code, objects(out)[0]["usage"]["count"]) == (0, 1)
+    assert str(tmp_path / "wxcv" / "store.sqlite") in err
+    assert (reset[0], reset[1]) == (0, "scan_qrcode: there was no mark\n")
+
+
 async def test_a_daily_limit_needs_an_account(box: Sandbox, image: str) -> None:
     """With a token alone, the variables to set are told instead of names of Python, and nothing is sent."""
     env = {"WXCV_ACCESS_TOKEN": "MARKED", "WXCV_BASE_URL": box.base_url}

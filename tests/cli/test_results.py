@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 import pytest
+from rich.cells import cell_len
 from support import pictures
 from support.commands import command, environment, run
 from support.journals import read_entries
@@ -77,6 +78,23 @@ async def test_a_table_has_a_line_for_each_image(tmp_path: Path, journal: Path) 
     assert re.match(rf"failed +scan_qrcode +1 +{re.escape(names[1])} .*{REFUSED}", bad)
     assert re.match(r"failed +scan_qrcode +0 +\S+missing.png +\S", missing)
     assert err == "wxcv: 3 results: 1 ok, 2 failed\n"
+
+
+async def test_the_columns_of_a_table_are_aligned(
+    tmp_path: Path, journal: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The head and all rows have their cells in the same columns, also after wide characters."""
+    monkeypatch.chdir(tmp_path)
+    names = [f"{name}.png" for name in ("快递单", "a-name-that-is-longer")]
+    for number, name in enumerate(names):
+        Path(name).write_bytes(pictures.qr_png(str(number)))
+    await record_run(journal, names)
+    _, out, _ = await run("results", str(journal))
+    head, *rows = out.splitlines()
+    starts = {cell_len(row[: row.index("QR_CODE")]) for row in rows}
+
+    assert len(rows) == 2
+    assert starts == {head.index("answer or error")}
 
 
 async def test_json_has_every_field_of_an_entry(tmp_path: Path, journal: Path) -> None:

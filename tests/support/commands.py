@@ -19,10 +19,13 @@ if TYPE_CHECKING:
 
 
 def environment(url: str = "", **more: str) -> dict[str, str]:
-    """Return this environment without variables of wxcv, and with an account of the server at that URL."""
+    """Return this environment without variables of wxcv, and with an account of the server at that URL.
+
+    There is no state folder, so that the user's own is not touched.
+    """
     clean = {name: value for name, value in os.environ.items() if not name.startswith("WXCV_")}
     account = {"WXCV_APPID": "wx1", "WXCV_SECRET": "MARKED-SECRET", "WXCV_BASE_URL": url} if url else {}
-    return {**clean, **account, **more}
+    return {**clean, "XDG_STATE_HOME": os.devnull, **account, **more}
 
 
 @asynccontextmanager

@@ -6,7 +6,15 @@ import sys
 
 
 def main() -> None:
-    """Run the command ``wxcv``; without its extra, print what to install and exit with 2."""
+    """Run the command ``wxcv``, which Ctrl-C ends without a traceback even while it is being imported."""
+    try:
+        _run()
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+
+
+def _run() -> None:
+    """Run the command; without its extra, print what to install and exit with 2."""
     if sys.stderr is None:  # closed by the parent process
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - until the process ends
     if sys.stdout is None:

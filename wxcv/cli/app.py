@@ -18,7 +18,7 @@ from wxcv.cli.endpoints import find_endpoint, parse_fields, public_endpoints
 from wxcv.cli.image_run import read_images
 from wxcv.cli.inputs import may_be_several
 from wxcv.cli.interrupts import Interrupts
-from wxcv.cli.quotas import show_quotas
+from wxcv.cli.quotas import find_store_of_batch, show_quotas
 from wxcv.cli.results import results
 from wxcv.cli.running import run
 from wxcv.cli.sessions import start_sandbox
@@ -158,8 +158,13 @@ def quota(  # noqa: PLR0913 - the options of the command
     ] = None,
     store: options.Store = None,
 ) -> None:
-    """Show WeChat's quota of each endpoint and, with a store, the sends counted for --daily-limit."""
+    """Show WeChat's quota of each endpoint and, with a store, the sends counted for --daily-limit.
+
+    Without --store, the store is that of `wxcv batch --daily-limit`, if there is one.
+    """
     found = [find_endpoint(name) for name in endpoints or public_endpoints()]
+    if store is None and not sandbox:
+        store = find_store_of_batch()
     if reset and store is None:
         raise typer.BadParameter("--reset needs --store or WXCV_STORE, where the marks are")
     settings = options.SessionSettings(sandbox=sandbox, store=store, timeout=timeout)

@@ -18,7 +18,7 @@ from wxcv.cli.endpoints import find_endpoint, parse_fields
 from wxcv.cli.inputs import is_record_list
 from wxcv.cli.lists import ColumnError, check_column
 from wxcv.cli.running import describe, run
-from wxcv.cli.state_folder import make_state_folder
+from wxcv.cli.state_folder import make_own_store
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,6 +41,8 @@ def batch(
     fields = parse_fields(found, field or [])
     for word in inputs:
         _check_list(word, settings.column)
+    if settings.wait and settings.daily_limit == 0:
+        raise typer.BadParameter("--wait with --daily-limit 0 would never end; raise the limit")
     if settings.local and found != wxcv.SCAN_QRCODE:
         raise typer.BadParameter("--local reads codes only; use it with scan-qrcode")
     name = re.sub(r"[^\w.-]|_", "-", found.name)
@@ -67,16 +69,16 @@ async def _run_batch(
 ) -> int:
     notes = [f"journal: {settings.journal} (the same command resumes from it)"]
     if settings.daily_limit is not None and settings.store is None and not settings.sandbox:
-        place = _find_own_store()
+        place = _make_own_store()
         notes.append(f"--daily-limit counts in {place} (--store shares the count with other machines)")
         settings = attrs.evolve(settings, store=place)
     return await BatchRun(endpoint, words, fields, settings, notes).execute()
 
 
-def _find_own_store() -> str:
+def _make_own_store() -> str:
     """Return the path of the store in the user's state folder, or exit with a message."""
     try:
-        return str(make_state_folder() / "store.sqlite")
+        return str(make_own_store())
     except OSError as error:
         output.say(f"cannot make the state folder for --daily-limit: {describe(error)}; give --store PATH")
     except RuntimeError:

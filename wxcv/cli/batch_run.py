@@ -186,7 +186,7 @@ class BatchRun:
     def _sum_up(self, signal_code: int | None) -> Iterator[str]:
         """Yield the summary, and how to resume."""
         if self._run is not None and (self._names.found or self._tally.done):
-            yield from self._tally.summary()
+            yield from self._tally.summary(self._settings.journal or "")
         if self._fault is not None:
             yield output.reason_of(self._fault)
             return
@@ -206,10 +206,11 @@ class BatchRun:
                 rest_text, f"--limit {self._settings.limit} is reached; run the same command to resume"
             )
 
-    @staticmethod
-    def _how_to_resume(error: wxcv.WxcvError) -> str:
+    def _how_to_resume(self, error: wxcv.WxcvError) -> str:
         if not is_quota_error(error):
             return "when the cause of that error is gone, run the same command to resume"
+        if self._settings.sandbox:  # whose counts end with the run
+            return "the quota is used up; run the same command to resume"
         resets_at: datetime | None = getattr(error, "resets_at", None)
         when = "tomorrow" if resets_at is None else f"after {format_time(resets_at)}"
         return f"the quota is used up; run the same command {when} to resume, or add --wait"

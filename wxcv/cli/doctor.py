@@ -32,6 +32,7 @@ HELP = (
 )
 
 _LARGEST_DIFFERENCE = 60.0  # seconds
+_UNCERTAINTY = 2.0  # seconds: a host tells whole ones, and takes time to answer
 _TOKEN_SECONDS = 15.0
 
 
@@ -92,7 +93,10 @@ def _check_extras() -> Iterator[Finding]:
 async def _check_store(place: str | None) -> Finding:
     """Open the store, and write and remove something in it."""
     if place is None:
-        message = "neither --store nor WXCV_STORE is given; commands share neither tokens nor daily limits"
+        message = (
+            "neither --store nor WXCV_STORE is given; commands share no tokens, and daily limits only among "
+            "runs of wxcv batch"
+        )
         return Finding("store", "skipped", message)
     try:
         async with asyncio.timeout(SECONDS), AsyncExitStack() as stack:
@@ -139,6 +143,8 @@ def _check_clock(host: Host | None) -> Finding:
         return Finding("clock", "skipped", "unknown, as no host answered that tells the time")
     if host.lag is None:
         return Finding("clock", "skipped", f"{host.name} does not tell the time")
+    if abs(host.lag) < _UNCERTAINTY:
+        return Finding("clock", "ok", f"this machine's clock agrees with {host.name}")
     direction = "ahead of" if host.lag > 0 else "behind"
     text = f"this machine's clock is {abs(host.lag):,.0f} s {direction} {host.name}"
     if abs(host.lag) <= _LARGEST_DIFFERENCE:

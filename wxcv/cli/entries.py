@@ -11,6 +11,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import attrs
+from rich.cells import cell_len
 
 import wxcv
 from wxcv.cli.endpoints import public_endpoints
@@ -23,7 +24,7 @@ _HEAD = ("status", "endpoint", "sends", "image", "answer or error")
 _BLOCK = 500
 """Rows of a table that are aligned with one another."""
 
-_WIDEST = 60  # characters; a longer cell moves the rest of its row
+_WIDEST = 120  # columns of a terminal; a longer cell moves the rest of its row
 _LONGEST_ANSWER = 120  # characters
 
 
@@ -66,17 +67,20 @@ def csv_lines(entries: Iterable[wxcv.JournalEntry], *, is_printable: bool) -> It
 
 def table_lines(entries: Iterator[wxcv.JournalEntry]) -> Iterator[str]:
     """Yield the head of a table, then a line for each entry; what is not printable is escaped."""
-    widths = list(map(len, _HEAD))
-    yield _row(_HEAD, widths)
-    while block := [_table_cells(entry) for entry in islice(entries, _BLOCK)]:
+    widths, is_first = list(map(cell_len, _HEAD)), True
+    while (block := [_table_cells(entry) for entry in islice(entries, _BLOCK)]) or is_first:
         for number, column in enumerate(zip(*block, strict=True)):
-            widths[number] = max(widths[number], min(max(map(len, column)), _WIDEST))
+            widths[number] = max(widths[number], min(max(map(cell_len, column)), _WIDEST))
+        if is_first:
+            yield _row(_HEAD, widths)
+        is_first = False
         yield from (_row(cells, widths) for cells in block)
 
 
 def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
     *others, last = cells
-    return "  ".join([*map(str.ljust, others, widths), last]).rstrip() + "\n"
+    padded = (cell + " " * (width - cell_len(cell)) for cell, width in zip(others, widths, strict=False))
+    return "  ".join([*padded, last]).rstrip() + "\n"
 
 
 def _fields_of(entry: wxcv.JournalEntry) -> dict[str, Any]:

@@ -145,6 +145,8 @@ def _guard(read: Callable[[], Iterator[str]], place: str) -> Iterator[str]:
 
 
 def may_be_several(words: Sequence[str]) -> bool:
-    """Return whether these words may name several images, even if they name one; a pattern counts as one."""
-    is_one = len(words) == 1 and words[0] != "-" and not words[0].startswith("@")
-    return not is_one or os.path.isdir(words[0])  # noqa: PTH112 - a name may be anything
+    """Return whether these words may name several images, even if they name one."""
+    if len(words) != 1 or words[0] == "-" or os.path.isdir(words[0]):  # noqa: PTH112 - a name may be anything
+        return True
+    is_name = "://" in words[0] or os.path.lexists(words[0])
+    return not is_name and (words[0].startswith("@") or glob.has_magic(words[0]))

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from wxcv.cli.run_view import RunView
 
 _LINE_EVERY = 10.0  # seconds, where standard error is not a terminal
+_SAME_LINE_EVERY = 900.0  # seconds, while nothing changes
 _REDRAW_EVERY = 0.25
 
 
@@ -55,8 +56,23 @@ class _Stderr(TextIOBase):
         return sys.stderr.fileno()
 
 
+class LineFilter:
+    """Tells which lines of progress are printed: those that tell something new, or come after 15 minutes."""
+
+    def __init__(self) -> None:
+        self._state: object = None
+        self._printed_at = 0.0
+
+    def is_due(self, state: object, now: float) -> bool:
+        """Return whether to print a line now; ``state`` is what it tells, and ``now`` is in seconds."""
+        if state == self._state and now - self._printed_at < _SAME_LINE_EVERY:
+            return False
+        self._state, self._printed_at = state, now
+        return True
+
+
 class Progress:
-    """Shows how a bulk run goes: a bar and numbers on a terminal, elsewhere a line every 10 s.
+    """Shows how a bulk run goes: a bar and numbers on a terminal, elsewhere a line every 10 s if it is new.
 
     Everything is written by a thread, so that a slow terminal delays no call. The thread is a daemon, and
     ends when nothing can be written.
@@ -139,13 +155,15 @@ class Progress:
 
     def _show_lines(self) -> None:
         due = time.monotonic() + _LINE_EVERY
+        lines = LineFilter()
         while not self._is_ending and not self._stderr.is_broken:
             self._print_messages()
             self._changed.wait(max(due - time.monotonic(), 0))
             self._changed.clear()
             if time.monotonic() >= due:
                 due += _LINE_EVERY
-                self.say_unless_quiet(self._view.line())
+                if lines.is_due(self._view.state(), time.monotonic()):
+                    self.say_unless_quiet(self._view.line())
         self._print_messages()
 
     def _print_messages(self) -> None:

@@ -14,6 +14,7 @@ import wxcv
 from wxcv.cli import exits, output
 from wxcv.cli.interrupts import Interrupts
 from wxcv.cli.sessions import open_session
+from wxcv.cli.state_folder import find_own_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -135,6 +136,15 @@ class QuotaReport:
 
 def _describe(limit: wxcv.RateLimit) -> str:
     return f"{limit.call_count} in {limit.refresh_second} s"
+
+
+def find_store_of_batch() -> str | None:
+    """Return the path of the store that ``wxcv batch --daily-limit`` has made, and say so, or None."""
+    place = find_own_store()
+    if place is None:
+        return None
+    output.say(f"the store is that of wxcv batch --daily-limit, {place}; --store names another one")
+    return str(place)
 
 
 async def _knows_account(session: wxcv.Session, endpoint: wxcv.Endpoint[Any]) -> bool:

@@ -75,6 +75,10 @@ class RunView:
         parts = [f"{self._tally.done:,}{f'/{total:,}' if total else ''} done: {self._tally.count_line()}"]
         return "; ".join(filter(None, [*parts, self._describe_speed(self._measure_rate()), self.pause]))
 
+    def state(self) -> tuple[int, str]:
+        """Return what is new in a line when it differs: how many images are done, and the pause."""
+        return self._tally.done, self.pause
+
     def _render_counts(self) -> Text:
         text = Text(no_wrap=True, overflow="ellipsis")
         for status, name in STATUSES.items():

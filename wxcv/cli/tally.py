@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
@@ -61,6 +62,7 @@ class Tally:
         done: how many images have an outcome.
         known: how many outcomes the journal had from earlier runs or other calls.
         without_call: how many answers were had without a send in this run.
+        first_failed: the first image that failed, or None.
         last_error: the last image without an answer and its error, or None.
         interrupted: how many images had been sent when the run was ended, and have no outcome.
         exit_code: the highest exit code of all outcomes.
@@ -70,6 +72,7 @@ class Tally:
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
         self.done = self.known = self.without_call = self.interrupted = 0
+        self.first_failed: str | None = None
         self.last_error: tuple[str, wxcv.WxcvError] | None = None
         self.exit_code = exits.ALL_READ
         self.started_at = time.monotonic()
@@ -84,6 +87,8 @@ class Tally:
             self.without_call += not outcome.sends
             return
         error = outcome.error
+        if outcome.status == "failed" and self.first_failed is None:
+            self.first_failed = outcome.item
         self.last_error = outcome.item, error
         self.exit_code = max(self.exit_code, exits.code_of(outcome))
         key = type(error).__name__, getattr(error, "errcode", None)
@@ -102,8 +107,12 @@ class Tally:
             shown[0] += f" ({self.without_call:,} without a call)"
         return ", ".join(shown) or "none"
 
-    def summary(self) -> Iterator[str]:
-        """Yield the lines of the summary: statuses, errors, and the remedy of the most frequent error."""
+    def summary(self, journal: str) -> Iterator[str]:
+        """Yield the lines of the summary: statuses, errors, and what to do about them.
+
+        Args:
+            journal: the path of the journal, which has all of them.
+        """
         seconds = format_seconds(time.monotonic() - self.started_at)
         yield f"{output.count_of(self.done, 'image')} in {seconds}: {self.count_line()}"
         kinds = sorted(self._kinds.values(), key=lambda kind: -kind.count)
@@ -115,6 +124,9 @@ class Tally:
             yield output.describe_interrupted(self.interrupted, "being sent")
         if kinds and kinds[0].remedy:
             yield f"what to do about {'it' if len(kinds) == 1 else 'the first'}: {kinds[0].remedy}"
+        if self.first_failed is not None:
+            name = output.display_name(self.first_failed)
+            yield f"the first that failed is {name}; see: wxcv results {shlex.quote(journal)} --status failed"
 
 
 def format_seconds(seconds: float) -> str:
