@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -335,3 +336,56 @@ async def test_a_journal_waits_for_the_answers_that_were_paid_for(tmp_path: Path
             server.open.set()
 
     assert [entry.status for entry in (await entries(path)).values()] == ["ok"] * 4
+
+
+async def test_a_file_that_is_unchanged_is_not_read_again(tmp_path: Path) -> None:
+    """Its outcome comes from the journal without a call; with checksum=True the file is read."""
+    server, paths, path = Server(), write_files(tmp_path), tmp_path / "j.sqlite"
+    later = wxcv.ManualClock(wall=time.time() + 100.0)  # so that the files' times are not of this moment
+    async with api_server(server.call) as url:
+        await run(url, wxcv.Journal(path, clock=later), paths)
+        calls = []
+        for checksum in (False, True):
+            async with opened(url) as session, wxcv.Journal(path, checksum=checksum, clock=later) as journal:
+                outcomes = await collect(session.batch(wxcv.SCAN_QRCODE, paths, journal=journal))
+                calls.append(session.stats().calls)
+            assert [one.source for one in outcomes] == ["journal"] * 4
+
+    assert calls == [0, 4]
+    assert server.calls == 4
+
+
+async def test_a_stop_does_not_wait_for_the_next_image() -> None:
+    """While the images' async iterable has none, stop() ends the batch."""
+    waiting = asyncio.Event()
+
+    async def images() -> AsyncIterator[bytes]:
+        yield IMAGES[0]
+        waiting.set()
+        await asyncio.Event().wait()
+
+    server = Server()
+    async with (
+        api_server(server.call) as url,
+        opened(url) as session,
+        session.batch(wxcv.SCAN_QRCODE, images()) as batch,
+    ):
+        outcomes = [await anext(batch)]
+        await waiting.wait()
+        batch.stop()
+        outcomes += [outcome async for outcome in batch]
+
+    assert statuses(outcomes) == ["ok"]
+
+
+async def test_what_a_limit_stopped_leaves_no_intent(tmp_path: Path) -> None:
+    """Images beyond a daily limit are recorded as not sent, also with at_most_once."""
+    server, path = Server(), tmp_path / "j.sqlite"
+    options = {"daily_limits": wxcv.DailyLimits({wxcv.SCAN_QRCODE: 1}), "concurrency": 1}
+    async with api_server(server.call) as url:
+        retries = wxcv.RetryPolicy(at_most_once=True)
+        outcomes = await run(url, wxcv.Journal(path), write_files(tmp_path)[:2], retries=retries, **options)
+
+    assert statuses(outcomes) == ["ok", "not_sent"]
+    assert sorted(entry.status for entry in (await entries(path)).values()) == ["not_sent", "ok"]
+    assert server.calls == 1

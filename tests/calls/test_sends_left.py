@@ -130,3 +130,17 @@ def test_what_the_store_said_last_of_an_account_counts() -> None:
 def test_while_the_market_quota_is_tried_none_is_left() -> None:
     """A send that tries whether market quota is left does not tell that more may be sent."""
     assert recorded(("wx1", wxcv.Taken(1, NOON + 1, is_probe=True))) == {COMM: 0}
+
+
+def test_what_one_account_does_changes_nothing_for_another() -> None:
+    """A send that is given back, and a quota that is used up, count for the account whose number is known."""
+    sends_left = SendsLeft()
+    sends_left.record(COMM, "wx1", wxcv.Taken(2, NOON + 1), 3)
+    sends_left.give_back("wx2")
+    sends_left.record_spent("wx2")
+    assert sends_left.at(NOON) == {COMM: 1}
+
+    sends_left.give_back("wx1")
+    assert sends_left.at(NOON) == {COMM: 2}
+    sends_left.record_spent("wx1")
+    assert sends_left.at(NOON) == {COMM: 0}

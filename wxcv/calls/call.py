@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
 
     from wxcv.calls.answer_cache import CachedAnswers
-    from wxcv.calls.records import CallRecord
     from wxcv.calls.reports import CallReport
     from wxcv.calls.slots import Slot
+    from wxcv.calls.source_query import CallRecord
     from wxcv.calls.state import SessionState
     from wxcv.endpoints.base import Endpoint
     from wxcv.images.loading import LoadedImage
@@ -85,11 +85,6 @@ class Call(Generic[AnswerT]):
         except WxcvError as error:
             return CallResult(None, error, self.report)
 
-    def _notify_start(self) -> None:
-        on_call_start, endpoint = self._state.on_call_start, self._attempts.endpoint
-        if on_call_start is not None:
-            notify("on_call_start", on_call_start, CallStart(endpoint.name, endpoint.path))
-
     def _notify_end(self, error: BaseException | None = None) -> None:
         on_call, report = self._state.on_call, self.report
         if on_call is not None:
@@ -110,7 +105,8 @@ class Call(Generic[AnswerT]):
         """Make the call, with a complete report and error; outside a batch, call both functions too."""
         state, report = self._state, self.report
         if is_alone and state.on_call_start is not None:
-            self._notify_start()
+            endpoint = self._attempts.endpoint
+            notify("on_call_start", state.on_call_start, CallStart(endpoint.name, endpoint.path))
         report.asked_at = state.clock.monotonic()
         slot = state.slots.acquire(is_limited=self._attempts.before_send is None)
         answer: AnswerT | SharedCall[AnswerT]
@@ -250,9 +246,7 @@ class Call(Generic[AnswerT]):
                 status = find_status(failure, report, report.sends)
                 deadline.reschedule(deadline.when() + _SAVE_SECONDS)
                 await record.save_call(status, None, failure, report.sends, None)
-            if failure is error:
-                raise
-            raise failure from error
+            raise
         finally:
             if not report.sends:
                 await asyncio.shield(record.withdraw())

@@ -98,11 +98,12 @@ def _require_usable(
     transport: asyncio.Transport | None, guard: GuardedConnection | None
 ) -> asyncio.Transport:
     """Return the transport, unless it is closed or an unsolicited response has arrived on it."""
-    if transport is not None and not transport.is_closing():
-        handler = transport.get_protocol() if guard is None else guard.handler
-        if not getattr(handler, "should_close", False):
-            return transport
-    raise aiohttp.ClientConnectionResetError("the connection cannot be used any more")
+    handler: asyncio.BaseProtocol | None = None if guard is None else guard.handler
+    if transport is not None and guard is None:
+        handler = transport.get_protocol()
+    if transport is None or transport.is_closing() or getattr(handler, "should_close", False):
+        raise aiohttp.ClientConnectionResetError("the connection cannot be used any more")
+    return transport
 
 
 def _fill(buffer: memoryview, body: Body) -> tuple[int, list[memoryview]]:

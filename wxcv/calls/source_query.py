@@ -1,9 +1,9 @@
-"""SourceQuery: asks the answer sources of a session about one call."""
+"""SourceQuery: asks the answer sources of a session about one call. CallRecord: where its result is kept."""
 
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar
 
 from wxcv.callbacks import CallbackError, call_back
 from wxcv.endpoints.scaling import scale_answer
@@ -12,12 +12,13 @@ from wxcv.images.sources import LocalImage
 from wxcv.masking import class_name, short_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Hashable, Iterable, Mapping
 
     from wxcv.answer_sources.base import AnswerSource
     from wxcv.calls.answer_cache import CachedAnswers
     from wxcv.clock import Clock
     from wxcv.endpoints.base import Endpoint
+    from wxcv.errors import WxcvError
     from wxcv.images.loading import ImageLoader, LoadedImage
     from wxcv.images.sources import ImageUrl
 
@@ -27,6 +28,66 @@ logger = logging.getLogger("wxcv")
 
 KEEP_SECONDS = 5.0
 """Seconds for all sources together to keep an answer."""
+
+
+class KnownResult(Protocol):
+    """The result of an earlier call.
+
+    Attributes:
+        answer: the answer, which may be None if only its status was kept.
+        error: the error, or None if there was an answer.
+    """
+
+    @property
+    def answer(self) -> Any:  # noqa: ANN401 - of any endpoint
+        """The answer, which may be None if only its status was kept."""
+
+    @property
+    def error(self) -> WxcvError | None:
+        """The error, or None if there was an answer."""
+
+
+class CallRecord(Protocol):
+    """The record of one image's call, such as a JournalRecord.
+
+    Attributes:
+        key: equal for the calls of which one send is enough, once ``find`` has been called.
+        known: the result of an earlier call, or None.
+    """
+
+    @property
+    def known(self) -> KnownResult | None:
+        """The result of an earlier call, or None."""
+
+    @property
+    def key(self) -> Hashable:
+        """Equal for the calls of which one send is enough, once ``find`` has been called."""
+
+    async def find(self, image: LoadedImage) -> KnownResult | None:
+        """Return the result of an earlier call of the same image, or None."""
+
+    async def begin(self) -> None:
+        """Prepare for a send; called before its first byte leaves, and before every further send of the call.
+
+        It may raise the error of another call of the same image that has ended meanwhile; ``known`` is its
+        result then.
+        """
+
+    def end(self) -> None:
+        """End what ``begin`` began; its result, if any, was saved."""
+
+    async def withdraw(self) -> None:
+        """Undo ``begin``, as nothing was sent."""
+
+    async def save_call(
+        self,
+        status: Literal["ok", "failed", "not_sent", "unknown"],
+        answer: Any,  # noqa: ANN401 - of any endpoint
+        error: WxcvError | None,
+        sends: int,
+        source: str | None,
+    ) -> None:
+        """Record a result; it is durable when this returns."""
 
 
 class SourceQuery(Generic[AnswerT]):
