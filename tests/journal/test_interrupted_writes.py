@@ -87,7 +87,7 @@ async def test_a_database_of_others_is_left_alone_during_a_checkpoint(path: Path
 
 
 AS_ANOTHER_USER = """
-import os, sys
+import os, sys, urllib.parse, urllib.request  # which pathlib imports late
 import wxcv
 wxcv.JournalReader, wxcv.JournalError
 os.chdir(sys.argv[1])

@@ -111,7 +111,9 @@ def plan_annotation(images: Sequence[str], copy_path: str, *, as_json: bool) -> 
 
 
 def _check_copy_path(image: str, copy_path: str) -> None:
-    target = Path(copy_path).resolve()
+    target = Path(copy_path).resolve()  # which raises RuntimeError for a loop of links, before Python 3.13
+    if target.is_symlink():
+        raise RuntimeError("a link leads to itself")
     if not target.parent.is_dir():
         raise typer.BadParameter("the directory for --annotate does not exist; create it")
     if not os.access(target.parent, os.W_OK):

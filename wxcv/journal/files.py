@@ -149,9 +149,13 @@ def describe(path: Path, error: Exception) -> str:
 def resolve(path: Path) -> Path:
     """Return the absolute path of a file, without symbolic links."""
     try:
-        return path.resolve()
+        resolved = path.resolve()
+        is_loop = resolved.is_symlink()
     except RuntimeError:  # Python 3.11 and 3.12
-        raise UnusableFileError("is a link that leads to itself; give the path of a file") from None
+        is_loop = True
+    if is_loop:
+        raise UnusableFileError("is a link that leads to itself; give the path of a file")
+    return resolved
 
 
 def require_journal(path: Path) -> None:
