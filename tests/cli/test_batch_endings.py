@@ -14,6 +14,7 @@ import pytest
 from support import pictures
 from support.commands import command, environment, run
 from support.held_calls import Held, full_pipe, objects
+from support.programs import without_coverage
 from support.servers import answer, api_server
 from support.terminals import terminal
 
@@ -263,7 +264,7 @@ async def test_a_journal_that_cannot_grow_ends_the_run() -> None:
 
     async with api_server(call) as url:
         process = await asyncio.create_subprocess_shell(
-            shell, env=environment(url), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            shell, env=without_coverage(environment(url)), stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
         out, err = await process.communicate()
         code, again, _ = await run(*WORDS, "--json", env=environment(url))

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from support.journals import make_image, process, read_entries, start_run
-from support.programs import run_program
+from support.programs import run_unmeasured
 
 import wxcv
 from wxcv.journal.files import KIND
@@ -111,7 +111,7 @@ async def test_a_copy_that_is_not_whole_without_its_log_is_not_called_damaged() 
     """In a read-only folder the log cannot be read; the message says what to do."""
     with TemporaryDirectory() as folder:
         await kill_in_checkpoint(Path(folder) / "run.sqlite", 50)
-        done = await asyncio.to_thread(run_program, AS_ANOTHER_USER, folder)
+        done = await asyncio.to_thread(run_unmeasured, AS_ANOTHER_USER, folder)
 
     assert done.stderr == ""
     assert done.stdout == (

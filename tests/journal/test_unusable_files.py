@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.journals import make_image, process, read_entries, start_run
-from support.programs import run_program
+from support.programs import run_unmeasured
 
 import wxcv
 from wxcv.journal.files import JournalFile
@@ -338,7 +338,7 @@ def open_path() -> Iterator[Path]:
 async def test_what_may_not_be_written_is_told(open_path: Path, what: str) -> None:
     """A journal that is read-only, or in a folder that is, cannot be used for a run, and can be read."""
     await make_journal(open_path, 3)
-    done = await asyncio.to_thread(run_program, AS_ANOTHER_USER, str(open_path.parent), what)
+    done = await asyncio.to_thread(run_unmeasured, AS_ANOTHER_USER, str(open_path.parent), what)
 
     assert done.stderr == ""
     refused, read = done.stdout.splitlines()
@@ -355,7 +355,7 @@ async def test_a_copy_without_its_log_applied_says_so(open_path: Path) -> None:
         copies = {name: open_path.with_name(name).read_bytes() for name in ("run.sqlite", "run.sqlite-wal")}
     for name, content in copies.items():
         open_path.with_name(name).write_bytes(content)
-    done = await asyncio.to_thread(run_program, AS_ANOTHER_USER, str(open_path.parent), "folder")
+    done = await asyncio.to_thread(run_unmeasured, AS_ANOTHER_USER, str(open_path.parent), "folder")
 
     assert done.stdout.splitlines()[-1] == (
         "0 the newest entries are in run.sqlite-wal, which cannot be read in a read-only folder; "
