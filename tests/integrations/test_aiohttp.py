@@ -56,7 +56,10 @@ async def test_a_server_that_cancels_handlers_is_left_alone(session: wxcv.Sessio
         async with raw_request(url, "/codes", f"Content-Length: {len(PICTURE)}") as request:
             await request.send(PICTURE)
             await until(lambda: box.requests[QRCODE] == 1)
+            assert session.stats().running == 1
         await until(lambda: session.stats().running == 0)
+
+    assert box.requests[QRCODE] == 1
 
 
 async def test_other_work_ends_when_the_client_leaves() -> None:

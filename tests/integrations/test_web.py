@@ -202,7 +202,10 @@ async def test_a_client_that_leaves_a_request_without_a_body_is_noticed(site: Si
     path = "/by-url?url=https://example.com/a.png"
     async with raw_request(site.url, path, method="GET"):
         await until(lambda: box.requests[QRCODE] == 1)
+        assert site.session.stats().running == 1
     await until(lambda: site.session.stats().running == 0)
+
+    assert box.requests[QRCODE] == 1
 
 
 async def test_a_client_that_leaves_its_upload_is_nobodys_error(

@@ -24,8 +24,8 @@ class ActiveSends:
 
     def end(self, key: Hashable) -> None:
         """Remove a call, and wake what waits for its end."""
-        end = self._ends.pop(key)
-        if not end.done():
+        end = self._ends.pop(key, None)  # None if another event loop has ended the same call
+        if end is not None and not end.done():
             end.set_result(None)
 
     async def wait_for_end(self, key: Hashable) -> bool:
